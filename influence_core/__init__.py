@@ -1,0 +1,1 @@
+"""Turnover: which training rows helped and which harmed, measured by turn-over dropout."""

@@ -1,0 +1,1 @@
+"""What harms a whole split, and what happens when it goes."""

@@ -1,0 +1,1 @@
+"""Data sets as rows with a stable key: reading, checking, hashing."""

@@ -1,0 +1,1 @@
+"""How far the scores can be believed on this very data."""

@@ -1,0 +1,1 @@
+"""Estimators of influence behind one protocol, and the scan that runs them."""

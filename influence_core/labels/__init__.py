@@ -1,0 +1,1 @@
+"""How likely each given label is wrong, and which label is right."""

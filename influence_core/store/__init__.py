@@ -1,0 +1,1 @@
+"""Projects, runs, reviews and exports on disk."""

@@ -1,0 +1,1 @@
+"""The mechanism in pure torch: masks, layer, head, injection, audit."""
