@@ -1,0 +1,82 @@
+"""Where a data set came from, exactly enough to write it back byte for byte.
+
+Readers fill this in, the project keeps it as JSON, exports read it: the file and its hash (a
+changed source is refused), how it was decoded and cut into fields, and which column was what.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from influence_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file or folder that rows came from.
+
+    Attributes:
+        path: file, or folder of several `parts`.
+        sha256: of the file's bytes; of the parts' names and hashes for a folder.
+        parts: file names below `path`, in reading order, if it is a folder.
+        rows: records in the file, whatever was left out of the data set.
+        encoding: Python codec without a byte-order mark ("utf-8", "utf-16-le", "cp1252", ...).
+        bom: whether the file starts with a byte-order mark.
+        delimiter: between fields of a CSV.
+        quoting: whether '"' quotes fields of a CSV.
+    """
+
+    path: str
+    sha256: str
+    rows: int = 0
+    parts: tuple[str, ...] = ()
+    encoding: str | None = None
+    bom: bool = False
+    delimiter: str | None = None
+    quoting: bool | None = None
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """Origin of a data set.
+
+    Attributes:
+        kind: a reader's name ("csv", "parquet", "folder", "hf"), or "memory" if it was built
+            by a program.
+        files: by split; splits cut from one file name the same one. Row i of a split stands at
+            record `row` (a column of the table) of that file.
+        label_column, content_column, id_column, split_column: names in the source, None if absent.
+        columns: all columns of the source, in order.
+        options: the reader's options that made this data set, for the record.
+        dropped: rows left out because they were bad, by split.
+    """
+
+    kind: str
+    files: Mapping[str, SourceFile] = field(default_factory=dict)
+    label_column: str | None = None
+    content_column: str | None = None
+    id_column: str | None = None
+    split_column: str | None = None
+    columns: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "SourceInfo":
+        """Inverse of `to_json`.
+
+        Raises:
+            DataError: the value was not written by this version.
+        """
+        try:
+            files = {
+                str(split): SourceFile(**{**file, "parts": tuple(file["parts"])})
+                for split, file in value["files"].items()
+            }
+            return cls(**{**value, "files": files, "columns": tuple(value["columns"])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"The record of the data's origin is damaged ({error}).") from error
