@@ -1,0 +1,126 @@
+"""What every estimator of influence gets and gives.
+
+An estimator answers: by how much did training row i lower (positive, *helpful*) or raise
+(negative, *harmful*) the loss on target t? It works in three steps, each as rare as it can be:
+`prepare` once per run, `query` once per batch of targets, `scores` once per chunk of rows. So a
+scan over millions of rows holds one chunk, and shows its first ranking after the first one.
+
+A new estimator is one file with one class and one line in `influence/__init__.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from influence_core.errors import ModelError
+from influence_core.training.heads import Features
+from influence_core.turnover.head import HeadConfig, hidden
+
+
+@dataclass(frozen=True)
+class HeadWeights:
+    """A trained head: W1 (E, d, H), b1 (E, H), W2 (E, H, C)."""
+
+    W1: Tensor
+    b1: Tensor
+    W2: Tensor
+    config: HeadConfig
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(B, d) to the full network's logits (E, B, C)."""
+        return torch.bmm(hidden(x, self.W1, self.b1), self.W2)
+
+    def proba(self, x: Tensor) -> Tensor:
+        """(B, d) to class probabilities (B, C), the mean over members."""
+        return self.logits(x).softmax(-1).mean(0)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One trained run as estimators see it.
+
+    `flipped` (N, C) are the flipped side's class probabilities, out-of-sample for every row.
+    `head` is None for a whole-network run, whose `features` are those of the trained network.
+    """
+
+    features: Features
+    labels: Tensor  # (N,) int64
+    keys: Tensor  # (N,) int64
+    flipped: Tensor  # (N, C)
+    head: HeadWeights | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the arithmetic happens."""
+        return self.flipped.device
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Rows to explain: features (T, d), the label whose loss is asked about (T,), proba (T, C)."""
+
+    features: Tensor
+    labels: Tensor
+    proba: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Influence (T, n) of a chunk of rows, and its standard error where there is one."""
+
+    scores: Tensor
+    stderr: Tensor | None = None
+
+
+class Query(Protocol):
+    """Targets made ready: scores any chunk of training rows."""
+
+    def scores(self, rows: slice) -> Scores:
+        """Influence of rows[start:stop] on every target."""
+        ...
+
+
+class Prepared(Protocol):
+    """A run made ready."""
+
+    def query(self, targets: Targets) -> Query:
+        """Do the work that depends on the targets only."""
+        ...
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """An entry of the registry: what a user reads, and how to begin."""
+
+    name: str
+    title: str
+    explanation: str  # two lines, plain text
+    source: str
+    has_stderr: bool
+    prepare: Callable[[Evidence], Prepared]
+
+
+def need_head(evidence: Evidence, name: str) -> HeadWeights:
+    """The head, or a sentence that says which estimators work without one."""
+    if evidence.head is None:
+        raise ModelError(
+            f"'{name}' reads the masks of a turn-over head, and this run trained a whole network; "
+            "choose 'flipped-ridge' or run the network scan."
+        )
+    return evidence.head
+
+
+def residuals(proba: Tensor, labels: Tensor) -> Tensor:
+    """One-hot minus probabilities: (B, C), (B,) to (B, C)."""
+    out = -proba
+    out[torch.arange(len(labels), device=proba.device), labels] += 1.0
+    return out

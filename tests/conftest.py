@@ -1,0 +1,21 @@
+"""Settings that every test shares."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+from hypothesis import settings
+
+# Compilation and a busy machine make single examples slow; that is no finding.
+settings.register_profile("turnover", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("turnover")
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    """No test may read or write the projects of whoever runs it."""
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path / "home"))

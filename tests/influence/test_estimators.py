@@ -1,0 +1,116 @@
+import head_oracle as oracle
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from influence_core.errors import ModelError
+from influence_core.influence import ESTIMATORS, estimator
+from influence_core.influence.base import Evidence, HeadWeights, Targets
+from influence_core.influence.turnover_scores import torch_scores
+from influence_core.training.features import Standardised
+from influence_core.turnover.head import HeadConfig, TurnoverHead, hidden
+from influence_core.turnover.masks import as_keys
+
+
+def evidence(config, n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    head = TurnoverHead(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for param in head.parameters():
+            param.add_(torch.randn(param.shape, generator=generator) * 0.5)
+    weights = HeadWeights(head.W1.detach(), head.b1.detach(), head.W2.detach(), config)
+    X = Standardised.fit(rng.normal(size=(n, config.features)).astype(np.float32))
+    keys = as_keys(rng.integers(0, 2**64, n, dtype=np.uint64))
+    labels = torch.from_numpy(rng.integers(0, config.classes, n))
+    _, flipped = head.both(X.rows(torch.arange(n)), keys)
+    proba = flipped.detach().softmax(-1).mean(0)
+    return head, Evidence(X, labels, keys, proba, weights)
+
+
+def targets(proof, t=3, seed=1):
+    rng = np.random.default_rng(seed)
+    config = proof.head.config
+    x = torch.from_numpy(rng.normal(size=(t, config.features)).astype(np.float32))
+    return Targets(x, torch.from_numpy(rng.integers(0, config.classes, t)), proof.head.proba(x))
+
+
+@settings(max_examples=15)
+@given(
+    st.builds(
+        HeadConfig,
+        features=st.integers(1, 3),
+        classes=st.integers(2, 4),
+        members=st.integers(1, 3),
+        width=st.sampled_from([1, 6, 9, 130]),
+        p=st.sampled_from([0.5, 0.3]),
+        seed=st.integers(0, 99),
+    )
+)
+def test_turnover_scores_equal_the_oracle(config):
+    head, proof = evidence(config, n=3)
+    goal = targets(proof, t=2)
+    out = estimator("turnover").prepare(proof).query(goal).scores(slice(0, 3))
+    for t in range(2):
+        for i in range(3):
+            key = int(proof.keys[i].numpy().view(np.uint64))
+            mean, error = oracle.influence(
+                head, goal.features[t].tolist(), int(goal.labels[t]), key
+            )
+            assert float(out.scores[t, i]) == pytest.approx(mean, abs=1e-5)
+            assert float(out.stderr[t, i]) == pytest.approx(error, abs=1e-5, nan_ok=True)
+
+
+def test_compiled_scan_equals_the_torch_path():
+    _, proof = evidence(HeadConfig(5, 7, members=4, width=192, seed=3), n=500)
+    goal = targets(proof)
+    out = estimator("turnover").prepare(proof).query(goal).scores(slice(100, 400))
+    h = hidden(goal.features, proof.head.W1, proof.head.b1)
+    contributions = h.transpose(0, 1)[..., None] * proof.head.W2 / proof.head.config.p
+    for t in range(len(goal)):
+        mean, error = torch_scores(
+            proof.keys[100:400], proof.head, contributions[t], int(goal.labels[t])
+        )
+        assert torch.allclose(out.scores[t], mean, atol=1e-5)
+        assert torch.allclose(out.stderr[t], error, atol=1e-5)
+
+
+def test_ridge_equals_the_formula_one_pair_at_a_time():
+    _, proof = evidence(HeadConfig(4, 3, members=2, width=8), n=40)
+    goal = targets(proof)
+    H = proof.features.rows(torch.arange(40)).double().numpy()
+    sigma = H.T @ H / 40
+    inverse = np.linalg.inv(sigma + 2.0 * np.trace(sigma) / 4 * np.eye(4))
+    out = estimator("flipped-ridge").prepare(proof).query(goal).scores(slice(0, 40))
+    for t in range(3):
+        one_hot = np.eye(3)[int(goal.labels[t])]
+        surprise = one_hot - goal.proba[t].numpy()
+        for i in range(40):
+            residual = np.eye(3)[int(proof.labels[i])] - proof.flipped[i].numpy()
+            slow = (goal.features[t].double().numpy() @ inverse @ H[i]) * (residual @ surprise)
+            assert float(out.scores[t, i]) == pytest.approx(slow, abs=1e-5)
+    assert out.stderr is None
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_chunks_give_the_same_scores_as_one_pass(name):
+    _, proof = evidence(HeadConfig(4, 3, members=2, width=64), n=50)
+    query = estimator(name).prepare(proof).query(targets(proof))
+    whole = query.scores(slice(0, 50)).scores
+    parts = [query.scores(slice(a, b)).scores for a, b in ((0, 7), (7, 31), (31, 50))]
+    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_every_estimator_explains_itself_in_two_lines(name):
+    entry = estimator(name)
+    assert len(entry.explanation.splitlines()) == 2
+    assert entry.source
+    assert entry.name == name
+
+
+def test_an_unknown_estimator_error_lists_the_known_ones():
+    with pytest.raises(ModelError, match="flipped-ridge"):
+        estimator("nonsense")
