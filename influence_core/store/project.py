@@ -1,0 +1,321 @@
+"""A project: one folder with the data, the features, the runs, the reviews and the exports.
+
+    project.toml  data/  features/  runs/<id>/  reviews.db  exports/
+
+`Project` is a light handle: opening reads `project.toml` only, data and features come when asked
+for. Workflow writes through it, pages read through it. Projects stand side by side in one folder,
+`$TURNOVER_HOME` or `~/turnover`; the shipped samples are copied there at the first start, so the
+installed or checked-out originals are never written to.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from influence_core.data.dataset import Dataset
+from influence_core.errors import MismatchError, StoreError
+from influence_core.store.atomic import (
+    atomic_folder,
+    read_json,
+    remove_stale,
+    write_text,
+)
+from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter, check_name, new_run_id
+from influence_core.store.settings import SETTINGS, ProjectSettings
+from influence_core.store.tables import load_dataset, read_header, save_dataset
+
+
+@dataclass(frozen=True)
+class Project:
+    """A handle on a project folder.
+
+    Attributes:
+        root: the folder.
+        settings: as read when it was opened.
+    """
+
+    root: Path
+    settings: ProjectSettings
+
+    @classmethod
+    def create(
+        cls, root: Path, name: str, dataset: Dataset, trunk: str, **settings: str
+    ) -> "Project":
+        """Write a new project; it appears as a whole or not at all.
+
+        Args:
+            root: folder that does not exist yet, or is empty.
+            name: shown to people.
+            dataset: is copied, apart from pictures on disk.
+            trunk: spec of the trunk.
+            settings: other fields of `ProjectSettings`.
+
+        Raises:
+            StoreError: the folder is in use or cannot be written.
+        """
+        made = ProjectSettings(
+            name=name,
+            modality=dataset.modality,
+            trunk=trunk,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            **settings,  # type: ignore[arg-type]
+        )
+        with atomic_folder(root) as folder:
+            (folder / SETTINGS).write_text(made.to_toml(), encoding="utf-8")
+            save_dataset(folder / "data", dataset, root)
+        return cls(root, made)
+
+    @classmethod
+    def open(cls, root: Path) -> "Project":
+        """Open a project folder.
+
+        Raises:
+            StoreError: there is no project, or its settings are damaged.
+        """
+        if not (root / SETTINGS).is_file():
+            raise StoreError(f"{root} is not a project: it has no {SETTINGS}.")
+        return cls(root, ProjectSettings.read(root / SETTINGS))
+
+    @property
+    def name(self) -> str:
+        """Name that is shown to people."""
+        return self.settings.name
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set; opened at first use."""
+        return load_dataset(self.root / "data", self.root)
+
+    @cached_property
+    def header(self) -> Mapping[str, Any]:
+        """`classes`, `modality`, `fingerprint` and `splits` (rows by name), without the data."""
+        return read_header(self.root / "data")
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the data set, without opening the data."""
+        return str(self.header["fingerprint"])
+
+    @property
+    def reviews_url(self) -> str:
+        """SQLAlchemy URL of the reviews."""
+        return self.settings.database or f"sqlite:///{(self.root / 'reviews.db').resolve()}"
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where exports go."""
+        return self.root / "exports"
+
+    def with_settings(self, **changes: str) -> "Project":
+        """Change settings on disk; returns the project with the new ones.
+
+        Raises:
+            StoreError: there is no such setting, or it cannot be written.
+        """
+        known = {f.name for f in fields(ProjectSettings)} - {"modality", "created", "version"}
+        unknown = sorted(set(changes) - known)
+        if unknown:
+            raise StoreError(f"{unknown} are not settings of a project; there are {sorted(known)}.")
+        made = replace(ProjectSettings.read(self.root / SETTINGS), **changes)  # type: ignore[arg-type]
+        write_text(self.root / SETTINGS, made.to_toml())
+        return Project(self.root, made)
+
+    def features_folder(self, trunk_fingerprint: str | None = None) -> Path:
+        """Folder of the features of this data under this trunk.
+
+        Args:
+            trunk_fingerprint: None means the one in the settings.
+        """
+        trunk = self.settings.trunk_fingerprint if trunk_fingerprint is None else trunk_fingerprint
+        name = sha256(f"{trunk}:{self.fingerprint}".encode()).hexdigest()[:16]
+        return self.root / "features" / name
+
+    def features_path(self, split: str, trunk_fingerprint: str | None = None) -> Path:
+        """The feature file of a split, existing or not."""
+        return self.features_folder(trunk_fingerprint) / f"{check_name(split, 'split')}.npy"
+
+    def features(self, split: str, trunk_fingerprint: str | None = None) -> npt.NDArray[np.float16]:
+        """The trunk's features of a split: memory-mapped, float16 (N, dim), read-only.
+
+        Raises:
+            StoreError: they have not been made yet, are incomplete or damaged.
+            MismatchError: they belong to other data or another trunk.
+        """
+        path = self.features_path(split, trunk_fingerprint)
+        if not path.is_file():
+            raise StoreError(
+                f"Project {self.name!r} has no features of split {split!r} yet; run training "
+                "first, it makes them."
+            )
+        self._check_features(path, split)
+        try:
+            features: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise StoreError(f"{path} is damaged ({error}); delete it and train again.") from error
+        if features.dtype != np.float16 or features.shape[:1] != (self.header["splits"][split],):
+            raise StoreError(f"{path} is damaged (its shape is wrong); delete it and train again.")
+        return features
+
+    def _check_features(self, path: Path, split: str) -> None:
+        card = read_json(path.with_suffix(".json"))
+        if card.get("dataset_fingerprint") != self.fingerprint or card.get("split") != split:
+            raise MismatchError(f"{path} was made from other data; delete it and train again.")
+        if card.get("done") != card.get("rows"):
+            raise StoreError(
+                f"{path} is incomplete ({card.get('done')} of {card.get('rows')} rows); "
+                "train again, it goes on from there."
+            )
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where runs are."""
+        return self.root / "runs"
+
+    def runs(self) -> list[RunRecord]:
+        """Records of all readable runs, newest first; see `damaged_runs` for the others."""
+        found = self._read_runs()
+        records = [record for record in found.values() if isinstance(record, RunRecord)]
+        return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
+
+    def damaged_runs(self) -> dict[str, str]:
+        """Ids of runs that cannot be read, with the reason."""
+        return {name: r for name, r in self._read_runs().items() if isinstance(r, str)}
+
+    def run(self, run_id: str) -> Run:
+        """A run of this project's data.
+
+        Raises:
+            StoreError: there is no such run, or its record is damaged.
+            MismatchError: it was trained on other data.
+        """
+        folder = self.runs_folder / check_name(run_id, "run")
+        if not folder.is_dir():
+            raise StoreError(f"Project {self.name!r} has no run {run_id!r}.")
+        record = RunRecord.read(folder / RECORD)
+        if record.fingerprint != self.fingerprint:
+            raise MismatchError(
+                f"Run {run_id!r} was trained on other data (fingerprint {record.fingerprint[:12]}) "
+                f"than project {self.name!r} holds ({self.fingerprint[:12]}); train again."
+            )
+        return Run(record, folder)
+
+    def latest_run(self) -> Run | None:
+        """The newest run of this project's data, or None."""
+        matching = (r for r in self.runs() if r.fingerprint == self.fingerprint)
+        newest = next(matching, None)
+        return None if newest is None else self.run(newest.id)
+
+    def new_run(
+        self,
+        kind: str,
+        config: Mapping[str, Any],
+        seed: int,
+        trunk_fingerprint: str,
+        note: str = "",
+    ) -> RunWriter:
+        """A writer for a new run; use it in a `with` block.
+
+        Args:
+            kind: "head" or "network".
+            config: every setting of the training.
+            seed: of masks, start and batch order.
+            trunk_fingerprint: the trunk's weights.
+            note: free text.
+        """
+        remove_stale(self.runs_folder)
+        record = RunRecord(
+            id=new_run_id(),
+            created=datetime.now(UTC).isoformat(timespec="microseconds"),
+            kind=kind,
+            config=dict(config),
+            seed=seed,
+            fingerprint=self.fingerprint,
+            trunk=self.settings.trunk,
+            trunk_fingerprint=trunk_fingerprint,
+            note=note,
+        )
+        return RunWriter(self.runs_folder, record)
+
+    def _read_runs(self) -> dict[str, RunRecord | str]:
+        found: dict[str, RunRecord | str] = {}
+        if self.runs_folder.is_dir():
+            for folder in self.runs_folder.iterdir():
+                if folder.is_dir() and not folder.name.startswith("."):
+                    try:
+                        found[folder.name] = RunRecord.read(folder / RECORD)
+                    except StoreError as error:
+                        found[folder.name] = str(error)
+        return found
+
+
+def projects_home() -> Path:
+    """The folder of all projects; it need not exist yet."""
+    return Path(os.environ.get("TURNOVER_HOME") or Path.home() / "turnover").expanduser()
+
+
+def list_projects(home: Path) -> list[Project]:
+    """All projects that can be opened, by folder name; see `damaged_projects` for the others."""
+    return [entry for entry in _open_all(home).values() if isinstance(entry, Project)]
+
+
+def damaged_projects(home: Path) -> dict[str, str]:
+    """Folder names of projects that cannot be opened, with the reason."""
+    return {name: entry for name, entry in _open_all(home).items() if isinstance(entry, str)}
+
+
+def install_samples(home: Path, sample_root: Path) -> list[str]:
+    """Copy every project below `sample_root` into `home`, unless one of its name is there.
+
+    Any number of processes may do this at once: each copy is made aside and renamed.
+
+    Returns:
+        Names of the folders that were copied now.
+
+    Raises:
+        StoreError: `home` cannot be written.
+    """
+    copied = []
+    remove_stale(home)
+    for origin in sorted(path.parent for path in sample_root.glob(f"*/{SETTINGS}")):
+        target = home / origin.name
+        if target.exists():
+            continue
+        try:
+            with atomic_folder(target) as folder:
+                _copy_tree(origin, folder)
+        except StoreError:
+            # Another process was faster; that is as good.
+            if not (target / SETTINGS).is_file():
+                raise
+        else:
+            copied.append(origin.name)
+    return copied
+
+
+def _copy_tree(origin: Path, folder: Path) -> None:
+    """Copy contents only: the originals may be read-only, the copies must not be."""
+    shutil.copytree(origin, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _open_all(home: Path) -> dict[str, Project | str]:
+    found: dict[str, Project | str] = {}
+    for settings in sorted(home.glob(f"*/{SETTINGS}")):
+        folder = settings.parent
+        if folder.name.startswith("."):
+            continue
+        try:
+            found[folder.name] = Project.open(folder)
+        except StoreError as error:
+            found[folder.name] = str(error)
+    return found

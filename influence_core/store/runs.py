@@ -1,0 +1,303 @@
+"""One training run on disk: what was trained, on which data, with what result.
+
+A run is a folder `runs/<id>/` of `run.json` (the record), `model.safetensors`, tables as Parquet
+and `progress.jsonl`. `RunWriter` fills a temporary folder that is renamed at the very end, so a run
+is visible whole or not at all; afterwards its files never change, and their hashes stand in the
+record. Workflow writes runs, everything after training reads them.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from influence_core.errors import StoreError
+from influence_core.progress import Progress
+from influence_core.store.atomic import (
+    atomic_file,
+    atomic_folder,
+    plain_errors,
+    plain_value,
+    read_json,
+    write_json,
+)
+
+RECORD = "run.json"
+MODEL = "model.safetensors"
+PROGRESS = "progress.jsonl"
+KINDS = ("head", "network")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def code_version() -> str:
+    """Version of the installed package, or "unknown" in a bare checkout."""
+    try:
+        return metadata.version("turnover")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and never meets another one: 20260131-235959-1a2b3c."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, if it can be a file name and nothing more.
+
+    Raises:
+        StoreError: it holds a slash, a leading dot or anything else of that kind.
+    """
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be the name of a {what}; use letters, digits, '-' and '_'."
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` says.
+
+    Attributes:
+        id: folder name; sorts by time.
+        created: UTC time, ISO 8601.
+        kind: "head" on a frozen trunk, or "network".
+        config: every setting of the training.
+        seed: of masks, start and batch order.
+        fingerprint: of the data set that it was trained on.
+        trunk: the trunk's spec.
+        trunk_fingerprint: the trunk's weights.
+        code_version: of this package.
+        metrics: figures by name.
+        isolation: result of the isolation audit, if there was one.
+        note: free text.
+        files: sha256 by file name, so that damage is noticed.
+    """
+
+    id: str
+    created: str
+    kind: str
+    config: dict[str, Any]
+    seed: int
+    fingerprint: str
+    trunk: str
+    trunk_fingerprint: str
+    code_version: str = field(default_factory=code_version)
+    metrics: dict[str, float] = field(default_factory=dict)
+    isolation: dict[str, Any] | None = None
+    note: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "RunRecord":
+        """The record in this `run.json`.
+
+        Raises:
+            StoreError: the file is missing or damaged; names it.
+        """
+        value = read_json(path)
+        kinds = {"config": dict, "metrics": dict, "files": dict, "seed": int, "note": str}
+        texts = ("id", "created", "kind", "fingerprint", "trunk", "trunk_fingerprint")
+        known = {f.name for f in fields(cls)}
+        wrong = [
+            name
+            for name, kind in (kinds | dict.fromkeys(texts, str)).items()
+            if not isinstance(value.get(name), kind)
+        ]
+        if wrong or not set(value) <= known:
+            named = wrong or sorted(set(value) - known)
+            raise StoreError(f"{path} is damaged or of another version; see {named}.")
+        if value["kind"] not in KINDS:
+            raise StoreError(f"{path}: the kind {value['kind']!r} is not one of {list(KINDS)}.")
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        record: what `run.json` says.
+        folder: where its files are.
+    """
+
+    record: RunRecord
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """Folder name of the run."""
+        return self.record.id
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The model's tensors, on the CPU.
+
+        Raises:
+            StoreError: `model.safetensors` is missing, truncated or changed; names it.
+        """
+        path = self.folder / MODEL
+        self._check(path)
+        try:
+            return dict(load_file(path))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+
+    def has_table(self, name: str) -> bool:
+        """Whether the run has this table."""
+        return self._table_path(name).is_file()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table that was written beside the model.
+
+        Raises:
+            StoreError: there is none of this name, or it is damaged; names it.
+        """
+        path = self._table_path(name)
+        self._check(path)
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+
+    def add_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Keep a result that was computed from this run later, such as an evaluation.
+
+        Raises:
+            StoreError: it cannot be written, or the run was saved with a table of this name.
+        """
+        path = self._table_path(name)
+        if path.name in self.record.files:
+            raise StoreError(f"{path} belongs to the run itself and stays as it is.")
+        with atomic_file(path) as temporary:
+            frame.to_parquet(temporary, index=False, compression="zstd")
+
+    def progress(self) -> list[dict[str, Any]]:
+        """The progress events of the training, oldest first; [] if none were kept."""
+        path = self.folder / PROGRESS
+        if not path.is_file():
+            return []
+        with plain_errors("read", path):
+            lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+
+    def _table_path(self, name: str) -> Path:
+        return self.folder / f"{check_name(name, 'table')}.parquet"
+
+    def _check(self, path: Path) -> None:
+        """Refuse a file that is not the one that the record speaks of."""
+        with plain_errors("read", path):
+            digest = file_hash(path)
+        if self.record.files.get(path.name, digest) != digest:
+            raise _damaged(path, "its content is not what was saved")
+
+
+class RunWriter:
+    """Writes a run; nothing of it is visible before the `with` block has ended well.
+
+    Use `Project.new_run`; then inside `with writer:` call the `write_` methods and `set`.
+    """
+
+    def __init__(self, runs_folder: Path, record: RunRecord) -> None:
+        self.record = record
+        self._final = runs_folder / check_name(record.id, "run")
+        self._stack = ExitStack()
+        self._folder: Path | None = None
+
+    def __enter__(self) -> "RunWriter":
+        self._folder = self._stack.enter_context(atomic_folder(self._final))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if kind is None:
+            try:
+                self._write_record()
+            except BaseException as failure:
+                self._stack.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+        self._folder = None
+        return self._stack.__exit__(kind, error, trace)
+
+    @property
+    def id(self) -> str:
+        """Folder name that the run will have."""
+        return self.record.id
+
+    @property
+    def run(self) -> Run:
+        """The finished run, after the block."""
+        return Run(RunRecord.read(self._final / RECORD), self._final)
+
+    def set(
+        self,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        isolation: Mapping[str, Any] | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Add what is known only after training; metrics add to those set before."""
+        if metrics is not None:
+            self.record = replace(self.record, metrics={**self.record.metrics, **metrics})
+        if isolation is not None:
+            self.record = replace(self.record, isolation=dict(isolation))
+        if note is not None:
+            self.record = replace(self.record, note=note)
+
+    def write_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Write the model's tensors, of any device, as `model.safetensors`."""
+        plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        save_file(plain, self._open / MODEL, metadata={"fingerprint": self.record.fingerprint})
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table as Parquet; its index is not kept."""
+        path = self._open / f"{check_name(name, 'table')}.parquet"
+        frame.to_parquet(path, index=False, compression="zstd")
+
+    def progress(self, event: Progress) -> None:
+        """Append a progress event; can be passed on as a `ProgressFn`."""
+        with (self._open / PROGRESS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(event), default=plain_value) + "\n")
+
+    @property
+    def _open(self) -> Path:
+        if self._folder is None:
+            raise StoreError("This run is not being written; use the writer in a `with` block.")
+        return self._folder
+
+    def _write_record(self) -> None:
+        files = {
+            path.name: file_hash(path) for path in sorted(self._open.iterdir()) if path.is_file()
+        }
+        self.record = replace(self.record, files=files)
+        write_json(self._open / RECORD, asdict(self.record))
+
+
+def file_hash(path: Path) -> str:
+    """sha256 hex of a file, streamed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} is damaged ({why}); restore it from a copy or train again.")
