@@ -4,6 +4,7 @@ Readers, the sample builder and tests call `build_dataset`; nothing else makes a
 scratch. Columns may come as lists, NumPy arrays, pandas or Arrow.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from influence_core.errors import DataError
 # Also a pyarrow.Table, whose type stubs are not complete enough for a strict union.
 Columns = pd.DataFrame | Mapping[str, Sequence[Any] | npt.NDArray[Any]] | Any
 
+# A split's name is a file name in the project.
+SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
 
 def build_dataset(
     splits: Mapping[str, Columns],
@@ -37,16 +41,19 @@ def build_dataset(
     *,
     source: SourceInfo | None = None,
     image_root: Path | None = None,
+    repeated_ids: bool = False,
 ) -> Dataset:
     """Make a data set from columns.
 
     Args:
         splits: by split name, columns of equal length: `label` (class numbers, -1 or null for
             none, or class names), one of `text`, `image`, `image_path`; optionally `id` (unique
-            strings, the source of the keys) and `row`; others ride along.
+            strings, the source of the keys), `row`, and `content_hash` if it was made before;
+            others ride along.
         classes: class names in label order.
         source: where the rows came from; "memory" if None.
         image_root: folder that `image_path` is relative to.
+        repeated_ids: let equal ids pass, numbered like equal contents, for `data.checks` to find.
 
     Returns:
         The data set, with keys, content hashes and fingerprint.
@@ -59,7 +66,14 @@ def build_dataset(
         raise DataError(f"Class names must differ, but got {list(names)}.")
     if "train" not in splits:
         raise DataError(f"A data set needs a split named 'train'; got {list(splits)}.")
-    made = {name: _make_split(name, _as_arrow(splits[name]), names, image_root) for name in splits}
+    made = {}
+    for name, columns in splits.items():
+        if not SPLIT_NAME.fullmatch(name):
+            raise DataError(
+                f"{name!r} cannot be the name of a split; use letters, digits, '-' and '_'."
+            )
+        table = _with_labels(_as_arrow(columns), names, name)
+        made[name] = _make_split(name, table, image_root, repeated_ids)
     kinds = {split.content_column for split in made.values()}
     if len(kinds) > 1:
         raise DataError(f"All splits must hold the same kind of content, but got {sorted(kinds)}.")
@@ -81,40 +95,43 @@ def _as_arrow(columns: Columns) -> pa.Table:
     return pa.table({name: pa.array(values) for name, values in columns.items()})
 
 
-def _make_split(
-    name: str, source: pa.Table, classes: tuple[str, ...], image_root: Path | None
-) -> Split:
+def _with_labels(source: pa.Table, classes: tuple[str, ...], split: str) -> pa.Table:
+    if "label" not in source.column_names:
+        raise DataError(f"Split {split!r} needs a column 'label'; it has {source.column_names}.")
+    labels = pa.array(_labels(source.column("label"), classes, split))
+    return source.set_column(source.column_names.index("label"), "label", labels)
+
+
+def _make_split(name: str, source: pa.Table, image_root: Path | None, repeated_ids: bool) -> Split:
     content = next((c for c in CONTENT_COLUMNS if c in source.column_names), None)
-    if content is None or "label" not in source.column_names:
+    if content is None:
         raise DataError(
-            f"Split {name!r} needs the column 'label' and one of {list(CONTENT_COLUMNS)}; "
-            f"it has {source.column_names}."
+            f"Split {name!r} needs one of the columns {list(CONTENT_COLUMNS)}; it has "
+            f"{source.column_names}."
         )
-    count = source.num_rows
-    rows = (
-        source.column("row").to_numpy().astype(np.int64)
-        if "row" in source.column_names
-        else np.arange(count, dtype=np.int64)
-    )
-    hashes = content_hashes(_contents(source.column(content), content, image_root, name))
+    own = {"row": pa.array(np.arange(source.num_rows, dtype=np.int64))}
+    own |= {c: source.column(c) for c in source.column_names if c in own}
+    if "content_hash" in source.column_names:
+        hashes = source.column("content_hash").to_numpy()
+    else:
+        hashes = content_hashes(_contents(source.column(content), content, image_root, name))
     if "id" in source.column_names:
         ids = [str(value) for value in source.column("id").to_pylist()]
-        keys = keys_from_ids(ids)
+        keys = keys_from_ids(ids, repeated=repeated_ids)
     else:
-        ids = [str(row + 1) for row in rows.tolist()]
+        ids = [str(row + 1) for row in own["row"].to_pylist()]
         keys = number_repeats(hashes)
-    own: dict[str, Any] = {
+    own = {
         "key": pa.array(keys),
         "id": pa.array(ids, pa.string()),
-        "label": pa.array(_labels(source.column("label"), classes, name)),
+        "label": source.column("label"),
         "content_hash": pa.array(hashes),
-        "row": pa.array(rows),
+        **own,
         content: source.column(content),
     }
-    extras = [c for c in source.column_names if c not in own]
-    table = pa.table(own | {c: source.column(c) for c in extras})
+    extras = {c: source.column(c) for c in source.column_names if c not in own}
     # One chunk a column makes taking single rows cheap.
-    return split_from_arrow(name, table.combine_chunks(), image_root)
+    return split_from_arrow(name, pa.table(own | extras).combine_chunks(), image_root)
 
 
 def _contents(

@@ -9,6 +9,7 @@ get a running number: they are interchangeable, so which of them comes first doe
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ def content_hashes(contents: Iterable[str | bytes]) -> Keys:
     return _hash_all(contents, _CONTENT)
 
 
-def occurrence_numbers(hashes: Keys) -> npt.NDArray[np.int64]:
+def occurrence_numbers(hashes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """How many equal values stand before each one: (N,), 0 for every first occurrence."""
     order = np.argsort(hashes, kind="stable")
     ranked = hashes[order]
@@ -67,11 +68,12 @@ def number_repeats(hashes: Keys) -> Keys:
     return keys
 
 
-def keys_from_ids(ids: Sequence[str]) -> Keys:
+def keys_from_ids(ids: Sequence[str], *, repeated: bool = False) -> Keys:
     """Keys of rows that carry an id of their own.
 
     Args:
         ids: N strings, all different.
+        repeated: let equal ids pass, numbered like equal contents; only for looking at bad data.
 
     Returns:
         uint64 (N,).
@@ -80,6 +82,8 @@ def keys_from_ids(ids: Sequence[str]) -> Keys:
         DataError: an id stands twice.
     """
     hashes = _hash_all(ids, _ID)
+    if repeated:
+        return number_repeats(hashes)
     repeats = np.flatnonzero(occurrence_numbers(hashes))
     if repeats.size:
         again = int(repeats[0])

@@ -4,8 +4,10 @@ Readers fill this in, the project keeps it as JSON, exports read it: the file an
 changed source is refused), how it was decoded and cut into fields, and which column was what.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from influence_core.errors import DataError
@@ -17,7 +19,8 @@ class SourceFile:
 
     Attributes:
         path: file, or folder of several `parts`.
-        sha256: of the file's bytes; of the parts' names and hashes for a folder.
+        sha256: of the file's bytes; of the parts' names and hashes for a folder; "" for a folder
+            of pictures, whose rows carry hashes of their own.
         parts: file names below `path`, in reading order, if it is a folder.
         rows: records in the file, whatever was left out of the data set.
         encoding: Python codec without a byte-order mark ("utf-8", "utf-16-le", "cp1252", ...).
@@ -48,7 +51,7 @@ class SourceInfo:
         label_column, content_column, id_column, split_column: names in the source, None if absent.
         columns: all columns of the source, in order.
         options: the reader's options that made this data set, for the record.
-        dropped: rows left out because they were bad, by split.
+        dropped: number of rows left out because they were bad, by path of the file.
     """
 
     kind: str
@@ -80,3 +83,38 @@ class SourceInfo:
             return cls(**{**value, "files": files, "columns": tuple(value["columns"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"The record of the data's origin is damaged ({error}).") from error
+
+
+def file_hash(path: Path) -> str:
+    """sha256 hex of a file, streamed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parts_hash(folder: Path, parts: Sequence[str]) -> str:
+    """sha256 hex over the names and contents of these files below a folder."""
+    lines = (f"{part}\0{file_hash(folder / part)}\n" for part in parts)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def refuse_changed(file: SourceFile) -> None:
+    """Make sure that a source is still what was imported, before an export copies from it.
+
+    Raises:
+        DataError: it is gone or has changed.
+    """
+    path = Path(file.path)
+    try:
+        if file.parts:
+            digest = parts_hash(path, file.parts)
+        else:
+            digest = file_hash(path) if file.sha256 else ""
+    except OSError as error:
+        raise DataError(
+            f"The source {path} cannot be read any more ({error.strerror}); put it back, or import "
+            "the data again."
+        ) from error
+    if digest != file.sha256:
+        raise DataError(
+            f"The source {path} has changed since it was imported; restore it, or import it again."
+        )

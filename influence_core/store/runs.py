@@ -6,7 +6,6 @@ is visible whole or not at all; afterwards its files never change, and their has
 record. Workflow writes runs, everything after training reads them.
 """
 
-import hashlib
 import json
 import re
 import secrets
@@ -24,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from influence_core.data.source import file_hash
 from influence_core.errors import StoreError
 from influence_core.progress import Progress
 from influence_core.store.atomic import (
@@ -291,12 +291,6 @@ class RunWriter:
         }
         self.record = replace(self.record, files=files)
         write_json(self._open / RECORD, asdict(self.record))
-
-
-def file_hash(path: Path) -> str:
-    """sha256 hex of a file, streamed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _damaged(path: Path, why: str) -> StoreError:

@@ -1,0 +1,241 @@
+"""From what readers found to a `Dataset`: bad rows, splits, classes, keys.
+
+`data.readers.read_source` is the only caller. Everything that may refuse a source because of its
+rows is here, so each refusal is one sentence that names the row as the user's editor does.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from influence_core.data.build import build_dataset
+from influence_core.data.columns import ColumnRoles, detect_columns, known_split
+from influence_core.data.dataset import Dataset
+from influence_core.data.keys import occurrence_numbers
+from influence_core.data.options import ReadOptions
+from influence_core.data.rows import PreparedTable, RawTable, Watch, prepare
+from influence_core.data.source import SourceInfo
+from influence_core.data.splitting import cut_shares
+from influence_core.errors import DataError
+
+MAX_CLASSES = 10_000
+CUT = ("valid", "test")
+Part = tuple[PreparedTable, npt.NDArray[np.int64]]  # a table and the positions that are meant
+
+
+def assemble(kind: str, raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Dataset:
+    """Make the data set.
+
+    Args:
+        kind: name of the reader.
+        raws: what it found; all `split`s differ.
+        options: what the user wants.
+        watch: hears of progress and may cancel.
+
+    Raises:
+        DataError: the source cannot be used as it is; names the row or column and the way out.
+    """
+    roles = detect_columns(raws[0].table, options, raws[0].name)
+    check = options.bad_rows != "keep"
+    tables = [prepare(raw, roles, check_images=check, watch=watch) for raw in raws]
+    image_root = None
+    if roles.kind == "image_path":
+        tables, image_root = _share_root(tables)
+    classes = _classes(tables, options, roles)
+    kept = [_good_rows(table, classes, options) for table in tables]
+    if options.bad_rows != "keep":
+        for table, rows in zip(tables, kept, strict=True):
+            _refuse_repeated_ids(table, rows, roles)
+    parts = _name_splits(tables, kept)
+    parts = _cut(parts, options)
+    if not parts["train"][1].size:
+        raise DataError(f"{raws[0].name} has no usable rows to train on.")
+    if options.bad_rows != "keep":
+        _refuse_one_class(parts["train"], roles, raws[0].name)
+    columns = {name: _columns(table, rows, classes) for name, (table, rows) in parts.items()}
+    return build_dataset(
+        columns,
+        classes,
+        source=_source(kind, parts, roles, options),
+        image_root=image_root,
+        repeated_ids=options.bad_rows == "keep",
+    )
+
+
+def _share_root(tables: Sequence[PreparedTable]) -> tuple[list[PreparedTable], Path]:
+    """Name all pictures relative to one folder, also where each split has a folder of its own."""
+    roots = [table.raw.image_root or Path() for table in tables]
+    shared = Path(os.path.commonpath([root.resolve() for root in roots]))
+    moved = []
+    for table, root in zip(tables, roots, strict=True):
+        below = root.resolve().relative_to(shared).as_posix()
+        paths = table.table.column("image_path")
+        if below != ".":
+            paths = pc.binary_join_element_wise(below, paths, "/")
+        position = table.table.column_names.index("image_path")
+        columns = table.table.set_column(position, "image_path", paths)
+        moved.append(replace(table, table=columns))
+    return moved, shared
+
+
+def _classes(
+    tables: Sequence[PreparedTable], options: ReadOptions, roles: ColumnRoles
+) -> tuple[str, ...]:
+    """Class names in label order: as told, as declared by the source, or sorted."""
+    if options.classes is not None:
+        return options.classes
+    declared = tables[0].raw.classes
+    if declared is not None:
+        return declared
+    found = {value for table in tables for value in pc.unique(table.labels).to_pylist()} - {None}
+    rows = sum(len(table.labels) for table in tables)
+    if len(found) > MAX_CLASSES or len(found) > max(50, rows // 2):
+        raise DataError(
+            f"Column {roles.label!r} has {len(found):,} different values in {rows:,} rows, which "
+            "cannot be classes; name the label column."
+        )
+    if all(value.lstrip("-").isdecimal() for value in found):
+        return tuple(sorted(found, key=lambda value: (int(value), value)))
+    return tuple(sorted(found))
+
+
+def _good_rows(
+    table: PreparedTable, classes: tuple[str, ...], options: ReadOptions
+) -> npt.NDArray[np.int64]:
+    """Positions that go on; refuses or leaves out the others, as told."""
+    problems = dict(table.problems)
+    known = pc.is_in(table.labels, value_set=pa.array(classes, pa.string()))
+    strange = pc.and_(pc.invert(known), table.labels.is_valid()).to_numpy()
+    for position in np.flatnonzero(strange).tolist():
+        label = table.labels[position].as_py()
+        problems[position] = f"has the label {label!r}, which is not among {_short(classes)}"
+    everything = np.arange(len(table.labels))
+    if not problems or options.bad_rows == "keep":
+        return everything
+    if options.bad_rows == "refuse":
+        first = min(problems)
+        others = f" ({len(problems) - 1} more rows have problems)" if len(problems) > 1 else ""
+        place = table.raw.place(first)
+        raise DataError(
+            f"{place[:1].upper()}{place[1:]} {problems[first].rstrip('.;')}{others}; mend it, or "
+            "choose to leave such rows out."
+        )
+    return np.setdiff1d(everything, np.fromiter(problems, dtype=np.int64))
+
+
+def _refuse_repeated_ids(
+    table: PreparedTable, rows: npt.NDArray[np.int64], roles: ColumnRoles
+) -> None:
+    if roles.id is None:
+        return
+    ids = table.table.column("id").take(pa.array(rows))
+    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy()
+    repeats = np.flatnonzero(occurrence_numbers(codes))
+    if repeats.size:
+        again = int(repeats[0])
+        first = int(np.flatnonzero(codes == codes[again])[0])
+        place = table.raw.place(int(rows[again]))
+        raise DataError(
+            f"{place[:1].upper()}{place[1:]} repeats the id {ids[again].as_py()!r} of "
+            f"{table.raw.place(int(rows[first]))} in column {roles.id!r}; mend the ids, choose "
+            "another column, or use none (then the content tells rows apart)."
+        )
+
+
+def _name_splits(
+    tables: Sequence[PreparedTable], kept: Sequence[npt.NDArray[np.int64]]
+) -> dict[str, Part]:
+    """Which rows belong to which split, by the source's own names in our spelling."""
+    parts: dict[str, Part] = {}
+    for table, rows in zip(tables, kept, strict=True):
+        named = [("train" if table.raw.split is None else table.raw.split, rows)]
+        if table.split_values is not None:
+            values = np.array(
+                ["train" if v is None else v for v in table.split_values.to_pylist()], dtype=object
+            )
+            named = [(value, rows[values[rows] == value]) for value in dict.fromkeys(values)]
+        for name, chosen in named:
+            ours = known_split(name) or name
+            if not chosen.size and ours != "train":
+                continue
+            if ours in parts:
+                raise DataError(f"Two parts of the source are both called {ours!r}; rename one.")
+            parts[ours] = (table, chosen)
+    if "train" not in parts:
+        raise DataError(f"The source has no split named 'train'; it has {sorted(parts)}.")
+    return parts
+
+
+def _cut(parts: dict[str, Part], options: ReadOptions) -> dict[str, Part]:
+    """Cut "valid" and "test" off "train" where the source has none."""
+    wanted = {"valid": options.valid_share, "test": options.test_share}
+    missing = [name for name in CUT if name not in parts and wanted[name] > 0]
+    if not missing:
+        return parts
+    table, rows = parts["train"]
+    codes = pc.dictionary_encode(table.labels, null_encoding="encode").combine_chunks().indices
+    numbers = codes.to_numpy().astype(np.int64)[rows]
+    hashes = table.table.column("content_hash").to_numpy()[rows]
+    shares = tuple(wanted[name] for name in missing)
+    assigned = cut_shares(numbers, hashes, shares, options.seed)
+    cut = {name: (table, rows[assigned == i]) for i, name in enumerate(missing, start=1)}
+    cut = {name: part for name, part in cut.items() if part[1].size}
+    return {
+        "train": (table, rows[assigned == 0]),
+        **cut,
+        **{k: v for k, v in parts.items() if k != "train"},
+    }
+
+
+def _refuse_one_class(part: Part, roles: ColumnRoles, name: str) -> None:
+    table, rows = part
+    found = pc.unique(table.labels.take(pa.array(rows))).to_pylist()
+    if len(found) < 2:
+        raise DataError(
+            f"Column {roles.label!r} of {name} has only the class {found[0]!r} in its training "
+            "rows; at least two classes are needed, or another label column."
+        )
+
+
+def _columns(
+    table: PreparedTable, rows: npt.NDArray[np.int64], classes: tuple[str, ...]
+) -> pa.Table:
+    labels = pc.index_in(table.labels, value_set=pa.array(classes, pa.string()))
+    whole = table.table.append_column("label", labels.cast(pa.int64()))
+    return whole if rows.size == whole.num_rows else whole.take(pa.array(rows))
+
+
+def _source(
+    kind: str, parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions
+) -> SourceInfo:
+    chosen: dict[str, Any] = {k: v for k, v in asdict(options).items() if v is not None}
+    whole = {name: table.raw for name, (table, _) in parts.items()}
+    used: dict[str, int] = {}
+    for table, rows in parts.values():
+        used[table.raw.file.path] = used.get(table.raw.file.path, 0) + len(rows)
+    return SourceInfo(
+        kind=kind,
+        files={name: raw.file for name, raw in whole.items()},
+        label_column=roles.label,
+        content_column=roles.content,
+        id_column=roles.id,
+        split_column=roles.split,
+        columns=tuple(parts["train"][0].raw.table.column_names),
+        options=chosen,
+        dropped={
+            path: raw.table.num_rows + raw.dropped - used[path]
+            for path, raw in {raw.file.path: raw for raw in whole.values()}.items()
+        },
+    )
+
+
+def _short(classes: Sequence[str]) -> str:
+    shown = list(classes[:10])
+    return f"{shown} and {len(classes) - 10} more" if len(classes) > 10 else str(shown)

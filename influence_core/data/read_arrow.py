@@ -1,0 +1,202 @@
+"""Reads Parquet files and Hugging Face data sets, from a folder or by hub name.
+
+All three end as Arrow tables with the columns of the source; class names come from the `ClassLabel`
+feature where there is one. Pictures are left encoded. `data.readers` is the caller.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets.table import embed_table_storage
+
+from influence_core.data.columns import LABEL_NAMES, known_split
+from influence_core.data.options import ReadOptions
+from influence_core.data.rows import RawTable
+from influence_core.data.source import SourceFile, file_hash, parts_hash
+from influence_core.errors import DataError
+
+SUFFIXES = (".parquet", ".pq")
+SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_SHARD = re.compile(r"-\d+-of-\d+.*$")
+
+
+def looks_like_parquet(source: str) -> bool:
+    """Whether the path is a Parquet file by its name."""
+    return Path(source).suffix.lower() in SUFFIXES and Path(source).is_file()
+
+
+def looks_like_hf(source: str) -> bool:
+    """Whether it is a folder of `save_to_disk`, or one with Parquet files in it."""
+    root = Path(source)
+    if not root.is_dir():
+        return False
+    return any((root / name).is_file() for name in SAVED) or bool(_parquet_parts(root))
+
+
+def looks_like_hub(source: str) -> bool:
+    """Whether it reads like "owner/name" and is nothing on this disk."""
+    return bool(_HUB_NAME.fullmatch(source)) and not Path(source).exists()
+
+
+def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Read one Parquet file.
+
+    Args:
+        source: path.
+        options: `label_column` tells whose declared classes are meant.
+        limit: most rows wanted, None for all.
+
+    Raises:
+        DataError: it does not exist or is damaged.
+    """
+    path = Path(source)
+    table = _open_parquet(path, limit)
+    digest = file_hash(path) if limit is None else ""
+    file = SourceFile(str(path.resolve()), digest, rows=table.num_rows)
+    return [_raw(None, table, file, _declared(table, options), path.name)]
+
+
+def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Read a folder: one of `save_to_disk`, or Parquet files named after their splits.
+
+    Args:
+        source: the folder.
+        options: `label_column` tells whose declared classes are meant.
+        limit: most rows wanted of each split, None for all.
+
+    Raises:
+        DataError: it does not exist or is damaged.
+    """
+    root = Path(source)
+    if any((root / name).is_file() for name in SAVED):
+        try:
+            loaded = datasets.load_from_disk(str(root))
+        except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
+            raise DataError(f"{root} is not a data set that can be loaded ({error}).") from error
+        return _from_datasets(loaded, str(root.resolve()), options, limit)
+    splits: dict[str | None, list[str]] = {}
+    for part in _parquet_parts(root):
+        splits.setdefault(_split_of(part), []).append(part)
+    if not splits:
+        raise DataError(f"{root} holds no Hugging Face data set and no Parquet files.")
+    raws = []
+    for split, parts in splits.items():
+        table = _concat([_open_parquet(root / part, limit) for part in parts], root)
+        digest = parts_hash(root, parts) if limit is None else ""
+        file = SourceFile(str(root.resolve()), digest, table.num_rows, tuple(parts))
+        raws.append(_raw(split, table, file, _declared(table, options), f"{root.name}/{parts[0]}"))
+    return raws
+
+
+def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Download a data set by its hub name, or take it from the hub's own cache.
+
+    Args:
+        source: "owner/name".
+        options: `label_column` tells whose declared classes are meant.
+        limit: most rows wanted of each split, None for all.
+
+    Raises:
+        DataError: the hub cannot be reached, or has no such data set.
+    """
+    try:
+        loaded = datasets.load_dataset(source)
+    except Exception as error:  # Network, hub and data errors of a dozen kinds.
+        why = str(error).strip().splitlines()
+        raise DataError(
+            f"{source!r} is no file or folder here, and cannot be had from the hub "
+            f"({why[0] if why else type(error).__name__}); check the name and the connection, or "
+            "download the data set and name its folder."
+        ) from error
+    return _from_datasets(loaded, source, options, limit, embed=True)
+
+
+def _from_datasets(
+    loaded: Any, path: str, options: ReadOptions, limit: int | None, *, embed: bool = False
+) -> list[RawTable]:
+    """Tables of a loaded data set; `embed` fetches pictures that the library left in files.
+
+    That follows the paths in the data, so only for what the library itself has just downloaded.
+    """
+    named = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {None: loaded}
+    raws = []
+    for split, data in named.items():
+        part = data if limit is None else data.select(range(min(limit, len(data))))
+        table = part.with_format("arrow")[:] if len(part) else part.data.table.slice(0, 0)
+        if embed:
+            table = embed_table_storage(table.cast(data.features.arrow_schema))
+        classes = _label_names(
+            {n: f.names for n, f in data.features.items() if isinstance(f, datasets.ClassLabel)},
+            options,
+        )
+        place = f"split {split!r} of {path}" if split else path
+        raws.append(_raw(split, table, SourceFile(path, "", len(table)), classes, place))
+    return raws
+
+
+def _raw(
+    split: str | None,
+    table: pa.Table,
+    file: SourceFile,
+    classes: tuple[str, ...] | None,
+    name: str,
+) -> RawTable:
+    if not table.num_rows:
+        raise DataError(f"{name} has no rows.")
+    rows = np.arange(table.num_rows, dtype=np.int64)
+    return RawTable(split, table, file, lambda i: f"row {i + 1} of {name}", rows, classes)
+
+
+def _open_parquet(path: Path, limit: int | None) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            if limit is None:
+                return file.read()
+            batch = next(file.iter_batches(batch_size=limit), None)
+            return file.schema_arrow.empty_table() if batch is None else pa.table(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
+
+
+def _concat(tables: Sequence[pa.Table], root: Path) -> pa.Table:
+    try:
+        return pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:
+        raise DataError(f"The Parquet files in {root} do not fit together ({error}).") from error
+
+
+def _parquet_parts(root: Path) -> list[str]:
+    found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path.relative_to(root).as_posix() for path in found if path.is_file())
+
+
+def _split_of(part: str) -> str | None:
+    """Split of a shard: "train-00000-of-00002.parquet", "valid.parquet", "test/0000.parquet"."""
+    path = Path(part)
+    words = (_SHARD.sub("", path.stem), *(folder for folder in reversed(path.parts[:-1])))
+    return next((split for word in words if (split := known_split(word))), None)
+
+
+def _declared(table: pa.Table, options: ReadOptions) -> tuple[str, ...] | None:
+    """Class names from the note that the `datasets` library leaves in a Parquet schema."""
+    try:
+        note = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = note["info"]["features"]
+        names = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return _label_names(names, options)
+
+
+def _label_names(names: dict[str, Any], options: ReadOptions) -> tuple[str, ...] | None:
+    usual = next((name for name in LABEL_NAMES if name in names), None)
+    chosen = names.get(options.label_column or usual or "")
+    return None if chosen is None else tuple(str(name) for name in chosen)

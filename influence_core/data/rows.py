@@ -1,0 +1,222 @@
+"""One source table, row by row: labels as text, contents hashed, bad rows named.
+
+A reader hands over a `RawTable`, exactly as the source has it; `prepare` turns it into the columns
+of `data.build` and a list of what is wrong with which row. `data.assemble` decides what to do
+about those.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from influence_core.data.build import renamed_extra
+from influence_core.data.columns import ColumnRoles
+from influence_core.data.dataset import split_from_arrow
+from influence_core.data.images import image_problem
+from influence_core.data.keys import Keys, content_hashes
+from influence_core.data.source import SourceFile
+from influence_core.errors import DataError
+from influence_core.progress import Progress, ProgressFn, check_cancel
+
+REPORT_EVERY = 500
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Rows as a reader found them.
+
+    Attributes:
+        split: name that the source gives them, or None.
+        table: the source's columns.
+        file: where they come from.
+        place: names a row for people: "line 17 of reviews.csv".
+        rows: (N,) record number of each row in the file, from 0.
+        classes: class names if the source declares them for integer labels.
+        image_root: folder that paths of images are relative to.
+        dropped: rows that the reader had to leave out.
+    """
+
+    split: str | None
+    table: pa.Table
+    file: SourceFile
+    place: Callable[[int], str]
+    rows: npt.NDArray[np.int64]
+    classes: tuple[str, ...] | None = None
+    image_root: Path | None = None
+    dropped: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the file or folder, for messages."""
+        return Path(self.file.path).name
+
+
+@dataclass(frozen=True)
+class PreparedTable:
+    """Rows in the columns of `data.build`, with labels still as text.
+
+    Attributes:
+        table: columns `row`, `content_hash`, the content, the extras; `id` if there is one.
+        labels: (N,) label texts, null where missing.
+        split_values: (N,) texts of the split column, or None.
+        problems: what is wrong, by position.
+    """
+
+    raw: RawTable
+    table: pa.Table
+    labels: pa.ChunkedArray
+    split_values: pa.ChunkedArray | None
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who wants to hear how far reading is, and may stop it."""
+
+    progress: ProgressFn | None = None
+    cancel: threading.Event | None = None
+
+    def step(self, done: int, total: int) -> None:
+        """Report and check every few hundred rows."""
+        if done % REPORT_EVERY == 0 or done == total:
+            check_cancel(self.cancel)
+            if self.progress is not None:
+                self.progress(Progress("read", done, total))
+
+
+def prepare(
+    raw: RawTable, roles: ColumnRoles, *, check_images: bool, watch: Watch
+) -> PreparedTable:
+    """Turn a raw table into columns of ours and find its bad rows.
+
+    Args:
+        raw: as read.
+        roles: which column is what.
+        check_images: decode every picture; without, broken ones stay unnoticed here.
+        watch: hears of progress and may cancel.
+
+    Raises:
+        DataError: a column is missing, or the label column cannot hold labels.
+    """
+    needed = [c for c in (roles.label, roles.content, roles.id, roles.split) if c is not None]
+    for column in needed:
+        if column not in raw.table.column_names:
+            raise DataError(
+                f"{raw.name} has no column {column!r}, which the other files have; its "
+                f"columns are {raw.table.column_names}."
+            )
+    labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
+    problems = dict.fromkeys(_null_positions(labels), f"has no label in column {roles.label!r}")
+    contents = _contents(raw.table.column(roles.content), roles.kind)
+    hashes, bad = _hash_contents(raw, contents, roles, check_images, watch)
+    columns: dict[str, Any] = {
+        "row": pa.array(raw.rows),
+        "content_hash": pa.array(hashes),
+        roles.kind: contents,
+    }
+    if roles.id is not None:
+        ids = raw.table.column(roles.id).cast(pa.string())
+        problems |= dict.fromkeys(_null_positions(ids), f"has no id in column {roles.id!r}")
+        columns["id"] = ids
+    for name in raw.table.column_names:
+        if name not in needed:
+            columns[renamed_extra(name)] = raw.table.column(name)
+    values = None if roles.split is None else raw.table.column(roles.split).cast(pa.string())
+    return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
+
+
+def label_texts(
+    column: pa.ChunkedArray, name: str, classes: tuple[str, ...] | None
+) -> pa.ChunkedArray:
+    """Labels as text, null where there is none; nothing is trimmed or changed in case.
+
+    Args:
+        column: strings, whole numbers, booleans, or numbers of declared `classes`.
+        name: of the column, for errors.
+        classes: names of the numbers 0, 1, ..., or None.
+
+    Raises:
+        DataError: the column holds something that cannot be a label.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_floating(kind):
+        if not pc.all(pc.equal(column, pc.round(column))).as_py():
+            raise DataError(
+                f"Column {name!r} holds numbers with fractions; a label must be a class."
+            )
+        column, kind = column.cast(pa.int64()), pa.int64()
+    if pa.types.is_integer(kind) and classes is not None:
+        known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(classes)))
+        numbers = pc.if_else(known, column, None)
+        return pc.take(pa.array(classes, pa.string()), numbers)
+    if not (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    ):
+        raise DataError(f"Column {name!r} holds {kind}, which cannot be a label; name another.")
+    texts = column.cast(pa.string())
+    return pc.if_else(_blank(texts), None, texts)
+
+
+def _contents(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+    """The content column without nulls, in the type that a split has."""
+    if kind != "image":
+        return pc.fill_null(column.cast(pa.string()), "")
+    if pa.types.is_struct(column.type):
+        column = pc.struct_field(column, "bytes")
+    return pc.fill_null(column.cast(pa.large_binary()), b"")
+
+
+def _hash_contents(
+    raw: RawTable, contents: pa.ChunkedArray, roles: ColumnRoles, check: bool, watch: Watch
+) -> tuple[Keys, dict[int, str]]:
+    """Content hashes, and what is wrong with which content; one picture in memory at a time."""
+    if roles.kind == "text":
+        blank = np.flatnonzero(_blank(contents).to_numpy()).tolist()
+        problems = dict.fromkeys(blank, f"has an empty text in column {roles.content!r}")
+        return content_hashes(_values(contents, watch)), problems
+    broken: dict[int, str] = {}
+    split = split_from_arrow("", pa.table({roles.kind: contents}), raw.image_root)
+
+    def checked() -> Iterator[bytes]:
+        for i in range(len(split)):
+            try:
+                data = split.image_bytes(i)
+                why = image_problem(data) if check else None
+            except DataError as error:
+                data, why = b"", f"missing: {str(error).rstrip('.')}"
+            if why is not None:
+                broken[i] = f"has a bad image in column {roles.content!r}, {why}"
+            watch.step(i + 1, len(split))
+            yield data
+
+    return content_hashes(checked()), broken
+
+
+def _values(column: pa.ChunkedArray, watch: Watch) -> Iterator[str]:
+    done = 0
+    for chunk in column.iterchunks():
+        for value in chunk.to_pylist():
+            done += 1
+            watch.step(done, len(column))
+            yield value
+
+
+def _blank(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
+
+
+def _null_positions(column: pa.ChunkedArray) -> list[int]:
+    return np.flatnonzero(column.is_null().to_numpy()).tolist()
