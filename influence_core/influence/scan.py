@@ -1,0 +1,223 @@
+"""Run an estimator over all training rows in chunks, keeping only the strongest both ways.
+
+Whatever the estimator and however many rows there are, memory holds one chunk of scores and two
+short lists per target. After every chunk a caller may look at the ranking so far, or stop.
+Called by `workflow.explain`, by cleansing (`mean_influence`) and by `live`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from influence_core.errors import StoreError
+from influence_core.influence.base import Query, Scores
+from influence_core.influence.topk import Kept, strongest
+from influence_core.progress import Progress, ProgressFn, check_cancel
+
+CHUNK = 16_384
+# The first chunk is short, so that a first ranking is on the screen at once.
+FIRST_CHUNK = 2_048
+# Scores of one chunk over all targets: 8 MB of float32, however many targets there are.
+_CHUNK_SCORES = 1 << 21
+
+
+@dataclass(frozen=True)
+class Top:
+    """The strongest rows of one side for one target, strongest first: (k,) each."""
+
+    positions: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    stderr: npt.NDArray[np.float32]  # NaN where the estimator has none
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Helpful and harmful rows per target, after `scored` of `total` rows."""
+
+    helpful: tuple[Top, ...]
+    harmful: tuple[Top, ...]
+    scored: int
+    total: int
+    milliseconds: float
+
+    @property
+    def provisional(self) -> bool:
+        """Whether rows are still to be scored."""
+        return self.scored < self.total
+
+    @property
+    def extent(self) -> str:
+        """How much has been seen, for people: "12,000 of 50,000, provisional"."""
+        seen = f"{self.scored:,} of {self.total:,}"
+        return f"{seen}, provisional" if self.provisional else seen
+
+
+def scan(  # noqa: PLR0913 - switches of one loop
+    query: Query,
+    rows: int,
+    *,
+    k: int,
+    candidates: Tensor | None = None,
+    exclude: Sequence[int] = (),
+    chunk: int | None = None,
+    on_partial: Callable[[Ranking], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Ranking:
+    """Rank all rows, or the candidates among them, for every target of the query.
+
+    Only truly positive scores are helpful and truly negative ones harmful; equal scores are
+    ordered by position, so a ranking is the same each time.
+
+    Args:
+        query: an estimator's answer to `query(targets)`.
+        rows: N.
+        k: how many of each side.
+        candidates: positions that may be listed, or (N,) booleans; all if None.
+        exclude: positions that may not, such as the target itself.
+        chunk: rows scored at a time; chosen by the number of targets if None.
+        on_partial: called with the ranking so far after every chunk but the last.
+        cancel: set it to stop; `CancelledError` is raised.
+    """
+    started = time.perf_counter()
+    allowed = _allowed(rows, candidates, exclude)
+    total = rows if allowed is None else int(allowed.sum())
+    helpful: Kept | None = None
+    harmful: Kept | None = None
+    scored = 0
+
+    def now() -> Ranking:
+        passed = 1000 * (time.perf_counter() - started)
+        return Ranking(_tops(helpful), _tops(harmful), scored, total, passed)
+
+    for part, out in _chunks(query, rows, chunk, cancel):
+        scores, stderr, positions = _select(out, part, allowed)
+        helpful = strongest(scores, stderr, positions, k=k, sign=1.0, kept=helpful)
+        harmful = strongest(scores, stderr, positions, k=k, sign=-1.0, kept=harmful)
+        scored += len(positions)
+        if on_partial is not None and part.stop < rows:
+            on_partial(now())
+    return now()
+
+
+def mean_influence(
+    query: Query,
+    rows: int,
+    *,
+    chunk: int | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Influence of every row on all targets together: mean over targets and its standard error.
+
+    Memory is one chunk of (T, n) scores; the error is that of the mean over targets, (N,), NaN
+    for a single target.
+    """
+    mean = np.empty(rows, dtype=np.float32)
+    error = np.empty(rows, dtype=np.float32)
+    for part, out in _chunks(query, rows, chunk, cancel):
+        scores = out.scores
+        mean[part] = scores.mean(0).cpu().numpy()
+        spread = scores.std(0) if len(scores) > 1 else torch.full_like(scores[0], float("nan"))
+        error[part] = (spread / len(scores) ** 0.5).cpu().numpy()
+        if progress:
+            progress(Progress("scan", part.stop, rows))
+    return mean, error
+
+
+def full_scores(
+    query: Query,
+    rows: int,
+    path: Path,
+    *,
+    chunk: int | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> npt.NDArray[np.float32]:
+    """Write all scores (T, N) to a .npy file, chunk by chunk, and map it read-only.
+
+    The file has its name only when it is whole.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(path.name + ".partial")
+    file: np.memmap[tuple[int, ...], np.dtype[np.float32]] | None = None
+    try:
+        for part, out in _chunks(query, rows, chunk, cancel):
+            if file is None:
+                file = open_memmap(
+                    temporary, mode="w+", dtype=np.float32, shape=(len(out.scores), rows)
+                )
+            file[:, part] = out.scores.cpu().numpy()
+            if progress:
+                progress(Progress("scan", part.stop, rows))
+        if file is not None:
+            file.flush()
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); free some disk space or choose "
+            "another folder."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _chunks(
+    query: Query, rows: int, chunk: int | None, cancel: threading.Event | None
+) -> Iterator[tuple[slice, Scores]]:
+    """Score consecutive slices; the number of targets decides how long they are."""
+    start, step = 0, chunk or FIRST_CHUNK
+    while start < rows:
+        check_cancel(cancel)
+        part = slice(start, min(start + step, rows))
+        out = query.scores(part)
+        yield part, out
+        start = part.stop
+        step = chunk or rows_at_a_time(len(out.scores))
+
+
+def rows_at_a_time(targets: int) -> int:
+    """Rows of one chunk when so many targets are scored together."""
+    return max(256, min(CHUNK, _CHUNK_SCORES // max(targets, 1)))
+
+
+def _allowed(rows: int, candidates: Tensor | None, exclude: Sequence[int]) -> Tensor | None:
+    if candidates is None and not exclude:
+        return None
+    allowed = torch.full((rows,), candidates is None)
+    if candidates is not None:
+        allowed[candidates.cpu()] = True
+    allowed[list(exclude)] = False
+    return allowed
+
+
+def _select(out: Scores, part: slice, allowed: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    scores = out.scores
+    stderr = torch.full_like(scores, float("nan")) if out.stderr is None else out.stderr
+    positions = torch.arange(part.start, part.stop, device=scores.device)
+    if allowed is None:
+        return scores, stderr, positions
+    here = allowed[part].to(scores.device)
+    return scores[:, here], stderr[:, here], positions[here]
+
+
+def _tops(kept: Kept | None) -> tuple[Top, ...]:
+    """One list a target; padding is left out."""
+    if kept is None:
+        return ()
+    real = kept.real.cpu().numpy()
+    parts = (kept.positions, kept.scores, kept.stderr)
+    positions, scores, stderr = (part.cpu().numpy() for part in parts)
+    return tuple(
+        Top(positions[t][real[t]], scores[t][real[t]], stderr[t][real[t]]) for t in range(len(real))
+    )

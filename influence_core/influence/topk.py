@@ -1,0 +1,83 @@
+"""The strongest scores of one side, exactly and always in the same order.
+
+A ranking that a person acts on must not change from one run to the next, so equal scores are
+ordered by position. Score and position are packed into one integer that sorts that way, which
+lets a plain top-k (not a full sort) of any chunk be exact, and two chunks be merged by it.
+Called by `scan` after every chunk and by whoever merges rankings of several shards.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_LOWEST = torch.iinfo(torch.int64).min
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a running top-k holds per target, strongest first: (T, m) each, m <= k.
+
+    `rank` decides the order; entries at its lowest value are padding, not rows.
+    """
+
+    rank: Tensor  # int64
+    positions: Tensor  # int64
+    scores: Tensor
+    stderr: Tensor
+
+    @property
+    def real(self) -> Tensor:
+        """(T, m): which entries are rows of this side."""
+        return self.rank > _LOWEST
+
+
+def ranks(scores: Tensor, positions: Tensor, sign: float) -> Tensor:
+    """One sortable int64 per score: larger |score| first, then the smaller position.
+
+    Args:
+        scores: (T, n) float32. positions: (n,) int64 below 2**32.
+        sign: 1 for helpful, -1 for harmful. Scores of the other side, zeros and NaN get the
+            lowest value.
+    """
+    side = scores.float() * sign
+    # The bits of a positive float32, read as an integer, sort like the float.
+    bits = side.view(torch.int32).long()
+    packed = (bits << 32) | ((1 << 32) - 1 - positions)
+    return torch.where(side > 0, packed, _LOWEST)
+
+
+def strongest(
+    scores: Tensor, stderr: Tensor, positions: Tensor, *, k: int, sign: float, kept: Kept | None
+) -> Kept:
+    """Merge a chunk of scores into what was kept before.
+
+    Args:
+        scores: (T, n) of the chunk. stderr: (T, n). positions: (n,).
+        k: how many to keep. sign: see `ranks`. kept: of the chunks before, or None.
+    """
+    rank = ranks(scores, positions, sign)
+    order = rank.topk(min(k, rank.shape[1]), dim=1).indices
+    fresh = Kept(
+        rank.gather(1, order),
+        positions.expand(len(scores), -1).gather(1, order),
+        scores.gather(1, order),
+        stderr.gather(1, order),
+    )
+    return fresh if kept is None else merge(kept, fresh, k)
+
+
+def merge(first: Kept, second: Kept, k: int) -> Kept:
+    """The k strongest of both, as if their rows had been ranked together."""
+    rank = torch.cat([first.rank, second.rank], 1)
+    order = rank.topk(min(k, rank.shape[1]), dim=1).indices
+
+    def both(a: Tensor, b: Tensor) -> Tensor:
+        return torch.cat([a, b], 1).gather(1, order)
+
+    return Kept(
+        rank.gather(1, order),
+        both(first.positions, second.positions),
+        both(first.scores, second.scores),
+        both(first.stderr, second.stderr),
+    )
