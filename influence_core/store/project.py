@@ -31,7 +31,7 @@ from influence_core.store.atomic import (
 )
 from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter, check_name, new_run_id
 from influence_core.store.settings import SETTINGS, ProjectSettings
-from influence_core.store.tables import load_dataset, read_header, save_dataset
+from influence_core.store.tables import copy_sources, load_dataset, read_header, save_dataset
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Project:
         Args:
             root: folder that does not exist yet, or is empty.
             name: shown to people.
-            dataset: is copied, apart from pictures on disk.
+            dataset: is copied with its source files, apart from folders of pictures.
             trunk: spec of the trunk.
             settings: other fields of `ProjectSettings`.
 
@@ -71,6 +71,7 @@ class Project:
         )
         with atomic_folder(root) as folder:
             (folder / SETTINGS).write_text(made.to_toml(), encoding="utf-8")
+            dataset = copy_sources(folder, dataset, root)
             save_dataset(folder / "data", dataset, root)
         return cls(root, made)
 

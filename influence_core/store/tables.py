@@ -5,6 +5,9 @@ are uncompressed Arrow files that open at once and stay on disk, memory-mapped. 
 the only caller.
 """
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +53,7 @@ def save_dataset(folder: Path, dataset: Dataset, project_root: Path) -> None:
             "fingerprint": dataset.fingerprint,
             "splits": {split.name: len(split) for split in dataset},
             "image_root": _portable(dataset.image_root, project_root),
-            "source": dataset.source.to_json(),
+            "source": _moved(dataset.source, lambda p: str(_portable(p, project_root))).to_json(),
         },
     )
 
@@ -90,7 +93,8 @@ def load_dataset(folder: Path, project_root: Path) -> Dataset:
             "from a copy or import the data again."
         )
     try:
-        source = SourceInfo.from_json(header["source"])
+        # A relative path is below the project: joining leaves an absolute one as it is.
+        source = _moved(SourceInfo.from_json(header["source"]), lambda p: str(project_root / p))
     except DataError as error:
         raise StoreError(f"{folder / HEADER} is damaged: {error}") from error
     return Dataset(splits, classes, header["modality"], header["fingerprint"], source)
@@ -124,6 +128,35 @@ def _load_table(folder: Path, name: str) -> pa.Table:
     if missing:
         raise StoreError(f"{path} lacks the columns {missing}; import the data again.")
     return table
+
+
+def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:
+    """The same origin with its files' paths rewritten."""
+    files = {
+        name: replace(file, path=place(Path(file.path))) for name, file in source.files.items()
+    }
+    return replace(source, files=files)
+
+
+def copy_sources(folder: Path, dataset: Dataset, project_root: Path) -> Dataset:
+    """Copy source files into `source/` of a project that is being made at `folder`.
+
+    Folders of pictures stay where they are: they may be large, and `image_root` points at them.
+
+    Returns:
+        The data set whose origin are the copies, as they will stand below `project_root`.
+    """
+    copies: dict[str, str] = {}
+    for split, file in dataset.source.files.items():
+        origin = Path(file.path)
+        if file.path in copies or not origin.is_file():
+            continue
+        name = f"{split}{origin.suffix}"
+        with plain_errors("write", folder / "source"):
+            (folder / "source").mkdir(exist_ok=True)
+            shutil.copyfile(origin, folder / "source" / name)
+        copies[file.path] = str(project_root.resolve() / "source" / name)
+    return replace(dataset, source=_moved(dataset.source, lambda p: copies.get(str(p), str(p))))
 
 
 def _portable(path: Path | None, root: Path) -> str | None:

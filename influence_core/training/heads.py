@@ -50,7 +50,7 @@ class HeadTraining:
     max_epochs: int = 40
     patience: int = 3
     batch: int = 0  # rows; 0 chooses by the number of rows
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     weight_decay: float = 0.0
     seed: int = 0
 

@@ -1,0 +1,39 @@
+# Everything a person needs: `make app` to use it, `make test` to check it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-test
+APP_STAMP := $(VENV)/.installed
+
+.PHONY: app test check sample benchmark pictures clean
+
+app: $(APP_STAMP)
+	$(BIN)/streamlit run app.py
+
+test: $(STAMP) check
+	@command -v chromium >/dev/null || echo "No Chromium here, so the browser tests are skipped: apt-get install chromium"
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+sample: $(STAMP)
+	$(BIN)/python sample_data/build.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# constraints.txt names the pair of torch and torchvision that the tests run on.
+$(APP_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e ".[test]"
+	@touch $@ $(APP_STAMP)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

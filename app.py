@@ -1,0 +1,20 @@
+"""The dashboard's entry: `streamlit run app.py`, or `turnover app` from any folder."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Pages import their shared parts as `pages.ui`, from wherever the app was started.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from pages.ui.shell import shell
+
+PAGES = [
+    st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
+]
+
+st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
+page = st.navigation(PAGES, position="top")
+shell()
+page.run()

@@ -1,0 +1,212 @@
+"""The main verbs: app, new, train, explain."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ProjectArgument,
+    RunOption,
+    app,
+    bar,
+    find_project,
+    out,
+    print_json,
+    print_table,
+    records,
+    verb,
+)
+from influence_core.errors import DataError
+from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
+from influence_core.store.project import projects_home
+from influence_core.workflow.create import NewProject, create
+from influence_core.workflow.explain import (
+    Among,
+    Explanation,
+    Item,
+    Question,
+    Toward,
+    explain,
+    find_item,
+    misclassified,
+    own_item,
+)
+from influence_core.workflow.samples import dashboard_root
+from influence_core.workflow.session import Session, open_session
+from influence_core.workflow.train import TrainOptions, train
+
+
+@app.command("app")
+@verb
+def app_verb(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+) -> None:
+    """Serve the dashboard."""
+    root = dashboard_root()
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        out.print(
+            f"Listening on {escape(host)}: everyone who reaches this machine can read and decide "
+            "in all projects, unless a login is configured."
+        )
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(root / "app.py"),
+        "--server.address", host, "--server.port", str(port),
+    ]  # fmt: skip
+    # Streamlit reads .streamlit/config.toml from the folder that it is started in.
+    raise typer.Exit(subprocess.call(command, cwd=root, env=os.environ.copy()))
+
+
+@app.command("new")
+@verb
+def new_verb(
+    data: Annotated[str, typer.Argument(help="CSV, Parquet, image folder, Hugging Face folder.")],
+    name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
+    label: Annotated[str | None, typer.Option(help="Label column.")] = None,
+    content: Annotated[str | None, typer.Option(help="Sentence or image column.")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique ids.")] = None,
+    valid: Annotated[str | None, typer.Option(help="Source of the judge split.")] = None,
+    test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
+    trunk: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
+    drop_bad: Annotated[bool, typer.Option(help="Leave bad rows out.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a project from data of your own."""
+    wish = NewProject(
+        source=data, valid=valid, test=test, name=name, label=label, content=content,
+        id_column=id_column, trunk=trunk, drop_bad=drop_bad,
+    )  # fmt: skip
+    with bar(json) as tell:
+        project, findings = create(wish, projects_home(), progress=tell)
+    if json:
+        print_json(
+            {
+                "project": project.root,
+                "classes": project.dataset.classes,
+                "rows": {split.name: len(split) for split in project.dataset},
+                "findings": [{"severity": f.severity, "what": f.what} for f in findings],
+            }
+        )
+        return
+    sizes = ", ".join(f"{len(split):,} {split.name}" for split in project.dataset)
+    out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}: {sizes}")
+    for finding in findings:
+        out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
+    out.print(f"Next: turnover train {escape(project.root.name)}")
+
+
+@app.command("train")
+@verb
+def train_verb(
+    project: ProjectArgument,
+    members: Annotated[int, typer.Option(min=1, help="Heads side by side.")] = 16,
+    width: Annotated[int, typer.Option(min=1, help="Hidden units of a head.")] = 256,
+    p: Annotated[float, typer.Option(help="Share of units on a row's learned side.")] = 0.5,
+    epochs: Annotated[int | None, typer.Option(min=1, help="By default found by itself.")] = None,
+    seed: Annotated[int, typer.Option(help="Of start, masks and batch order.")] = 0,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Train once with turn-over dropout on the project's frozen trunk."""
+    options = TrainOptions(members, width, p, epochs, seed, device)
+    with bar(json) as tell:
+        run = train(find_project(project), options, progress=tell)
+    if json:
+        print_json({"run": run.id, "metrics": run.record.metrics})
+        return
+    out.print(f"Run [bold]{run.id}[/bold]")
+    for name, value in run.record.metrics.items():
+        out.print(f"  {name} {value:.4g}")
+
+
+@app.command("explain")
+@verb
+def explain_verb(
+    project: ProjectArgument,
+    item: Annotated[
+        str | None, typer.Option(help="Id or key of the item; the worst error by default.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the item.")] = "test",
+    text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
+    estimator: Annotated[
+        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
+    ] = DEFAULT_ESTIMATOR,
+    toward: Annotated[
+        Toward, typer.Option(help="Which label's loss is asked about.")
+    ] = "predicted",
+    among: Annotated[Among, typer.Option(help="Which training rows are ranked.")] = "all",
+    top: Annotated[int, typer.Option(min=1, help="Rows of each side.")] = 10,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Show which training rows helped and which harmed one item."""
+    session = open_session(find_project(project), run, device)
+    target = _target(session, split, item, text, image)
+    answer = explain(session, target, Question(estimator, toward, among, top))
+    if json:
+        print_json(_as_json(session, answer))
+        return
+    classes = session.classes
+    true = "unknown" if target.true is None else classes[target.true]
+    out.print(
+        f"True {escape(true)}, predicted {escape(classes[target.predicted])} "
+        f"({float(target.proba.max()):.1%}); toward {escape(classes[answer.label])}, "
+        f"{escape(estimator)}, {answer.scored:,} rows on {answer.device} in "
+        f"{answer.milliseconds:.0f} ms"
+    )
+    train_split = session.project.dataset.train
+    for side, table in (("Helpful (+)", answer.helpful), ("Harmful (−)", answer.harmful)):
+        shown = table.drop(columns="stderr") if table["stderr"].isna().all() else table
+        if train_split.content_column == "text":
+            positions = train_split.positions_of(table["key"].to_numpy())
+            shown = shown.assign(text=train_split.texts(positions))
+        print_table(side, shown)
+
+
+def _target(
+    session: Session, split: str, item: str | None, text: str | None, image: Path | None
+) -> Item:
+    if text is not None:
+        return own_item(session, text)
+    if image is not None:
+        try:
+            return own_item(session, image.read_bytes())
+        except OSError as error:
+            raise DataError(f"The image {image} cannot be read ({error.strerror}).") from error
+    if item is None:
+        wrong = misclassified(session, split)
+        if wrong.empty:
+            raise DataError(f"No item of split '{split}' is misclassified; name one with --item.")
+        return find_item(session, split, int(wrong["key"].iloc[0]))
+    data = session.project.dataset.split(split)
+    if item in data.ids:
+        return find_item(session, split, int(data.keys[data.ids.index(item)]))
+    try:
+        return find_item(session, split, int(item, 16))
+    except ValueError as error:
+        raise DataError(f"Split '{split}' has no item with the id or key '{item}'.") from error
+
+
+def _as_json(session: Session, answer: Explanation) -> dict[str, object]:
+    target = answer.item
+    return {
+        "true": None if target.true is None else session.classes[target.true],
+        "predicted": session.classes[target.predicted],
+        "proba": dict(zip(session.classes, map(float, target.proba), strict=True)),
+        "toward": session.classes[answer.label],
+        "estimator": answer.question.estimator,
+        "rows_scored": answer.scored,
+        "device": answer.device,
+        "milliseconds": answer.milliseconds,
+        "helpful": records(answer.helpful),
+        "harmful": records(answer.harmful),
+    }

@@ -1,0 +1,138 @@
+"""What all verbs share: the Typer app, errors as one sentence, projects by name, tables, bars."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from influence_core.errors import StoreError, TurnoverError
+from influence_core.progress import Progress, ProgressFn
+from influence_core.store.project import Project, projects_home
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+app = typer.Typer(
+    name="turnover",
+    help="See which training rows helped and harmed, fix the data, prove that it got better.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+ProjectArgument = Annotated[
+    str, typer.Argument(help="Project folder, or its name in the home of projects.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+RunOption = Annotated[str | None, typer.Option(help="Run id; the newest run by default.")]
+
+
+def verb(function: F) -> F:
+    """Print an error of ours as its one sentence and end with 1."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TurnoverError as error:
+            err.print(f"[red]Error:[/red] {escape(str(error))}", soft_wrap=True)
+            raise typer.Exit(1) from error
+
+    return guarded  # type: ignore[return-value]
+
+
+def find_project(name: str) -> Project:
+    """A project by folder or by name.
+
+    Raises:
+        StoreError: neither exists.
+    """
+    for folder in (Path(name), projects_home() / name):
+        if (folder / "project.toml").is_file():
+            return Project.open(folder)
+    raise StoreError(
+        f"There is no project '{name}', neither as a folder here nor in {projects_home()}; "
+        "make one with: turnover new DATA"
+    )
+
+
+@contextmanager
+def bar(quiet: bool = False) -> Iterator[ProgressFn]:
+    """A progress bar per stage on standard error; nothing when output is for machines."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda event: None
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Bar(*columns, console=err) as drawn:
+        tasks: dict[str, Any] = {}
+
+        def tell(event: Progress) -> None:
+            name = f"{event.stage} {event.message}".strip()
+            if name not in tasks:
+                tasks[name] = drawn.add_task(escape(name), total=event.total)
+            drawn.update(tasks[name], completed=event.done, total=event.total)
+
+        yield tell
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; keys stay exact as 16 hex digits."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain values; NaN becomes null, a key its hex form."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    rows = [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+    for row in rows:
+        if "key" in row:
+            row["key"] = hex_key(row["key"])
+    return rows
+
+
+def hex_key(key: int) -> str:
+    """A key as the address bar and files write it."""
+    return f"{int(key):016x}"
+
+
+def print_table(title: str, frame: pd.DataFrame) -> None:
+    """A table; its texts are data and are never read as markup."""
+    table = Table(title=escape(title), title_justify="left")
+    for column in frame.columns:
+        number = pd.api.types.is_numeric_dtype(frame[column]) and column != "key"
+        table.add_column(escape(str(column)), justify="right" if number else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(
+            *(escape(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True))
+        )
+    out.print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "key":
+        return hex_key(value)
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if hasattr(value, "item") else str(value)

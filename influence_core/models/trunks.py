@@ -1,0 +1,76 @@
+"""Trunks: frozen networks that turn an image or a sentence into a feature vector.
+
+A spec names one: `minilm`, `hf:<name or folder>`, `vgg:<file in the project>`,
+`torchvision:<name>`. What stands before the colon is looked up here; each loader lives with its
+kind in `text.py` or `images.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from influence_core.errors import ModelError
+from influence_core.models.images import load_torchvision, load_vgg
+from influence_core.models.text import load_hugging_face, load_minilm
+
+
+class Trunk(Protocol):
+    """A frozen encoder."""
+
+    @property
+    def name(self) -> str:
+        """Spec that loads it again."""
+        ...
+
+    @property
+    def modality(self) -> Literal["image", "text"]:
+        """What it encodes."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of weights and preprocessing."""
+        ...
+
+    def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
+        """(n, dim) features of n sentences, or of n encoded images."""
+        ...
+
+
+Loader = Callable[[str, Path | None, torch.device], Trunk]
+
+SCHEMES: dict[str, Loader] = {
+    "minilm": load_minilm,
+    "hf": load_hugging_face,
+    "vgg": load_vgg,
+    "torchvision": load_torchvision,
+}
+
+
+def load_trunk(spec: str, *, root: Path | None = None, device: torch.device | None = None) -> Trunk:
+    """Load the trunk of a spec.
+
+    Args:
+        spec: `scheme` or `scheme:name`.
+        root: the project folder, for files that a spec names.
+        device: where it runs; cpu by default.
+
+    Raises:
+        ModelError: unknown scheme, missing weights, or a hub that cannot be reached.
+    """
+    scheme, _, rest = spec.partition(":")
+    if scheme not in SCHEMES:
+        raise ModelError(
+            f"There is no trunk '{spec}'; a trunk is one of {', '.join(SCHEMES)}, such as "
+            "'minilm' or 'torchvision:mobilenet_v2'."
+        )
+    return SCHEMES[scheme](rest, root, device or torch.device("cpu"))

@@ -1,0 +1,149 @@
+"""A run opened for questions: weights, features and labels in memory, estimators prepared once.
+
+Pages keep one `Session` per run (it is read-only and may be shared by browser sessions), the
+command line opens one per call. Everything that explains, triages or evaluates starts from here.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence_core.errors import MismatchError, ModelError, StoreError
+from influence_core.influence import estimator as find_estimator
+from influence_core.influence.base import Evidence, HeadWeights, Prepared, Targets
+from influence_core.models.device import pick_device
+from influence_core.models.trunks import Trunk, load_trunk
+from influence_core.store.project import Project
+from influence_core.store.runs import Run
+from influence_core.training.features import Standardised
+from influence_core.training.heads import HeadTraining
+from influence_core.turnover.head import HeadConfig
+from influence_core.turnover.masks import as_keys
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One run of one project, ready to answer."""
+
+    project: Project
+    run: Run
+    evidence: Evidence
+    head: HeadWeights
+    device: torch.device
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _splits: dict[str, Standardised] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.project.dataset.classes
+
+    @property
+    def features(self) -> Standardised:
+        """Standardised features of the training rows."""
+        return self.split_features("train")
+
+    @property
+    def training(self) -> HeadTraining:
+        """How the run was trained, with the number of epochs that it kept."""
+        saved = dict(self.run.record.config["training"])
+        saved["epochs"] = int(self.run.record.metrics["epochs"])
+        return HeadTraining(**saved)
+
+    def prepared(self, name: str) -> Prepared:
+        """The estimator's per-run work, done once."""
+        with self._lock:
+            if name not in self._prepared:
+                self._prepared[name] = find_estimator(name).prepare(self.evidence)
+            return self._prepared[name]
+
+    def split_features(self, split: str) -> Standardised:
+        """Features of a split in the run's own standardisation."""
+        with self._lock:
+            if split not in self._splits:
+                reference = self.evidence.features
+                if not isinstance(reference, Standardised):
+                    raise ModelError("This run has no stored features; train it again.")
+                raw = self.project.features(split, self.run.record.trunk_fingerprint)
+                self._splits[split] = Standardised.using(
+                    raw, reference.mean, reference.scale, self.device
+                )
+            return self._splits[split]
+
+    def targets(self, x: Tensor, labels: Tensor) -> Targets:
+        """Targets from standardised features (T, d) and the labels asked about (T,)."""
+        return Targets(x, labels.to(x.device), self.head.proba(x))
+
+    def trunk(self) -> Trunk:
+        """The trunk, for sentences and images that are not in the data set."""
+        return load_trunk(self.project.settings.trunk, root=self.project.root, device=self.device)
+
+
+def open_session(project: Project, run_id: str | None = None, device: str = "auto") -> Session:
+    """Open a run, the newest one unless told otherwise.
+
+    Raises:
+        StoreError: there is no run yet, or a file of it is damaged.
+        MismatchError: the run was trained on other data or another shape of model.
+    """
+    run = project.latest_run() if run_id is None else project.run(run_id)
+    if run is None:
+        raise StoreError(
+            f"Project '{project.name}' has no trained run of this data yet; "
+            f"train one with: turnover train {project.root}"
+        )
+    where = pick_device(device)
+    tensors = run.tensors()
+    config = _head_config(run)
+    _check_shapes(run, tensors, config, len(project.dataset.train))
+    features = Standardised.using(
+        project.features("train", run.record.trunk_fingerprint),
+        tensors["mean"].float(),
+        tensors["scale"].float(),
+        where,
+    )
+    W1, b1, W2 = (tensors[name].float().to(where) for name in ("W1", "b1", "W2"))
+    head = HeadWeights(W1, b1, W2, config)
+    split = project.dataset.train
+    evidence = Evidence(
+        features,
+        torch.from_numpy(np.array(split.labels)).to(where),
+        as_keys(split.keys).to(where),
+        tensors["flipped"].float().to(where),
+        head,
+    )
+    return Session(project, run, evidence, head, where, _splits={"train": features})
+
+
+def _head_config(run: Run) -> HeadConfig:
+    try:
+        return HeadConfig(**run.record.config["head"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(
+            f"{run.folder / 'run.json'} does not describe a head ({error}); train again."
+        ) from error
+
+
+def _check_shapes(run: Run, tensors: Mapping[str, Tensor], config: HeadConfig, rows: int) -> None:
+    """Refuse weights that are not the ones run.json speaks of."""
+    E, d, H, C = config.members, config.features, config.width, config.classes
+    wanted = {
+        "W1": (E, d, H),
+        "b1": (E, H),
+        "W2": (E, H, C),
+        "mean": (d,),
+        "scale": (d,),
+        "flipped": (rows, C),
+    }
+    for name, shape in wanted.items():
+        if name not in tensors or tuple(tensors[name].shape) != shape:
+            found = tuple(tensors[name].shape) if name in tensors else "missing"
+            raise MismatchError(
+                f"Run '{run.id}' does not fit: tensor '{name}' is {found}, expected {shape}; "
+                "it belongs to other data or was cut short, so train again."
+            )

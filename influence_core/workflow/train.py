@@ -1,0 +1,264 @@
+"""The verb `train`: encode once, fit a turn-over head, keep everything that later pages read.
+
+A head run on disk:
+
+    model.safetensors  W1 b1 W2 (float16), mean scale (d,), flipped (N, C) float16
+    rows.parquet       one line a training row: both sides' probability of its label, the flipped
+                       side's prediction, self-influence with its standard error, AUM
+    pred-<split>.parquet  one line an item: label, prediction, confidence, probability of the label
+    progress.jsonl     both sides' losses per epoch
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from influence_core.data.dataset import Split
+from influence_core.errors import DataError
+from influence_core.influence.base import HeadWeights
+from influence_core.influence.sides import Sides, both_sides
+from influence_core.models.device import pick_device
+from influence_core.models.features import encode_split
+from influence_core.models.trunks import load_trunk
+from influence_core.progress import Progress, ProgressFn
+from influence_core.store.project import Project
+from influence_core.store.runs import Run, RunWriter
+from influence_core.training.features import Standardised
+from influence_core.training.heads import HeadFit, HeadTraining, Rows, fit_heads
+from influence_core.turnover.head import HeadConfig
+from influence_core.turnover.masks import as_keys
+
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a user may choose; `epochs=None` stops by itself on the flipped side."""
+
+    members: int = 16
+    width: int = 256
+    p: float = 0.5
+    epochs: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+
+def train(
+    project: Project,
+    options: TrainOptions | None = None,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Run:
+    """Train a head on the project's frozen trunk and store the run.
+
+    Features that are already on disk for this data and trunk are used as they are.
+
+    Raises:
+        DataError: a split has fewer than two classes. ModelError: the trunk cannot be loaded.
+        ResourceError: memory. CancelledError: `cancel` was set; nothing of the run is kept.
+    """
+    options = options or TrainOptions()
+    device = pick_device(options.device)
+    project = encode(project, device=options.device, progress=progress, cancel=cancel)
+    config, rows = _rows(project, options, device)
+    training = HeadTraining(epochs=options.epochs, seed=options.seed)
+    writer = project.new_run(
+        "head",
+        {"head": config.to_dict(), "training": asdict(training), "options": asdict(options)},
+        options.seed,
+        project.settings.trunk_fingerprint,
+    )
+    with writer:
+
+        def tell(event: Progress) -> None:
+            writer.progress(event)
+            if progress:
+                progress(event)
+
+        fit = fit_heads(rows, config, training, progress=tell, cancel=cancel)
+        head = _kept(fit, device)
+        features = rows.features
+        sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+        _store(writer, project, (fit, head, sides), _standardised(rows))
+    return writer.run
+
+
+def encode(
+    project: Project,
+    *,
+    device: str = "auto",
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Project:
+    """Make the features of every split that has none yet; returns the project as stored."""
+    fingerprint = project.settings.trunk_fingerprint
+    missing = [
+        name
+        for name in project.dataset.splits
+        if not fingerprint or not _has_features(project, name)
+    ]
+    if not missing:
+        return project
+    trunk = load_trunk(project.settings.trunk, root=project.root, device=pick_device(device))
+    if trunk.fingerprint != fingerprint:
+        project = project.with_settings(trunk_fingerprint=trunk.fingerprint)
+    for name, split in project.dataset.splits.items():
+        path = project.features_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode_split(
+            trunk,
+            split,
+            path,
+            dataset_fingerprint=project.fingerprint,
+            progress=progress,
+            cancel=cancel,
+        )
+    return project
+
+
+def _has_features(project: Project, split: str) -> bool:
+    path = project.features_path(split)
+    if not path.is_file():
+        return False
+    try:
+        project.features(split)
+    except Exception:  # incomplete or damaged: encoding goes on or starts again
+        return False
+    return True
+
+
+def _rows(project: Project, options: TrainOptions, device: torch.device) -> tuple[HeadConfig, Rows]:
+    split = project.dataset.train
+    labels = np.asarray(split.labels)
+    if len(np.unique(labels[labels >= 0])) < 2:
+        raise DataError(
+            "The training rows have only one class; a classifier needs at least two, so add rows "
+            "of another class or choose another label column."
+        )
+    features = Standardised.fit(project.features("train"), device)
+    config = HeadConfig(
+        features=len(features.mean),
+        classes=len(project.dataset.classes),
+        members=options.members,
+        width=options.width,
+        p=options.p,
+        seed=options.seed,
+    )
+    return config, Rows(features, torch.from_numpy(labels.copy()), as_keys(split.keys))
+
+
+def _standardised(rows: Rows) -> Standardised:
+    features = rows.features
+    if not isinstance(features, Standardised):
+        raise TypeError("Training rows of a project are always standardised features.")
+    return features
+
+
+def _kept(fit: HeadFit, device: torch.device) -> HeadWeights:
+    """The weights as they will be read back: float16 on disk is half the size.
+
+    Rounding happens before anything is computed from them, so scores never depend on whether the
+    model came from memory or from disk.
+    """
+
+    def rounded(t: Tensor) -> Tensor:
+        half = t.half()
+        return (half if bool(torch.isfinite(half).all()) else t).float().to(device)
+
+    return HeadWeights(rounded(fit.W1), rounded(fit.b1), rounded(fit.W2), fit.config)
+
+
+def _store(
+    writer: RunWriter,
+    project: Project,
+    trained: tuple[HeadFit, HeadWeights, Sides],
+    features: Standardised,
+) -> None:
+    fit, head, sides = trained
+    split = project.dataset.train
+    writer.write_tensors(
+        {
+            "W1": _half(head.W1),
+            "b1": _half(head.b1),
+            "W2": _half(head.W2),
+            "mean": features.mean,
+            "scale": features.scale,
+            "flipped": torch.from_numpy(sides.flipped).half(),
+        }
+    )
+    writer.write_table("rows", row_table(split, sides, fit.aum))
+    metrics: dict[str, float] = {
+        "epochs": fit.epochs,
+        "flipped_accuracy": float((sides.flipped.argmax(1) == split.labels).mean()),
+    }
+    for name, other in project.dataset.splits.items():
+        if name == "train":
+            continue
+        raw = project.features(name)
+        here = Standardised.using(raw, features.mean, features.scale, features.mean.device)
+        table = prediction_table(other, head, here)
+        writer.write_table(f"pred-{name}", table)
+        metrics |= split_metrics(name, table)
+    writer.set(metrics=metrics)
+
+
+def _half(t: Tensor) -> Tensor:
+    half = t.half()
+    return half if bool(torch.isfinite(half).all()) else t
+
+
+def row_table(split: Split, sides: Sides, aum: npt.NDArray[np.floating] | None) -> pd.DataFrame:
+    """One line a training row; probabilities in [0, 1], self-influence in nats."""
+    labels = np.asarray(split.labels)
+    index = np.arange(len(labels))
+    return pd.DataFrame(
+        {
+            "key": split.keys,
+            "label": labels,
+            "flipped_label": sides.flipped[index, labels],
+            "learned_label": sides.learned[index, labels],
+            "flipped_predicted": sides.flipped.argmax(1),
+            "flipped_confidence": sides.flipped.max(1),
+            "self_influence": sides.self_influence,
+            "self_influence_stderr": sides.stderr,
+            "aum": np.full(len(labels), np.nan, np.float32) if aum is None else aum,
+        }
+    )
+
+
+def prediction_table(split: Split, head: HeadWeights, features: Standardised) -> pd.DataFrame:
+    """One line an item of a split: label, prediction, confidence, probability of the label."""
+    parts = [
+        head.proba(features.rows(torch.arange(start, min(start + _CHUNK, len(features)))))
+        for start in range(0, len(features), _CHUNK)
+    ]
+    proba = torch.cat(parts).cpu().numpy()
+    labels = np.asarray(split.labels)
+    of_label = np.where(labels >= 0, proba[np.arange(len(labels)), np.maximum(labels, 0)], np.nan)
+    return pd.DataFrame(
+        {
+            "key": split.keys,
+            "label": labels,
+            "predicted": proba.argmax(1),
+            "confidence": proba.max(1),
+            "p_label": of_label.astype(np.float32),
+        }
+    )
+
+
+def split_metrics(name: str, table: pd.DataFrame) -> Mapping[str, float]:
+    """Accuracy and mean loss in nats over the labelled items of a split."""
+    known = table[table["label"] >= 0]
+    if known.empty:
+        return {}
+    return {
+        f"{name}_accuracy": float((known["label"] == known["predicted"]).mean()),
+        f"{name}_loss": float(-np.log(known["p_label"].clip(1e-12)).mean()),
+    }

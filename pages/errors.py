@@ -1,0 +1,187 @@
+"""Errors: pick a misclassified item, see which training rows helped and which harmed it."""
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.errors import DataError
+from influence_core.workflow.explain import find_item, misclassified, predictions
+from influence_core.workflow.session import Session
+from pages.ui import content, numbers
+from pages.ui.confusion import confusion
+from pages.ui.explained import explained
+from pages.ui.own import own_item_box
+from pages.ui.shell import in_one_sentence, need_session, plain
+
+PAGE = 24
+ANY = "any"
+
+
+def page() -> None:
+    """The whole page: the list of errors, or the one that is open."""
+    session = need_session()
+    split = _choose_split(session)
+    wrong = misclassified(session, split)
+    key = _opened_key()
+    if key is None:
+        _overview(session, split, wrong)
+        own_item_box(session)
+    else:
+        _opened(session, split, key, wrong)
+
+
+def _choose_split(session: Session) -> str:
+    names = [name for name in session.project.dataset.splits if name != "train"] or ["train"]
+    names.sort(key=lambda name: (name != "test", name))
+    with st.sidebar:
+        return st.selectbox("Split", names, key="split", bind="query-params")
+
+
+def _opened_key() -> int | None:
+    text = st.query_params.get("item")
+    if not text:
+        return None
+    try:
+        return int(text, 16)
+    except ValueError:
+        st.warning("The link names no item; here is the list instead.")
+        return None
+
+
+def _open(key: int | None) -> None:
+    if key is None:
+        st.query_params.pop("item", None)
+    else:
+        st.query_params["item"] = f"{key:016x}"
+
+
+def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
+    table = predictions(session, split)
+    known = int((table["label_number"] >= 0).sum())
+    st.subheader("Errors")
+    if known == 0:
+        st.info(f"No item of split {plain(split)} has a label, so none can be wrong.")
+        return
+    st.caption(
+        f"{plain(session.project.name)} · split {plain(split)} · {numbers.count(len(wrong))} of "
+        f"{numbers.count(known)} items wrong ({numbers.percent(len(wrong) / known, 1)}) · "
+        "worst first: least probability of the true label"
+    )
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        confusion(session.classes, table)
+    with right:
+        _list(session, split, _filtered(session, wrong))
+
+
+def _filtered(session: Session, wrong: pd.DataFrame) -> pd.DataFrame:
+    """Two class menus; a click on the confusion matrix sets both."""
+    options = [ANY, *session.classes]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        true = st.selectbox("True class", options, key="true", bind="query-params", width=200)
+        predicted = st.selectbox(
+            "Predicted class", options, key="pred", bind="query-params", width=200
+        )
+        if true != ANY:
+            wrong = wrong[wrong["label"] == true]
+        if predicted != ANY:
+            wrong = wrong[wrong["predicted"] == predicted]
+        st.button(
+            "Clear",
+            key="clear",
+            on_click=_clear_filters,
+            disabled=true == ANY and predicted == ANY,
+        )
+        st.caption(f"**{numbers.count(len(wrong))}** items")
+    return wrong
+
+
+def _clear_filters() -> None:
+    st.session_state["true"] = ANY
+    st.session_state["pred"] = ANY
+
+
+def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
+    if wrong.empty:
+        st.info("No misclassified item here. Widen the filter, or look at another split.")
+        return
+    pages = -(-len(wrong) // PAGE)
+    number = st.pagination(pages, key="list_page") if pages > 1 else 1
+    shown = wrong.iloc[(number - 1) * PAGE : number * PAGE]
+    data = session.project.dataset.split(split)
+    image = data.content_column != "text"
+    with st.grid(columns="auto", min_column_width=130 if image else 320, gap="xsmall"):
+        for row in shown.itertuples():
+            with st.container(border=True, gap="xxsmall"):
+                content.show(data, row.key, alt=f"{row.label}, taken for {row.predicted}")
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    st.caption(
+                        f"{plain(row.label)} → **{plain(row.predicted)}** "
+                        f"{numbers.percent(row.confidence)}",
+                        width="content",
+                    )
+                    st.button(
+                        "Explain",
+                        key=f"open_{row.key:016x}",
+                        on_click=_open,
+                        args=(row.key,),
+                        type="tertiary",
+                        icon=":material/search:",
+                    )
+
+
+def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None:
+    try:
+        item = find_item(session, split, key)
+    except DataError as error:
+        st.error(plain(str(error)))
+        st.button("All errors", key="back", on_click=_open, args=(None,))
+        return
+    _step_buttons(_apply_filters(wrong), key)
+    explained(session, item)
+
+
+def _apply_filters(wrong: pd.DataFrame) -> pd.DataFrame:
+    """The list as it was filtered when the item was opened, so that next means next there."""
+    for column, name in (("label", "true"), ("predicted", "pred")):
+        chosen = st.session_state.get(name) or st.query_params.get(name) or ANY
+        if chosen != ANY:
+            wrong = wrong[wrong[column] == chosen]
+    return wrong
+
+
+def _step_buttons(wrong: pd.DataFrame, key: int) -> None:
+    keys = [int(k) for k in wrong["key"]]
+    place = keys.index(key) if key in keys else None
+    before = keys[place - 1] if place else None
+    after = keys[place + 1] if place is not None and place + 1 < len(keys) else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "All errors",
+            key="back",
+            icon=":material/arrow_back:",
+            on_click=_open,
+            args=(None,),
+            shortcut="Escape",
+        )
+        st.button(
+            "Previous",
+            key="previous",
+            on_click=_open,
+            args=(before,),
+            disabled=before is None,
+            shortcut="Left",
+        )
+        st.button(
+            "Next",
+            key="next",
+            on_click=_open,
+            args=(after,),
+            disabled=after is None,
+            shortcut="Right",
+        )
+        if place is not None:
+            st.caption(f"{place + 1} of {len(keys)}, worst first")
+
+
+with in_one_sentence():
+    page()

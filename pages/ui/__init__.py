@@ -1,0 +1,1 @@
+"""What several pages share: the frame, the open project, safe rendering, number formats."""

@@ -1,0 +1,138 @@
+"""One item and the training rows that helped or harmed it."""
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.influence import ESTIMATORS
+from influence_core.workflow.explain import Explanation, Item, Question, explain
+from influence_core.workflow.session import Session
+from pages.ui import content, numbers
+from pages.ui.shell import plain
+
+TOWARD = {"predicted": "Predicted label", "true": "True label"}
+AMONG = {"all": "All rows", "predicted": "Of predicted class", "true": "Of true class"}
+
+
+def explained(session: Session, item: Item, own: str | bytes | None = None) -> None:
+    """The item pinned on the left, its helpful and harmful rows on the right."""
+    left, right = st.columns([1, 3], gap="medium")
+    with left, st.container(border=True):
+        _pinned(session, item, own)
+    with right:
+        question = switches(session, item)
+        answer = explain(session, item, question)
+        _told(session, answer)
+        helpful, harmful = st.columns(2, gap="medium")
+        with helpful:
+            _side(session, answer, answer.helpful, "helpful")
+        with harmful:
+            _side(session, answer, answer.harmful, "harmful")
+
+
+def switches(session: Session, item: Item) -> Question:
+    """Estimator, toward which label, among which rows: all of them in the address bar."""
+    default = session.project.settings.default_estimator or next(iter(ESTIMATORS))
+    with st.container(horizontal=True, gap="medium"):
+        name = st.segmented_control(
+            "Estimator",
+            list(ESTIMATORS),
+            default=default,
+            required=True,
+            format_func=lambda n: ESTIMATORS[n].title,
+            key="estimator",
+            bind="query-params",
+            help="How influence is computed; the sentence below the switches says how.",
+        )
+        toward = st.segmented_control(
+            "Toward",
+            list(TOWARD) if item.true is not None else ["predicted"],
+            default="predicted",
+            required=True,
+            format_func=TOWARD.__getitem__,
+            key="toward",
+            bind="query-params",
+            help="Which label's loss the question is about. Toward the predicted label, helpful "
+            "rows are those that pushed the model to its prediction.",
+        )
+        among = st.segmented_control(
+            "Among",
+            list(AMONG) if item.true is not None else ["all", "predicted"],
+            default="all",
+            required=True,
+            format_func=AMONG.__getitem__,
+            key="among",
+            bind="query-params",
+            help="Which training rows are ranked.",
+        )
+    return Question(estimator=name, toward=toward, among=among)
+
+
+def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
+    if own is not None:
+        content.show_own(own)
+    elif item.split is not None and item.key is not None:
+        split = session.project.dataset.split(item.split)
+        content.show(split, item.key, alt="The item", size=content.LARGE)
+        st.caption(f"id {plain(split.ids[int(split.positions_of([item.key])[0])])}")
+    true = "not given" if item.true is None else plain(session.classes[item.true])
+    st.markdown(
+        f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
+        f"({numbers.percent(float(item.proba.max()), 1)})"
+    )
+    probabilities(session.classes, item)
+
+
+def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:
+    """The most probable classes, and the true one in any case."""
+    order = [int(c) for c in item.proba.argsort()[::-1][:most]]
+    if item.true is not None and item.true not in order:
+        order.append(item.true)
+    frame = pd.DataFrame(
+        {
+            "class": [classes[c] for c in order],
+            "probability": [100 * float(item.proba[c]) for c in order],
+        }
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="probabilities",
+        column_config={
+            "probability": st.column_config.ProgressColumn(
+                "probability", format="%.0f %%", width="medium", min_value=0, max_value=100
+            )
+        },
+    )
+
+
+def _told(session: Session, answer: Explanation) -> None:
+    entry = ESTIMATORS[answer.question.estimator]
+    asked = plain(session.classes[answer.label])
+    st.caption(
+        f"{plain(entry.explanation.replace(chr(10), ' '))} Source: {plain(entry.source)}.  \n"
+        f"{numbers.count(answer.scored)} rows scored on {answer.device} in "
+        f"{answer.milliseconds:.0f} ms, toward **{asked}**."
+    )
+
+
+def _side(session: Session, answer: Explanation, table: pd.DataFrame, side: str) -> None:
+    asked = plain(session.classes[answer.label])
+    if side == "helpful":
+        st.markdown(f"**Helpful (+)** lowered the loss of {asked}")
+    else:
+        st.markdown(f"**Harmful (−)** raised the loss of {asked}")
+    if table.empty:
+        st.info("No training row on this side.")
+        return
+    train = session.project.dataset.train
+    image = train.content_column != "text"
+    with st.grid(
+        columns="auto" if image else 1, min_column_width=110 if image else 200, gap="xsmall"
+    ):
+        for row in table.itertuples():
+            with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}"):
+                content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
+                st.caption(
+                    f"{row.rank} · **{plain(row.label)}** · "
+                    f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
+                )

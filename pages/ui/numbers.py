@@ -1,0 +1,26 @@
+"""One way to write each kind of number."""
+
+import math
+
+
+def influence(value: float, stderr: float = math.nan) -> str:
+    """+0.123 ± 0.010: the sign always there, three significant figures, the error to the same."""
+    digits = _digits(value)
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text if math.isnan(stderr) else f"{text} ± {stderr:.{digits}f}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in [0, 1] as 12 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def count(number: int) -> str:
+    """12,345."""
+    return f"{number:,}"
+
+
+def _digits(value: float) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 3
+    return max(0, min(6, 2 - math.floor(math.log10(abs(value)))))

@@ -1,0 +1,104 @@
+"""The frame around every page: which project and which run are open, and errors in one sentence.
+
+The choice lives in the address bar (`?project=…&run=…`), so a link opens the same thing again.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from influence_core.errors import TurnoverError
+from influence_core.store.project import Project, install_samples, list_projects, projects_home
+from influence_core.workflow.samples import sample_root
+from influence_core.workflow.session import Session, open_session
+
+log = logging.getLogger("turnover.pages")
+
+
+@st.cache_resource(show_spinner="Copying the sample projects …")
+def _home(path: str) -> Path:
+    """The folder of projects, with the samples in it; once per server."""
+    home = Path(path)
+    root = sample_root()
+    if root is not None:
+        install_samples(home, root)
+    return home
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the run …")
+def _session(root: str, run_id: str) -> Session:
+    return open_session(Project.open(Path(root)), run_id)
+
+
+def shell() -> None:
+    """Draw the sidebar: project and run."""
+    with in_one_sentence():
+        projects = {p.root.name: p for p in list_projects(_home(str(projects_home())))}
+        with st.sidebar:
+            if not projects:
+                st.info("There is no project yet. Make one with `turnover new data.csv`.")
+                st.stop()
+            name = st.selectbox(
+                "Project",
+                list(projects),
+                format_func=lambda n: plain(projects[n].name),
+                key="project",
+                bind="query-params",
+            )
+            _choose_run(projects[name])
+
+
+def _choose_run(project: Project) -> None:
+    runs = [r for r in project.runs() if r.fingerprint == project.fingerprint]
+    if not runs:
+        st.caption("No trained run yet")
+        return
+    labels = {r.id: f"{r.created[:16].replace('T', ' ')} · {r.kind}" for r in runs}
+    st.selectbox(
+        "Run", list(labels), format_func=lambda i: labels[i], key="run", bind="query-params"
+    )
+    for run, why in project.damaged_runs().items():
+        st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
+
+
+def open_project() -> Project:
+    """The chosen project."""
+    return Project.open(projects_home() / st.session_state["project"])
+
+
+def need_session() -> Session:
+    """The chosen run, opened; or the next step in words, and the page stops."""
+    project = open_project()
+    run = st.session_state.get("run")
+    if run is None:
+        st.info(
+            "This project has no trained run yet. Train one with "
+            f"`turnover train {project.root.name}`; this page fills as soon as it is done."
+        )
+        st.stop()
+    return _session(str(project.root), run)
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """Show an error of ours as its sentence; log anything else and show no traceback."""
+    try:
+        yield
+    except TurnoverError as error:
+        st.error(plain(str(error)))
+        st.stop()
+    except Exception:
+        log.exception("A page failed")
+        st.error(
+            "Something went wrong that is not your fault. The details are in the server's log; "
+            "reload the page, and tell us if it happens again."
+        )
+        st.stop()
+
+
+def plain(text: str) -> str:
+    """Text made inert for places that read Markdown: every special character is escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&@" else c for c in text)

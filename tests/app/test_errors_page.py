@@ -1,0 +1,98 @@
+"""The Errors page without a browser: Streamlit's own test runner on the shipped samples."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.store.project import Project, install_samples, projects_home
+from influence_core.workflow.explain import misclassified
+from influence_core.workflow.samples import sample_root
+from influence_core.workflow.session import open_session
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+TEXTS = {"reviews": "text", "fashion": "image"}
+
+
+def start(item=None, **switches):
+    """The page with these switches; widgets read the address bar in a real browser only."""
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in switches.items():
+        test.session_state[name] = value
+    if item is not None:
+        test.query_params["item"] = item
+    return test.run()
+
+
+def worst(name):
+    session = open_session(Project.open(sample_root() / name))
+    return session, misclassified(session, "test")
+
+
+@pytest.mark.parametrize("name", ["fashion", "reviews"])
+def test_the_list_opens_and_counts_the_errors(name):
+    _, wrong = worst(name)
+    test = start(project=name)
+    assert not test.exception
+    assert not test.error
+    assert any(f"**{len(wrong):,}** items" in c.value for c in test.caption)
+    assert sum(b.label == "Explain" and b.key.startswith("open_") for b in test.button) == 24
+
+
+@pytest.mark.parametrize("name", ["fashion", "reviews"])
+def test_one_click_shows_helpful_and_harmful_rows(name):
+    _, wrong = worst(name)
+    test = start(project=name)
+    test.button(key=f"open_{wrong['key'][0]:016x}").click().run()
+    assert not test.error
+    told = [c.value for c in test.caption]
+    assert sum("helpful \\+" in c for c in told) == 12
+    assert sum("harmful −" in c for c in told) == 12
+    assert any("rows scored on" in c for c in told)
+    assert test.query_params["item"] == f"{wrong['key'][0]:016x}"
+
+
+def test_a_link_opens_the_same_view_again():
+    _, wrong = worst("reviews")
+    test = start(
+        project="reviews", item=f"{wrong['key'][3]:016x}", estimator="turnover", toward="true"
+    )
+    assert any("4 of" in c.value for c in test.caption)
+    assert any(" ± " in c.value for c in test.caption)  # turn-over scores carry their error
+    assert any(f"toward **{wrong['label'][3]}**" in c.value for c in test.caption)
+
+
+@pytest.mark.parametrize(("item", "sentence"), [("zz", "names no item"), ("00", "is not in split")])
+def test_a_broken_link_says_so(item, sentence):
+    test = start(project="reviews", item=item)
+    shown = [e.value for e in [*test.error, *test.warning]]
+    assert any(sentence in s for s in shown)
+    assert not test.exception
+
+
+def test_a_truncated_checkpoint_is_one_sentence_and_changes_nothing():
+    install_samples(projects_home(), sample_root())
+    project = Project.open(projects_home() / "reviews")
+    model = project.latest_run().folder / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:1000])
+    test = start(project="reviews")
+    assert not test.exception
+    assert any("damaged" in e.value for e in test.error)
+    assert model.stat().st_size == 1000
+
+
+def test_no_run_says_how_to_train():
+    start(project="reviews")
+    runs = projects_home() / "reviews" / "runs"
+    runs.rename(runs.with_name("runs-aside"))
+    test = start(project="reviews")
+    assert any("turnover train reviews" in i.value for i in test.info)
+
+
+def test_a_sentence_of_my_own_is_explained():
+    test = start(project="reviews")
+    test.text_area(key="own_text").set_value("An hour and a half of my life, gone.")
+    test.button[-1].click()
+    test.run()
+    assert any("rows scored on" in c.value for c in test.caption)
+    assert not test.error

@@ -1,0 +1,54 @@
+"""The main job in a real browser: open a wrong item of each sample, see what helped and harmed."""
+
+import time
+
+import pytest
+from browser import chromium, needs_chromium, server
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with server(tmp_path_factory.mktemp("app") / "home") as address:
+        yield address
+
+
+def wait_for_answer(page, rank):
+    """Both sides are on screen, and belong to the item that was just opened."""
+    page.get_by_text(f"{rank} of ").first.wait_for()
+    page.locator(".st-key-helpful_1").wait_for()
+    page.locator(".st-key-harmful_1").wait_for()
+
+
+@pytest.mark.parametrize("sample", ["fashion", "reviews"])
+def test_helpful_and_harmful_rows_within_a_second(url, sample):
+    with chromium() as page:
+        page.goto(f"{url}/?project={sample}")
+        page.get_by_role("button", name="Explain").first.click()
+        wait_for_answer(page, 1)
+        seconds = []
+        for rank in (2, 3, 4):
+            before = time.perf_counter()
+            page.get_by_role("button", name="Next").click()
+            wait_for_answer(page, rank)
+            seconds.append(time.perf_counter() - before)
+        assert min(seconds) < 1.0, seconds  # the best of three: the machine is shared
+        assert "item=" in page.url
+        assert page.outside == []
+
+
+def test_a_link_reopens_the_same_view_and_back_leads_out(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=reviews")
+        page.get_by_role("button", name="Explain").nth(2).click()
+        wait_for_answer(page, 3)
+        page.get_by_role("radio", name="Turn-over dropout").click()
+        page.get_by_text("members, with its standard error").wait_for()
+        link = page.url
+        first = page.locator(".st-key-helpful_1").inner_text()
+        page.goto(link)
+        page.locator(".st-key-helpful_1").wait_for()
+        assert page.locator(".st-key-helpful_1").inner_text() == first
+        page.get_by_role("button", name="All errors").click()
+        page.get_by_role("button", name="Explain").first.wait_for()

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.metrics import average_precision_score
+from sklearn.utils.estimator_checks import check_estimator
+
+from influence_core.classifier import TurnoverClassifier
+from influence_core.errors import KeysError, ModelError
+
+EXPECTED_FAILURES = {}
+
+
+def noisy_digits(n=1000, share=0.1, seed=0):
+    X, y = load_digits(return_X_y=True)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(X))
+    X, y = X[order], y[order]
+    given = y[:n].copy()
+    wrong = rng.random(n) < share
+    given[wrong] = (given[wrong] + rng.integers(1, 10, wrong.sum())) % 10
+    return X[:n], given, wrong, X[n:], y[n:]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, given, wrong, X_test, y_test = noisy_digits()
+    model = TurnoverClassifier(members=8, width=512, random_state=0).fit(X, given)
+    return model, wrong, X_test, y_test
+
+
+def test_self_influence_finds_planted_noise_on_digits(digits):
+    model, wrong, _, _ = digits
+    assert average_precision_score(wrong, model.self_influence()) >= 0.97
+
+
+def test_flipped_confidence_finds_planted_noise_on_digits(digits):
+    model, wrong, _, _ = digits
+    given = model._evidence.labels.numpy()
+    confidence = model.flipped_proba()[np.arange(len(wrong)), given]
+    assert average_precision_score(wrong, -confidence) >= 0.98
+
+
+def test_it_classifies_despite_the_noise(digits):
+    model, _, X_test, y_test = digits
+    assert model.score(X_test, y_test) > 0.94
+
+
+@pytest.mark.parametrize("name", ["turnover", "flipped-ridge"])
+def test_same_class_rows_help_more_than_others(digits, name):
+    model, wrong, X_test, y_test = digits
+    out = model.influence(X_test[:20], y_test[:20], estimator=name)
+    given = model._evidence.labels.numpy()
+    assert out.scores.shape == (20, 1000)
+    same = np.mean([out.scores[t][(given == y_test[t]) & ~wrong].mean() for t in range(20)])
+    other = np.mean([out.scores[t][given != y_test[t]].mean() for t in range(20)])
+    assert same > 0 > other
+
+
+def test_keys_decide_the_masks_not_positions():
+    X, y, *_ = noisy_digits(100)
+    keys = np.arange(100, dtype=np.uint64)
+    a = TurnoverClassifier(members=2, width=32, epochs=2, random_state=1).fit(X, y)
+    b = TurnoverClassifier(members=2, width=32, epochs=2, random_state=1).fit(X, y, keys=keys)
+    assert not np.array_equal(a.flipped_proba(), b.flipped_proba())
+
+
+def test_a_seed_gives_the_same_result_twice():
+    X, y, *_ = noisy_digits(100)
+    a, b = (
+        TurnoverClassifier(members=2, width=32, epochs=2, random_state=3).fit(X, y)
+        for _ in range(2)
+    )
+    assert np.array_equal(a.predict_proba(X), b.predict_proba(X))
+
+
+def test_bad_arguments_say_what_to_do():
+    X, y, *_ = noisy_digits(50)
+    with pytest.raises(KeysError, match="3 keys for 50 rows"):
+        TurnoverClassifier().fit(X, y, keys=[1, 2, 3])
+    with pytest.raises(ModelError, match="epochs"):
+        TurnoverClassifier(epochs="many").fit(X, y)
+    model = TurnoverClassifier(members=1, width=8, epochs=1).fit(X, y)
+    with pytest.raises(ModelError, match="label 77"):
+        model.influence(X[:1], [77])
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(np.full((1, 64), np.nan))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_conventions_hold():
+    check_estimator(
+        TurnoverClassifier(members=4, width=64, random_state=0),
+        expected_failed_checks=EXPECTED_FAILURES,
+    )
