@@ -135,7 +135,8 @@ def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:
     files = {
         name: replace(file, path=place(Path(file.path))) for name, file in source.files.items()
     }
-    return replace(source, files=files)
+    dropped = {place(Path(path)): rows for path, rows in source.dropped.items()}
+    return replace(source, files=files, dropped=dropped)
 
 
 def copy_sources(folder: Path, dataset: Dataset, project_root: Path) -> Dataset:

@@ -58,6 +58,11 @@ class HeadTraining:
         """Large batches amortise the optimiser, small sets need enough steps."""
         return self.batch or int(min(512, max(32, 2 ** round(np.log2(max(rows, 1) / 24)))))
 
+    def stopping_for(self, rows: int) -> tuple[int, int]:
+        """(most epochs, patience): a small set has few steps an epoch, so it gets more epochs."""
+        steps = -(-rows // self.batch_for(rows))
+        return max(self.max_epochs, -(-600 // steps)), max(self.patience, -(-60 // steps))
+
 
 @dataclass(frozen=True)
 class EpochStats:
@@ -147,7 +152,8 @@ def fit_heads(
     """
     check_rows(rows, config)
     loop = _Loop(rows, config, training)
-    limit = training.epochs or training.max_epochs
+    most, patience = training.stopping_for(len(rows.features))
+    limit = training.epochs or most
     best, best_error, best_epoch = loop.snapshot(), float("inf"), 0
     history: list[EpochStats] = []
     for epoch in range(1, limit + 1):
@@ -164,7 +170,7 @@ def fit_heads(
             best_error, best_epoch = stats.flipped_error, epoch
             if training.epochs is None:
                 best = loop.snapshot()
-        elif training.epochs is None and epoch - best_epoch >= training.patience:
+        elif training.epochs is None and epoch - best_epoch >= patience:
             break
     if training.epochs is not None or rows.groups > 1:
         best, best_epoch = loop.snapshot(), limit

@@ -51,7 +51,7 @@ def test_a_seed_gives_the_same_weights_twice_and_another_seed_others():
 
 def test_training_learns_and_stops_by_itself():
     X, y, k = toy(300)
-    fit = fit_heads(Rows(X, y, k), CONFIG, HeadTraining(batch=16))
+    fit = fit_heads(Rows(X, y, k), CONFIG, HeadTraining(batch=16, learning_rate=5e-3))
     assert fit.history[-1].flipped_accuracy > 0.9
     errors = [e.flipped_error for e in fit.history]
     assert fit.epochs == int(np.argmin(errors)) + 1

@@ -1,0 +1,61 @@
+"""Real things, only small: a text encoder with random weights, a picture, a project."""
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from influence_core.data.build import build_dataset
+from influence_core.store.project import Project
+
+GOOD = ["a lovely warm film", "bright and funny", "I would watch it again", "moving and true"]
+BAD = ["a dull grey mess", "boring and long", "I want my money back", "empty and false"]
+
+
+def encoder(folder):
+    """A BERT of two layers with random weights and a word-piece vocabulary, as a hub folder."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    words = sorted({w for s in GOOD + BAD for w in s.lower().split()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), "utf-8")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=64,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def sentences(n, seed=0):
+    """n different labelled sentences."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    texts = [f"{rng.choice(GOOD if y else BAD)} {i}" for i, y in enumerate(labels)]
+    return texts, labels.tolist()
+
+
+def dataset(n=60, seed=0):
+    """A text data set with the three usual splits."""
+    parts = {}
+    for split, size in (("train", n), ("valid", n // 3), ("test", n // 3)):
+        texts, labels = sentences(size, seed + len(parts))
+        ids = [f"{split}-{i}" for i in range(size)]
+        parts[split] = {"text": texts, "label": labels, "id": ids}
+    return build_dataset(parts, ["bad", "good"])
+
+
+def project(root, n=60, seed=0):
+    """A project on MiniLM, small enough to train in a second."""
+    return Project.create(root, "Tiny", dataset(n, seed), "minilm")
+
+
+def png(value, size=(8, 8)):
+    """An encoded grey picture."""
+    out = io.BytesIO()
+    Image.new("L", size, value).save(out, "PNG")
+    return out.getvalue()
