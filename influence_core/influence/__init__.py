@@ -2,11 +2,27 @@
 
 from influence_core.errors import ModelError
 from influence_core.influence.base import Estimator
+from influence_core.influence.combined import COMBINED
+from influence_core.influence.cosine import FLIPPED_COSINE
+from influence_core.influence.gradient import GRADIENT
+from influence_core.influence.kernel import FLIPPED_KERNEL
 from influence_core.influence.ridge import FLIPPED_RIDGE
+from influence_core.influence.similarity import SIMILARITY
 from influence_core.influence.turnover_scores import TURNOVER
 
 DEFAULT_ESTIMATOR = FLIPPED_RIDGE.name
-ESTIMATORS: dict[str, Estimator] = {e.name: e for e in (FLIPPED_RIDGE, TURNOVER)}
+ESTIMATORS: dict[str, Estimator] = {
+    e.name: e
+    for e in (
+        FLIPPED_RIDGE,
+        FLIPPED_KERNEL,
+        TURNOVER,
+        FLIPPED_COSINE,
+        GRADIENT,
+        SIMILARITY,
+        COMBINED,
+    )
+}
 
 
 def estimator(name: str) -> Estimator:

@@ -1,36 +1,64 @@
 """Flipped-residual ridge: the default estimator.
 
-score(t, i) = (h_tᵀ (Σ + λ·σ̄ I)⁻¹ h_i) · ⟨r̃_i, r_t⟩ with standardised trunk features h,
-Σ = HᵀH/N, σ̄ its mean eigenvalue, r̃ the *flipped-side* residual (one-hot − probabilities) of the
-training row and r the full network's residual of the target. It is the influence function of a
-ridge regression on the trunk, fed with residuals that are out-of-sample because turn-over training
-gives them for free. One d × d factorisation a run, one (N, d) matrix–vector product a target.
+score(t, i) = (h_tᵀ (Σ + λ·σ̄ I)⁻¹ h_i) · ⟨r̃_i, r_t⟩ with standardised trunk features h and a
+constant 1 beside them, Σ = HᵀH/N, σ̄ its mean eigenvalue, r̃ the *flipped-side* residual
+(one-hot − softened probabilities) of the training row and r the full network's residual of the
+target. It is the influence function of a ridge regression on the trunk, fed with residuals that
+are out-of-sample because turn-over training gives them for free. One d × d factorisation a run, one (N, d)
+matrix–vector product a target.
 
-Source: ours (see the project's notes on measurement); the influence function of a linear model is
+Source: ours (docs/estimators.md has the measurements); the influence function of a linear model is
 Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from influence_core.influence.base import Estimator, Evidence, Query, Scores, Targets, residuals
+from influence_core.errors import ModelError
+from influence_core.influence.base import (
+    NO_SETTINGS,
+    Estimator,
+    Evidence,
+    Query,
+    Scores,
+    Settings,
+    Targets,
+    flipped_residuals,
+    residuals,
+)
 
 LAMBDA = 2.0
 _CHUNK = 8192
 
 
+def with_constant(h: Tensor) -> Tensor:
+    """Features with a constant 1 behind them, (n, d + 1): the regression's intercept."""
+    return torch.cat([h, h.new_ones(len(h), 1)], dim=1)
+
+
 def covariance(evidence: Evidence) -> Tensor:
-    """Σ = HᵀH/N (d, d), in chunks, so that features may stay on disk."""
-    total: Tensor | None = None
-    for start in range(0, len(evidence), _CHUNK):
-        stop = min(start + _CHUNK, len(evidence))
-        h = evidence.features.rows(torch.arange(start, stop))
-        total = h.T @ h if total is None else total.addmm_(h.T, h)
-    if total is None:
-        raise ValueError("Evidence without rows")
-    return total / len(evidence)
+    """Σ = HᵀH/N (d + 1, d + 1), in chunks, so that features may stay on disk.
+
+    Raises:
+        ModelError: there are no rows.
+    """
+    return second_moment(evidence, with_constant, _CHUNK)
+
+
+def second_moment(evidence: Evidence, phi: Callable[[Tensor], Tensor], chunk: int) -> Tensor:
+    """Mean over the training rows of φ(h)φ(h)ᵀ, in chunks."""
+    n = len(evidence)
+    if not n:
+        raise ModelError("There are no training rows to score; keep at least one.")
+    first = phi(evidence.features.rows(torch.arange(min(chunk, n))))
+    total = first.T @ first
+    for start in range(chunk, n, chunk):
+        f = phi(evidence.features.rows(torch.arange(start, min(start + chunk, n))))
+        total.addmm_(f.T, f)
+    return total / n
 
 
 def factorise(sigma: Tensor, strength: float) -> Tensor:
@@ -43,36 +71,35 @@ def factorise(sigma: Tensor, strength: float) -> Tensor:
 @dataclass(frozen=True)
 class _Prepared:
     evidence: Evidence
-    factor: Tensor  # (d, d)
+    factor: Tensor  # (d + 1, d + 1)
     residual: Tensor  # (N, C)
 
     def query(self, targets: Targets) -> Query:
-        solved = torch.cholesky_solve(targets.features.T, self.factor)  # (d, T)
-        return _Query(
-            self.evidence, self.residual, solved, residuals(targets.proba, targets.labels)
-        )
+        h = with_constant(targets.features)
+        solved = torch.cholesky_solve(h.T, self.factor)  # (d + 1, T)
+        surprise = residuals(targets.proba, targets.labels)
+        return _Query(self.evidence, self.residual, solved, surprise)
 
 
 @dataclass(frozen=True)
 class _Query:
     evidence: Evidence
-    residual: Tensor
-    solved: Tensor  # (d, T)
-    target_residual: Tensor  # (T, C)
+    residual: Tensor  # (N, C)
+    solved: Tensor  # (d + 1, T)
+    surprise: Tensor  # (T, C)
 
     def scores(self, rows: slice) -> Scores:
         h = self.evidence.features.rows(torch.arange(rows.start, rows.stop))
-        kernel = h @ self.solved  # (n, T)
-        agreement = self.residual[rows] @ self.target_residual.T  # (n, T)
-        return Scores((kernel * agreement).T)
+        kernel = torch.addmm(self.solved[-1], h, self.solved[:-1])  # (n, T)
+        return Scores((kernel * (self.residual[rows] @ self.surprise.T)).T)
 
 
-def prepare(evidence: Evidence, strength: float = LAMBDA) -> _Prepared:
-    """Factorise once; `strength` is λ of the formula."""
+def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
+    """Factorise once; `settings["strength"]` is λ of the formula."""
     return _Prepared(
         evidence,
-        factorise(covariance(evidence), strength),
-        residuals(evidence.flipped, evidence.labels),
+        factorise(covariance(evidence), float(settings.get("strength", LAMBDA))),
+        flipped_residuals(evidence),
     )
 
 

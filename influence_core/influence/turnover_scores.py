@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from influence_core.influence.base import (
+    NO_SETTINGS,
     Estimator,
     Evidence,
     HeadWeights,
     Query,
     Scores,
+    Settings,
     Targets,
     need_head,
 )
@@ -99,7 +101,7 @@ def _loss(logits: Tensor, label: int) -> Tensor:
     return torch.logsumexp(logits, -1) - logits[..., label]
 
 
-def prepare(evidence: Evidence) -> _Prepared:
+def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     """Nothing to precompute beyond the head itself."""
     return _Prepared(evidence, need_head(evidence, "turnover"))
 

@@ -2,39 +2,14 @@ import head_oracle as oracle
 import numpy as np
 import pytest
 import torch
+from evidence_toy import evidence, targets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.errors import ModelError
 from influence_core.influence import ESTIMATORS, estimator
-from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.turnover_scores import torch_scores
-from influence_core.training.features import Standardised
-from influence_core.turnover.head import HeadConfig, TurnoverHead, hidden
-from influence_core.turnover.masks import as_keys
-
-
-def evidence(config, n=12, seed=0):
-    rng = np.random.default_rng(seed)
-    head = TurnoverHead(config)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for param in head.parameters():
-            param.add_(torch.randn(param.shape, generator=generator) * 0.5)
-    weights = HeadWeights(head.W1.detach(), head.b1.detach(), head.W2.detach(), config)
-    X = Standardised.fit(rng.normal(size=(n, config.features)).astype(np.float32))
-    keys = as_keys(rng.integers(0, 2**64, n, dtype=np.uint64))
-    labels = torch.from_numpy(rng.integers(0, config.classes, n))
-    _, flipped = head.both(X.rows(torch.arange(n)), keys)
-    proba = flipped.detach().softmax(-1).mean(0)
-    return head, Evidence(X, labels, keys, proba, weights)
-
-
-def targets(proof, t=3, seed=1):
-    rng = np.random.default_rng(seed)
-    config = proof.head.config
-    x = torch.from_numpy(rng.normal(size=(t, config.features)).astype(np.float32))
-    return Targets(x, torch.from_numpy(rng.integers(0, config.classes, t)), proof.head.proba(x))
+from influence_core.turnover.head import HeadConfig, hidden
 
 
 @settings(max_examples=15)
@@ -81,15 +56,18 @@ def test_ridge_equals_the_formula_one_pair_at_a_time():
     _, proof = evidence(HeadConfig(4, 3, members=2, width=8), n=40)
     goal = targets(proof)
     H = proof.features.rows(torch.arange(40)).double().numpy()
+    H = np.hstack([H, np.ones((40, 1))])
     sigma = H.T @ H / 40
-    inverse = np.linalg.inv(sigma + 2.0 * np.trace(sigma) / 4 * np.eye(4))
+    inverse = np.linalg.inv(sigma + 2.0 * np.trace(sigma) / 5 * np.eye(5))
+    softened = np.sqrt(proof.flipped.double().numpy())
+    softened /= softened.sum(1, keepdims=True)
     out = estimator("flipped-ridge").prepare(proof).query(goal).scores(slice(0, 40))
     for t in range(3):
         one_hot = np.eye(3)[int(goal.labels[t])]
         surprise = one_hot - goal.proba[t].numpy()
         for i in range(40):
-            residual = np.eye(3)[int(proof.labels[i])] - proof.flipped[i].numpy()
-            slow = (goal.features[t].double().numpy() @ inverse @ H[i]) * (residual @ surprise)
+            residual = np.eye(3)[int(proof.labels[i])] - softened[i]
+            slow = (np.append(goal.features[t], 1.0) @ inverse @ H[i]) * (residual @ surprise)
             assert float(out.scores[t, i]) == pytest.approx(slow, abs=1e-5)
     assert out.stderr is None
 

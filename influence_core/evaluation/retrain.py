@@ -1,0 +1,177 @@
+"""Retraining, the judge of everything else: the same head without these rows, or with other labels.
+
+G retrainings share start, masks and batch order and differ only in which rows count and what their
+labels are (*groups* of `training.heads`), so that what differs between two of them is due to the
+data alone. They run in chunks that fit into memory; with a file to keep them in, every finished
+chunk survives a stop or a crash, and the next call goes on from there.
+
+Called by `lds`, `removal`, `loo` and `proof`.
+"""
+
+import hashlib
+import json
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from influence_core.errors import ModelError, StoreError
+from influence_core.influence.base import HeadWeights
+from influence_core.progress import Progress, ProgressFn, check_cancel
+from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.turnover.head import HeadConfig
+
+F32 = npt.NDArray[np.float32]
+Card = dict[str, Any]
+
+# Bytes of weights, gradients, optimiser state and activations of the groups in one chunk. Small
+# chunks are also faster on a CPU: their weights stay in the cache.
+CHUNK_BYTES = 32 << 20
+_STEP = 4096  # target rows per forward pass
+
+
+@torch.no_grad()
+def retrain(
+    rows: Rows,
+    config: HeadConfig,
+    training: HeadTraining,
+    x: Tensor,
+    *,
+    keep: Path | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> F32:
+    """Train every group and look at the targets.
+
+    Args:
+        rows: N rows with (N, G) weights (0 leaves a row out; booleans will do), or (N, G) labels.
+        config: shape, start and masks, the same for every group.
+        training: with a fixed number of epochs; its seed is the batch order.
+        x: (T, d) standardised features of the targets.
+        keep: a `.npy` file for the results; if it holds some of them already, they are not
+            computed again.
+        progress: called after each epoch of each chunk, in groups done.
+        cancel: set it to stop; finished chunks stay in `keep`.
+
+    Returns:
+        Class log-probabilities of the full network, (G, E, T, C).
+
+    Raises:
+        ModelError: the number of epochs is open. StoreError: `keep` cannot be written.
+    """
+    if training.epochs is None:
+        raise ModelError(
+            "Retrainings are compared after the same number of epochs; give the number that the "
+            "run kept instead of stopping early."
+        )
+    groups = rows.groups
+    shape = (groups, config.members, len(x), config.classes)
+    kept = None if keep is None else _open(keep, _card(rows, config, training, x), shape)
+    out: F32 = np.full(shape, np.nan, dtype=np.float32) if kept is None else kept
+    todo = np.flatnonzero(np.isnan(out).any(axis=(1, 2, 3)))
+    size = chunk_groups(config, training.batch_for(len(rows.features)))
+    for start in range(0, len(todo), size):
+        check_cancel(cancel)
+        part = todo[start : start + size]
+        done = groups - len(todo) + start
+
+        def tell(event: Progress, done: int = done, width: int = len(part)) -> None:
+            if progress:
+                share = int(width * event.done / max(event.total, 1))
+                progress(Progress("retrain", done + share, groups))
+
+        fit = fit_heads(_some(rows, part), config, training, progress=tell, cancel=cancel)
+        seen = _log_proba(HeadWeights(fit.W1, fit.b1, fit.W2, config), x)  # (g·E, T, C)
+        out[part] = seen.view(len(part), *shape[1:]).cpu().numpy()
+        if kept is not None:
+            kept.flush()
+    return np.array(out)
+
+
+def random_halves(rows: int, count: int, seed: int = 0) -> Tensor:
+    """`count` random halves of the rows as (N, count) booleans."""
+    rng = np.random.default_rng(seed)
+    halves = np.zeros((rows, count), dtype=np.bool_)
+    for column in range(count):
+        halves[rng.permutation(rows)[: rows // 2], column] = True
+    return torch.from_numpy(halves)
+
+
+def without(rows: int, removed: list[npt.NDArray[np.int64]]) -> Tensor:
+    """One group a list of positions that it lacks: (N, G) booleans."""
+    weights = torch.ones(rows, len(removed), dtype=torch.bool)
+    for group, positions in enumerate(removed):
+        weights[torch.from_numpy(np.asarray(positions, dtype=np.int64)), group] = False
+    return weights
+
+
+def label_losses(log_proba: F32, labels: npt.NDArray[np.int64]) -> F32:
+    """Cross-entropy of each group on each target, (G, T) in nats: the mean over members.
+
+    Args:
+        log_proba: (G, E, T, C). labels: (T,) the label whose loss is asked about.
+    """
+    picked = np.take_along_axis(log_proba, labels[None, None, :, None], axis=3)
+    return -picked[..., 0].mean(axis=1)
+
+
+def chunk_groups(config: HeadConfig, batch: int) -> int:
+    """How many groups fit into `CHUNK_BYTES`, at least one."""
+    weights = config.width * (config.features + config.classes + 1)
+    activations = batch * (2 * config.width + 3 * config.classes)
+    per_group = 4 * config.members * (4 * weights + activations)  # value, gradient, two moments
+    return max(1, CHUNK_BYTES // per_group)
+
+
+def _some(rows: Rows, part: npt.NDArray[np.int64]) -> Rows:
+    groups = torch.from_numpy(part)
+    labels = rows.labels[:, groups] if rows.labels.ndim == 2 else rows.labels
+    weights = None if rows.weights is None else rows.weights[:, groups].float()
+    return replace(rows, labels=labels, weights=weights)
+
+
+def _log_proba(head: HeadWeights, x: Tensor) -> Tensor:
+    parts = [head.logits(x[i : i + _STEP]).log_softmax(-1) for i in range(0, len(x), _STEP)]
+    return torch.cat(parts, dim=1)
+
+
+def _card(rows: Rows, config: HeadConfig, training: HeadTraining, x: Tensor) -> Card:
+    """What kept results belong to; features are represented by 64 rows of them."""
+    digest = hashlib.sha256()
+    some = torch.linspace(0, len(rows.features) - 1, 64).long()
+    for tensor in (rows.labels, rows.keys, rows.weights, rows.features.rows(some), x):
+        if tensor is not None:
+            digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return {"head": asdict(config), "training": asdict(training), "inputs": digest.hexdigest()}
+
+
+def _open(keep: Path, card: Card, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.float32]]":
+    """Results so far, NaN where there are none yet, as a mapped file."""
+    beside = keep.with_suffix(".json")
+    text = json.dumps(card, sort_keys=True)
+    try:
+        if keep.is_file() and beside.is_file() and beside.read_text(encoding="utf-8") == text:
+            try:
+                found = np.lib.format.open_memmap(keep, mode="r+")
+                if found.shape == shape and found.dtype == np.float32:
+                    return found
+            except (ValueError, EOFError):
+                pass  # damaged: it can be made again
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        fresh = np.lib.format.open_memmap(keep, mode="w+", dtype=np.float32, shape=shape)
+        fresh[:] = np.nan
+        fresh.flush()
+        beside.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"Cannot keep retrainings in {keep} ({error.strerror or error}); free some space or "
+            "change the folder's rights."
+        ) from error
+    return fresh
