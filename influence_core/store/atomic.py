@@ -6,6 +6,7 @@ exports write through here.
 """
 
 import errno
+import glob
 import json
 import os
 import secrets
@@ -30,6 +31,8 @@ _SENTENCES = {
     errno.EROFS: "the file system is read-only; choose another place",
     errno.ENOENT: "it does not exist",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a file stands where a folder is needed",
+    errno.EFBIG: "the file would be larger than this system allows",
     errno.EISDIR: "it is a folder, not a file",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
@@ -132,10 +135,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def remove_stale(folder: Path) -> None:
-    """Remove temporaries that a killed process left in this folder more than a day ago."""
+def remove_stale(folder: Path, name: str = "") -> None:
+    """Remove temporaries that a killed process left in this folder more than a day ago.
+
+    Args:
+        folder: where to look.
+        name: only temporaries of files so called; in a folder that is not ours, always give it.
+    """
     limit = time.time() - STALE_SECONDS
-    for path in folder.glob(f"{TEMPORARY}*"):
+    prefix = f"{TEMPORARY}{name[:80]}-" if name else TEMPORARY
+    for path in folder.glob(f"{glob.escape(prefix)}*"):
         try:
             if path.lstat().st_mtime < limit:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,206 @@
+"""One change to one row, and what else an export needs to be told.
+
+`Edit` is the unit that reviews, cleansing and exports share: remove this row or give it another
+label, with the reason, the score behind it, who decided and when. Workflow makes edits, every
+format of `store.exports` applies them, and the manifest keeps them word for word.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+
+from influence_core.data.dataset import Dataset
+from influence_core.errors import DataError, MismatchError, StoreError
+
+Action = Literal["remove", "relabel"]
+ACTIONS: tuple[Action, ...] = ("remove", "relabel")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A decision about one row of the source.
+
+    Attributes:
+        row: zero-based record number in the source file, as in `Split.rows`.
+        key: the instance's 64-bit key.
+        id: the source's own id, for people.
+        action: "remove" or "relabel".
+        old_label: class name before, None if the row had none.
+        new_label: class name afterwards; None for "remove".
+        reason: a reviewer's decision, or the estimator's name.
+        score: influence or label score behind the decision, None if there is none.
+        stderr: its standard error, None if there is none.
+        who: reviewer, or the program.
+        when: UTC time, ISO 8601.
+    """
+
+    row: int
+    key: int
+    id: str
+    action: Action
+    old_label: str | None
+    new_label: str | None = None
+    reason: str = ""
+    score: float | None = None
+    stderr: float | None = None
+    who: str = ""
+    when: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the key as 16 hex digits, since JSON numbers lose bits beyond 2^53."""
+        return {**asdict(self), "key": f"{self.key:016x}"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Edit":
+        """Inverse of `to_json`.
+
+        Raises:
+            StoreError: the value is not an edit.
+        """
+        try:
+            return cls(**{**value, "key": int(value["key"], 16)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"The manifest holds an edit that cannot be read ({error})."
+            ) from error
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        spreadsheet_safe: put an apostrophe before text that a spreadsheet would run as a formula.
+            Off by default, since it changes text; the manifest says so and reverting undoes it.
+        keep_original: keep a copy of a Parquet or Hugging Face source beside the export, without
+            which those formats cannot be reverted; costs as much disk as the source.
+        copy_images: for image folders, copy the pictures into a tree of class folders.
+        overwrite: replace an earlier export of the same name.
+        from_project: write the project's own copy of the split's rows, not the source file; for
+            when that is gone. Values are the same, quotes and line ends are ours.
+    """
+
+    spreadsheet_safe: bool = False
+    keep_original: bool = True
+    copy_images: bool = False
+    overwrite: bool = False
+    from_project: bool = False
+
+
+@dataclass(frozen=True)
+class Why:
+    """What the edits of one decision have in common.
+
+    Attributes:
+        reason: a reviewer's decision, or the estimator's name.
+        who: reviewer, or the program.
+        when: UTC time, ISO 8601; now, if empty.
+        scores: score and standard error (None if there is none) by key.
+    """
+
+    reason: str
+    who: str = ""
+    when: str = ""
+    scores: Mapping[int, tuple[float, float | None]] = field(default_factory=dict)
+
+
+def make_edits(
+    dataset: Dataset, changes: Mapping[int, str | None], why: Why, split: str = "train"
+) -> list[Edit]:
+    """Edits from keys.
+
+    Args:
+        dataset: that the keys belong to.
+        changes: new class name by key; None removes the row.
+        why: the reason, and the scores behind it.
+        split: whose rows these are.
+
+    Returns:
+        One edit per key, in row order.
+
+    Raises:
+        DataError: a key belongs to no row of the split.
+    """
+    rows = dataset.split(split)
+    keys = np.array(list(changes), dtype=np.uint64)
+    when = why.when or datetime.now(UTC).isoformat(timespec="seconds")
+    edits = []
+    for key, position in zip(changes, rows.positions_of(keys).tolist(), strict=True):
+        old = int(rows.labels[position])
+        score, stderr = why.scores.get(key, (None, None))
+        edits.append(
+            Edit(
+                row=int(rows.rows[position]),
+                key=key,
+                id=rows.ids[position],
+                action="remove" if changes[key] is None else "relabel",
+                old_label=None if old < 0 else dataset.classes[old],
+                new_label=changes[key],
+                reason=why.reason,
+                score=score,
+                stderr=stderr,
+                who=why.who,
+                when=when,
+            )
+        )
+    return sorted(edits, key=lambda edit: edit.row)
+
+
+def check_against(dataset: Dataset, edits: Sequence[Edit], split: str) -> None:
+    """Make sure that edits speak of this data set.
+
+    Raises:
+        MismatchError: a key or a row belongs to other data.
+        StoreError: a new label is not a class.
+    """
+    rows = dataset.split(split)
+    try:
+        positions = rows.positions_of(np.array([edit.key for edit in edits], dtype=np.uint64))
+    except DataError as error:
+        raise MismatchError(f"A decision is about other data: {error}") from error
+    for edit, row in zip(edits, rows.rows[positions].tolist(), strict=True):
+        if edit.row != row:
+            raise MismatchError(
+                f"The decision on id {edit.id!r} names row {edit.row + 1}, but it is row {row + 1} "
+                "of this data; make the decision again."
+            )
+        if edit.new_label is not None and edit.new_label not in dataset.classes:
+            raise StoreError(
+                f"The new label {edit.new_label!r} of id {edit.id!r} is no class; there are "
+                f"{list(dataset.classes[:20])}."
+            )
+
+
+def edits_by_row(edits: Sequence[Edit]) -> dict[int, Edit]:
+    """Edits by row number, in row order.
+
+    Raises:
+        StoreError: two edits meet in one row, or an edit contradicts itself; names the row.
+    """
+    found: dict[int, Edit] = {}
+    for edit in sorted(edits, key=lambda edit: edit.row):
+        _check(edit)
+        if edit.row in found:
+            raise StoreError(
+                f"Row {edit.row + 1} (id {edit.id!r}) has two decisions; keep one of them."
+            )
+        found[edit.row] = edit
+    return found
+
+
+def count_actions(edits: Sequence[Edit]) -> dict[str, int]:
+    """How many rows each action touches."""
+    return {action: sum(edit.action == action for edit in edits) for action in ACTIONS}
+
+
+def _check(edit: Edit) -> None:
+    where = f"The decision on row {edit.row + 1} (id {edit.id!r})"
+    if edit.row < 0:
+        raise StoreError(f"{where} names no row of the source; import the data again.")
+    if edit.action not in ACTIONS:
+        raise StoreError(f"{where} is {edit.action!r}; it can be one of {list(ACTIONS)}.")
+    if (edit.new_label is None) == (edit.action == "relabel"):
+        raise StoreError(f"{where} is {edit.action!r} with the new label {edit.new_label!r}.")
