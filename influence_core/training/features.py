@@ -67,6 +67,21 @@ class Standardised:
         return (torch.from_numpy(part).to(self.mean.device) - self.mean) * self.scale
 
 
+@dataclass(frozen=True)
+class Subset:
+    """Some rows of standardised features, for training without the others."""
+
+    base: Standardised
+    positions: Tensor  # (M,) positions in `base`
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """(B,) positions in the subset to (B, d) float32."""
+        return self.base.rows(self.positions[index.to(self.positions.device)])
+
+
 def moments(raw: npt.NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """Mean and one over standard deviation per feature, (d,) float32 each.
 

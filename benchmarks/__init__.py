@@ -1,0 +1,1 @@
+"""Figures about this project, each by one command."""

@@ -1,0 +1,74 @@
+"""What harms a whole split: the mean influence of every training row on the judge's items.
+
+The judge is a split, or a part of one: a class, the misclassified items, any list of positions.
+Rows are scored in chunks (`influence.scan.mean_influence`), so memory does not grow with
+targets × rows. Called by `workflow.cleanse`.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from influence_core.errors import DataError
+from influence_core.influence.base import Prepared, Targets
+from influence_core.influence.scan import mean_influence
+from influence_core.progress import ProgressFn
+
+# Targets whose (T, n) scores are held at a time.
+TARGETS_AT_A_TIME = 2_000
+
+
+@dataclass(frozen=True)
+class Harm:
+    """Mean influence on the judge, (N,): negative rows harm it; and its standard error."""
+
+    score: npt.NDArray[np.float32]
+    stderr: npt.NDArray[np.float32]
+
+    def worst_first(self) -> npt.NDArray[np.int64]:
+        """All positions, most harmful first; ties in order of position."""
+        return np.argsort(self.score, kind="stable")
+
+
+def harm(
+    prepared: Prepared,
+    features: Tensor,
+    labels: Tensor,
+    proba: Tensor,
+    rows: int,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Harm:
+    """Mean influence of each of `rows` training rows on the judge's items.
+
+    The standard error is that over items: how far the mean would move with other items of the
+    same kind. It says nothing about the noise of the estimator itself.
+
+    Args:
+        prepared: an estimator made ready for the run.
+        features: (T, d) standardised. labels: (T,). proba: (T, C) of the full network.
+
+    Raises:
+        DataError: the judge has no item.
+    """
+    total = len(labels)
+    if total == 0:
+        raise DataError("The judge has no labelled item; choose another split or a wider part.")
+    sums = np.zeros(rows)
+    squares = np.zeros(rows)
+    for start in range(0, total, TARGETS_AT_A_TIME):
+        part = slice(start, min(start + TARGETS_AT_A_TIME, total))
+        n = part.stop - part.start
+        query = prepared.query(Targets(features[part], labels[part], proba[part]))
+        mean, error = mean_influence(query, rows, progress=progress, cancel=cancel)
+        spread = np.nan_to_num(error.astype(np.float64)) ** 2 * n  # variance over the items
+        sums += n * mean.astype(np.float64)
+        squares += max(n - 1, 0) * spread + n * mean.astype(np.float64) ** 2
+    mean_all = sums / total
+    variance = np.maximum(squares - total * mean_all**2, 0.0) / max(total - 1, 1)
+    stderr = np.sqrt(variance / total) if total > 1 else np.full(rows, np.nan)
+    return Harm(mean_all.astype(np.float32), stderr.astype(np.float32))

@@ -1,0 +1,251 @@
+"""The verb `cleanse`: find rows that harm a judge, drop them round by round, try it.
+
+`ranking` is one list from the run as it is. `cleanse` goes in rounds and retrains in between.
+`trial` retrains with and without the rows, beside two controls (nothing, and random rows of the
+same classes), and looks at the judge and at splits that chose nothing.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from influence_core.cleansing.choose import Selection, random_control
+from influence_core.cleansing.harm import Harm, harm
+from influence_core.cleansing.rounds import Measured, Plan, Round, cut_judge, rounds
+from influence_core.cleansing.verdict import Difference, paired, verdict
+from influence_core.errors import DataError
+from influence_core.evaluation.retrain import retrain
+from influence_core.influence import DEFAULT_ESTIMATOR, estimator
+from influence_core.influence.base import Evidence, HeadWeights
+from influence_core.influence.sides import both_sides
+from influence_core.progress import Progress, ProgressFn
+from influence_core.training.features import Subset
+from influence_core.training.heads import Rows, fit_heads
+from influence_core.workflow.judge import Judge, JudgeItems, judge_items
+from influence_core.workflow.session import Session
+
+Positions = npt.NDArray[np.int64]
+NONE, CLEANSED, RANDOM = "nothing removed", "cleansed", "random removed"
+RANDOM_DRAWS = 3
+
+
+def ranking(
+    session: Session,
+    judge: Judge,
+    name: str = DEFAULT_ESTIMATOR,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Harm:
+    """Harm of every training row by the run as it is: one shot."""
+    items = judge_items(session, judge)
+    return harm(
+        session.prepared(name),
+        items.features,
+        items.labels,
+        session.head.proba(items.features),
+        len(session.evidence),
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def cleanse(
+    session: Session,
+    judge: Judge,
+    plan: Plan | None = None,
+    name: str = DEFAULT_ESTIMATOR,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> list[Round]:
+    """Drop rows in rounds; every state is returned, so that a person can step back to any.
+
+    Part of the judge chooses rows, the rest watches and stops the rounds; with `patience=0`
+    all of it chooses and watches, and the rounds go on to `plan.most`.
+    """
+    plan = plan or Plan()
+    items = judge_items(session, judge)
+    if plan.patience:
+        choose, watch = cut_judge(len(items))
+        parts = (items.some(choose), items.some(watch))
+    else:
+        parts = (items, items)
+    count = len(session.evidence)
+    steps = int(np.ceil(plan.most / plan.step))
+
+    def measure(kept: Positions, number: int) -> Measured:
+        out = measure_round(session, kept, parts, name, cancel)
+        if progress:
+            figures = {
+                "choosing_accuracy": out.choosing_accuracy,
+                "watching_accuracy": out.watching_accuracy,
+                "removed": float(count - len(kept)),
+            }
+            progress(Progress("round", number, steps, metrics=figures))
+        return out
+
+    return list(rounds(count, plan, measure))
+
+
+def measure_round(
+    session: Session,
+    kept: Positions,
+    parts: tuple[JudgeItems, JudgeItems],
+    name: str,
+    cancel: threading.Event | None,
+) -> Measured:
+    """Train the turn-over head on the kept rows and ask both parts of the judge."""
+    evidence = session.evidence
+    index = torch.from_numpy(kept).to(session.device)
+    features = Subset(session.features, index)
+    rows = Rows(features, evidence.labels[index], evidence.keys[index])
+    config = session.head.config
+    fit = fit_heads(rows, config, session.training, cancel=cancel)
+    head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
+    sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+    flipped = torch.from_numpy(sides.flipped).to(session.device)
+    proof = Evidence(features, rows.labels, rows.keys, flipped, head)
+    choose, watch = parts
+    proba, watching = head.proba(choose.features), head.proba(watch.features)
+    found = harm(
+        estimator(name).prepare(proof), choose.features, choose.labels, proba, len(kept),
+        cancel=cancel,
+    )  # fmt: skip
+    return Measured(
+        found.score,
+        found.stderr,
+        _loss(proba, choose.labels),
+        _loss(watching, watch.labels),
+        _accuracy(proba, choose.labels),
+        _accuracy(watching, watch.labels),
+    )
+
+
+def _loss(proba: torch.Tensor, labels: torch.Tensor) -> float:
+    return float(-proba.gather(1, labels[:, None]).clamp_min(1e-12).log().mean())
+
+
+def _accuracy(proba: torch.Tensor, labels: torch.Tensor) -> float:
+    return float((proba.argmax(1) == labels).float().mean())
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Results of retraining. `table`: one line an arm, split and seed, with accuracy and loss.
+
+    `recall`: one line an arm, split and class. `verdicts` by split, in plain words, with the
+    differences of the cleansed arm against nothing removed and against random rows.
+    """
+
+    table: pd.DataFrame
+    recall: pd.DataFrame
+    verdicts: dict[str, str]
+    differences: dict[str, tuple[Difference, Difference]]
+
+
+def trial(
+    session: Session,
+    change: Selection,
+    splits: Sequence[str],
+    *,
+    seeds: int = 10,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Trial:
+    """Retrain with and without the rows, from the same starts, masks and batch order.
+
+    A seed is one head with a start and masks of its own; each arm trains all of them. The random
+    arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes.
+
+    Raises:
+        DataError: nothing is changed, or a split has no labelled item.
+    """
+    if not len(change):
+        raise DataError("Nothing is removed or relabelled, so there is nothing to try.")
+    weights, labels = _arms(session, change)
+    rows = Rows(session.features, labels, session.evidence.keys, weights)
+    # Members are the seeds; another mask seed than the run's, which chose the rows.
+    config = replace(session.head.config, members=seeds, seed=session.head.config.seed + 1)
+    items = {name: judge_items(session, Judge(name)) for name in splits}
+    x = torch.cat([i.features for i in items.values()])
+    seen = retrain(rows, config, session.training, x, progress=progress, cancel=cancel)
+    tables, recalls, verdicts, differences = [], [], {}, {}
+    start = 0
+    for name, part in items.items():
+        here = seen[:, :, start : start + len(part)]  # (G, S, T, C)
+        start += len(part)
+        truth = part.labels.cpu().numpy()
+        table = _figures(name, here, truth)
+        tables.append(table)
+        recalls.append(_recalls(name, here, truth, session.classes))
+        by_arm = {arm: g["accuracy"].to_numpy() for arm, g in table.groupby("arm", sort=False)}
+        against = (
+            paired(by_arm[CLEANSED], by_arm[NONE]),
+            paired(by_arm[CLEANSED], by_arm[RANDOM]),
+        )
+        differences[name] = against
+        verdicts[name] = verdict(*against, name)
+    return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences)
+
+
+def _arms(session: Session, change: Selection) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and labels (N, 2 + draws): nothing, cleansed, then the random controls."""
+    given = session.evidence.labels.cpu()
+    count = len(given)
+    weights = torch.ones(count, 2 + RANDOM_DRAWS)
+    labels = given[:, None].repeat(1, 2 + RANDOM_DRAWS)
+    weights[torch.from_numpy(change.removed), 1] = 0
+    for position, label in change.relabelled.items():
+        labels[position, 1] = label
+    for draw in range(RANDOM_DRAWS):
+        control = random_control(given.numpy(), change, seed=draw)
+        weights[torch.from_numpy(control), 2 + draw] = 0
+    return weights, labels
+
+
+def _figures(
+    split: str, log_proba: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    right = (log_proba.argmax(3) == truth).mean(2)  # (G, S)
+    own = np.take_along_axis(log_proba, truth[None, None, :, None], axis=3)[..., 0]
+    loss = -own.mean(2)
+    arms = {
+        NONE: (right[0], loss[0]),
+        CLEANSED: (right[1], loss[1]),
+        RANDOM: (right[2:].mean(0), loss[2:].mean(0)),
+    }
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "split": split,
+                "arm": arm,
+                "seed": np.arange(len(accuracy)),
+                "accuracy": accuracy,
+                "loss": losses,
+            }
+        )
+        for arm, (accuracy, losses) in arms.items()
+    )
+
+
+def _recalls(
+    split: str,
+    log_proba: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+    classes: Sequence[str],
+) -> pd.DataFrame:
+    right = log_proba.argmax(3) == truth  # (G, S, T)
+    arms = {NONE: right[0], CLEANSED: right[1], RANDOM: right[2:].mean(0)}
+    return pd.DataFrame(
+        [
+            {"split": split, "arm": arm, "class": classes[c], "recall": hits[:, truth == c].mean()}
+            for arm, hits in arms.items()
+            for c in np.unique(truth)
+        ]
+    )
