@@ -59,6 +59,7 @@ class Manifest:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     code_version: str = field(default_factory=code_version)
 
+    @property
     def counts(self) -> dict[str, int]:
         """Rows removed, relabelled and left."""
         return {**count_actions(self.edits), "rows": self.rows}
@@ -71,7 +72,7 @@ class Manifest:
         """
         own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "edits"}
         edits = [_finite(edit.to_json()) for edit in self.edits]
-        head = {"kind": KIND, "version": VERSION, "counts": self.counts()}
+        head = {"kind": KIND, "version": VERSION, "counts": self.counts}
         write_json(path, {**head, **own, "edits": edits})
 
     @classmethod

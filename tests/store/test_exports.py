@@ -71,7 +71,7 @@ def test_csv_to_csv_is_edited_recorded_and_reverted(tmp_path):
     )
     saved = Manifest.read(manifest_path(out, folder=False))
     assert saved == manifest
-    assert saved.counts() == {"remove": 1, "relabel": 1, "rows": ROWS - 1}
+    assert saved.counts == {"remove": 1, "relabel": 1, "rows": ROWS - 1}
     assert saved.provenance["run"] == "20260131-run"
     assert saved.provenance["dataset_fingerprint"] == dataset.fingerprint
     assert [e.who for e in saved.edits] == ["ada", "ada"]
@@ -308,7 +308,7 @@ def test_overwriting_leaves_one_export_and_nothing_else(tmp_path, form):
     names = len(list(home.iterdir()))
     export(order, home / "clean", form, again)
     assert len(list(home.iterdir())) == names
-    assert [m.counts()["remove"] for _, m in find_exports(home)] == [1]
+    assert [m.counts["remove"] for _, m in find_exports(home)] == [1]
 
 
 def test_a_folder_that_is_no_export_is_never_replaced(tmp_path):
