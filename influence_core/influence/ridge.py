@@ -4,8 +4,8 @@ score(t, i) = (h_tᵀ (Σ + λ·σ̄ I)⁻¹ h_i) · ⟨r̃_i, r_t⟩ with stand
 constant 1 beside them, Σ = HᵀH/N, σ̄ its mean eigenvalue, r̃ the *flipped-side* residual
 (one-hot − softened probabilities) of the training row and r the full network's residual of the
 target. It is the influence function of a ridge regression on the trunk, fed with residuals that
-are out-of-sample because turn-over training gives them for free. One d × d factorisation a run, one (N, d)
-matrix–vector product a target.
+are out-of-sample because turn-over training gives them for free. One d × d factorisation a run,
+one (N, d) matrix–vector product a target.
 
 Source: ours (docs/estimators.md has the measurements); the influence function of a linear model is
 Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.

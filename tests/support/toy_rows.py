@@ -9,7 +9,7 @@ from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 
 CONFIG = HeadConfig(6, 3, members=2, width=16, seed=1)
-TRAINING = HeadTraining(epochs=6, batch=16, learning_rate=5e-3, seed=5)
+TRAINING = HeadTraining(epochs=6, batch=32, learning_rate=5e-3, seed=5)
 
 
 def clouds(n=90, seed=0, noise=0.1, spread=1.0):
