@@ -56,8 +56,7 @@ def export(
     """
     options = options or ExportOptions()
     form = form or natural_format(order.dataset, order.split)
-    if form not in WRITERS:
-        raise StoreError(f"There is no format {form!r}; there are {list(FORMATS)}.")
+    _check(form, options)
     with plain_errors("write", out), _scratch(out) as scratch:
         start = begin(order, form, options, scratch)
         folder = WRITERS[form].is_folder(start)
@@ -65,6 +64,16 @@ def export(
         refuse_target(out, sources, options.overwrite, folder)
         job = _Job(order, form, options, start, progress)
         return job.to_folder(out) if folder else job.to_file(out)
+
+
+def _check(form: str, options: ExportOptions) -> None:
+    """Refuse a format that is none, and options that would silently do nothing."""
+    if form not in WRITERS:
+        raise StoreError(f"There is no format {form!r}; there are {list(FORMATS)}.")
+    if options.spreadsheet_safe and form not in ("csv", "folder"):
+        raise StoreError(f"Only a CSV can be made safe for spreadsheets, and this is {form!r}.")
+    if options.copy_images and form != "folder":
+        raise StoreError(f"Only image folders have pictures to copy, and this is {form!r}.")
 
 
 class _Job:

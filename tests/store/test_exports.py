@@ -373,6 +373,35 @@ def test_a_label_that_is_no_class_is_refused(tmp_path):
         export(Order(dataset, edits), tmp_path / "clean.csv")
 
 
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("xml", ExportOptions()),
+        ("hf", ExportOptions(spreadsheet_safe=True)),
+        ("csv", ExportOptions(copy_images=True)),
+        ("folder", ExportOptions()),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(tmp_path, form, options):
+    dataset = read_source(_csv(tmp_path))
+    with pytest.raises(StoreError, match=r"no format 'xml'; there are \['csv'|Only "):
+        export(Order(dataset), tmp_path / "clean", form, options)
+    assert not (tmp_path / "clean").exists()
+
+
+def test_a_safe_csv_says_what_it_changed_and_reverts(tmp_path):
+    frame = _frame()
+    frame.loc[3, "text"] = "=HYPERLINK()"
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    order, _ = _order(read_source(tmp_path / "data.csv"))
+    out = tmp_path / "clean.csv"
+    manifest = export(order, out, options=ExportOptions(spreadsheet_safe=True))
+    assert "1 fields got an apostrophe" in manifest.notes[-1]
+    assert "'=HYPERLINK()" in set(pd.read_csv(out)["text"])
+    revert(manifest_path(out, folder=False), tmp_path / "back.csv")
+    assert (tmp_path / "back.csv").read_bytes() == (tmp_path / "data.csv").read_bytes()
+
+
 # -- reverting ------------------------------------------------------------------------------------
 
 
