@@ -122,16 +122,20 @@ class TurnoverDropout(nn.Module):
         """Shown by `print(model)`."""
         return ", ".join(f"{name}={value}" for name, value in self.spec().items())
 
-    def set_number(self, layer: int) -> None:
-        """Give the layer its number within the model."""
-        self.layer = layer
+    def configure(
+        self, *, layer: int | None = None, size: int | None = None, twin: bool | None = None
+    ) -> None:
+        """Settle what was left open: the number within the model, the size, twin units."""
+        self.layer = self.layer if layer is None else layer
+        self.size = self.size if size is None else size
+        self.twin = self.twin if twin is None else twin
+        if self.size is not None:
+            own_units(self.size, self.p, self.twin)
         self.mask_spec.copy_(self._spec())
 
     def _fit_size(self, units: int, dim: int) -> None:
         if self.size is None:
-            own_units(units, self.p, self.twin)
-            self.size = units
-            self.mask_spec.copy_(self._spec())
+            self.configure(size=units)
         elif units != self.size:
             raise ModelError(
                 f"{self.title()} met an activation with {units} units in dimension {dim}; give "
@@ -189,7 +193,7 @@ def number_layers(model: nn.Module) -> dict[str, TurnoverDropout]:
     free = _unused([layer.layer for layer in layers.values()])
     for layer in layers.values():
         if layer.layer is None:
-            layer.set_number(next(free))
+            layer.configure(layer=next(free))
     seen: dict[tuple[int, int | None], str] = {}
     for name, layer in layers.items():
         other = seen.setdefault((layer.seed, layer.layer), name)
