@@ -10,8 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from pages.ui.shell import shell
 
+# Addresses differ from file names on purpose: until the first visit has run this file, Streamlit
+# takes /cleanse for the script pages/cleanse.py itself and would start it without the frame.
 PAGES = [
     st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
+    st.Page(
+        "pages/cleanse.py",
+        title="Cleanse",
+        icon=":material/cleaning_services:",
+        url_path="cleansing",
+    ),
 ]
 
 st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from torch import Tensor
 
 from influence_core.errors import DataError
@@ -31,6 +32,14 @@ class Harm:
     def worst_first(self) -> npt.NDArray[np.int64]:
         """All positions, most harmful first; ties in order of position."""
         return np.argsort(self.score, kind="stable")
+
+    def p_values(self) -> npt.NDArray[np.float64]:
+        """(N,) one-sided, that the mean over items of this kind is not below zero.
+
+        Normal approximation of score / standard error; 1 where there is no error.
+        """
+        z = self.score / np.maximum(self.stderr, 1e-12)
+        return np.where(np.isfinite(self.stderr), stats.norm.cdf(z), 1.0)
 
 
 def harm(

@@ -41,13 +41,8 @@ def shell() -> None:
             if not projects:
                 st.info("There is no project yet. Make one with `turnover new data.csv`.")
                 st.stop()
-            name = st.selectbox(
-                "Project",
-                list(projects),
-                format_func=lambda n: plain(projects[n].name),
-                key="project",
-                bind="query-params",
-            )
+            # The address bar carries what is shown: folder names, which are unique.
+            name = st.selectbox("Project", list(projects), key="project", bind="query-params")
             _choose_run(projects[name])
 
 
@@ -56,9 +51,10 @@ def _choose_run(project: Project) -> None:
     if not runs:
         st.caption("No trained run yet")
         return
-    labels = {r.id: f"{r.created[:16].replace('T', ' ')} · {r.kind}" for r in runs}
-    st.selectbox(
-        "Run", list(labels), format_func=lambda i: labels[i], key="run", bind="query-params"
+    chosen = st.selectbox("Run", [r.id for r in runs], key="run", bind="query-params")
+    record = next(r for r in runs if r.id == chosen)
+    st.caption(
+        f"{record.kind} on {plain(record.trunk)}, {record.created[:16].replace('T', ' ')} UTC"
     )
     for run, why in project.damaged_runs().items():
         st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
@@ -66,6 +62,9 @@ def _choose_run(project: Project) -> None:
 
 def open_project() -> Project:
     """The chosen project."""
+    if "project" not in st.session_state:
+        st.info("Open the dashboard at its front page; this address is not one of its pages.")
+        st.stop()
     return Project.open(projects_home() / st.session_state["project"])
 
 

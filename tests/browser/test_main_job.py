@@ -27,6 +27,8 @@ def test_helpful_and_harmful_rows_within_a_second(url, sample):
         page.goto(f"{url}/?project={sample}")
         page.get_by_role("button", name="Explain").first.click()
         wait_for_answer(page, 1)
+        assert page.locator(".st-key-project input").input_value() == sample
+        assert (page.locator(".st-key-helpful_1 img").count() == 1) == (sample == "fashion")
         seconds = []
         for rank in (2, 3, 4):
             before = time.perf_counter()
@@ -48,7 +50,21 @@ def test_a_link_reopens_the_same_view_and_back_leads_out(url):
         link = page.url
         first = page.locator(".st-key-helpful_1").inner_text()
         page.goto(link)
+        page.get_by_text("members, with its standard error").wait_for()
         page.locator(".st-key-helpful_1").wait_for()
+        assert page.locator(".st-key-project input").input_value() == "reviews"
         assert page.locator(".st-key-helpful_1").inner_text() == first
         page.get_by_role("button", name="All errors").click()
         page.get_by_role("button", name="Explain").first.wait_for()
+
+
+def test_the_project_stays_when_the_page_changes(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=reviews")
+        page.get_by_role("button", name="Explain").first.wait_for()
+        page.get_by_role("link", name="Cleanse").click()
+        page.get_by_role("button", name="Find harmful rows").wait_for()
+        assert page.locator(".st-key-project input").input_value() == "reviews"
+        page.goto(f"{url}/cleansing?project=reviews")
+        page.get_by_role("button", name="Find harmful rows").wait_for()
+        assert page.locator(".st-key-project input").input_value() == "reviews"
