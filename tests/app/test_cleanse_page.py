@@ -1,0 +1,56 @@
+"""The Cleanse page without a browser, on a small project of its own."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny import project
+
+from influence_core.store.project import Project, projects_home
+from influence_core.workflow.train import TrainOptions, train
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+@pytest.fixture
+def page():
+    train(project(projects_home() / "tiny", n=90), TrainOptions(members=2, width=32, epochs=5))
+    test = AppTest.from_file(str(APP), default_timeout=120)
+    test.session_state["project"] = "tiny"
+    test.run()
+    return test.switch_page("pages/cleanse.py").run()
+
+
+def test_from_the_question_to_the_download(page):
+    assert any("Nothing is changed before" in i.value for i in page.info)
+    page.selectbox(key="judge_part").set_value("all")
+    page.number_input(key="judge_share").set_value(10.0)
+    page.segmented_control(key="judge_by").set_value("fraction")
+    page.button(key="judge_go").click()
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert any("beyond 2 % go in rounds" in w.value.replace("\\", "") for w in page.warning)
+    page.button(key="try_go").click().run()
+    told = [e.value.replace("\\", "") for e in [*page.info, *page.success, *page.warning]]
+    assert any("points of accuracy on 'test'" in t for t in told)
+    page.button(key="export_go").click().run()
+    assert not page.error
+    made = list((projects_home() / "tiny" / "exports").glob("*.csv"))
+    assert len(made) == 1
+    with made[0].open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    train_ids = Project.open(projects_home() / "tiny").dataset.train.ids
+    kept = [row["id"] for row in rows]
+    assert 0 < len(train_ids) - len(kept) <= 9
+    assert [i for i in train_ids if i in set(kept)] == kept
+
+
+def test_a_small_judge_is_refused_in_one_sentence(page):
+    page.selectbox(key="judge_part").set_value("misclassified")
+    page.button(key="judge_go").click()
+    page.run()
+    assert not page.exception
+    shown = [e.value for e in [*page.error, *page.info]]
+    assert any("judge" in s for s in shown)
