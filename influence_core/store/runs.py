@@ -110,16 +110,17 @@ class RunRecord:
             StoreError: the file is missing or damaged; names it.
         """
         value = read_json(path)
-        kinds = {"config": dict, "metrics": dict, "files": dict, "seed": int, "note": str}
-        texts = ("id", "created", "kind", "fingerprint", "trunk", "trunk_fingerprint")
-        known = {f.name for f in fields(cls)}
-        wrong = [
-            name
-            for name, kind in (kinds | dict.fromkeys(texts, str)).items()
-            if not isinstance(value.get(name), kind)
-        ]
-        if wrong or not set(value) <= known:
-            named = wrong or sorted(set(value) - known)
+        kinds: dict[str, Any] = dict.fromkeys(("config", "metrics", "files"), dict)
+        kinds |= {"seed": int, "isolation": dict | None}
+        known = [f.name for f in fields(cls)]
+        wrong = [name for name in known if not isinstance(value.get(name), kinds.get(name, str))]
+        if "metrics" not in wrong:
+            figures = value["metrics"].values()
+            wrong += [] if all(isinstance(v, int | float) for v in figures) else ["metrics"]
+        if value.get("id") != path.parent.name:
+            wrong.append("id")
+        if wrong or len(value) != len(known):
+            named = wrong or sorted(set(value) - set(known))
             raise StoreError(f"{path} is damaged or of another version; see {named}.")
         if value["kind"] not in KINDS:
             raise StoreError(f"{path}: the kind {value['kind']!r} is not one of {list(KINDS)}.")

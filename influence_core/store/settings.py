@@ -54,7 +54,7 @@ class ProjectSettings:
             data = path.read_bytes()
         try:
             value = tomllib.loads(data.decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"{path} is damaged ({error}); mend it or restore a copy.") from error
         if value.get("version") != VERSION:
             raise StoreError(
@@ -65,7 +65,7 @@ class ProjectSettings:
         wrong = sorted(
             name
             for name in set(value) | {"name", "modality", "trunk"}
-            if name not in known or not isinstance(value.get(name), str | int)
+            if name not in known or type(value.get(name)) is not (int if name == "version" else str)
         )
         if wrong or value["modality"] not in ("image", "text"):
             raise StoreError(f"{path} has missing or unknown settings; see {wrong or 'modality'}.")

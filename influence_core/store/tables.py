@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence_core.data.build import SPLIT_NAME
 from influence_core.data.dataset import (
     CORE_COLUMNS,
     Dataset,
@@ -65,10 +66,20 @@ def read_header(folder: Path) -> dict[str, Any]:
         StoreError: it is missing or damaged.
     """
     header = read_json(folder / HEADER)
-    kinds = {"classes": list, "modality": str, "fingerprint": str, "splits": dict, "source": dict}
+    kinds = {"classes": list, "fingerprint": str, "splits": dict, "source": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(header.get(name), kind)]
-    if wrong:
-        raise StoreError(f"{folder / HEADER} is damaged; see {wrong}.")
+    if not isinstance(header.get("image_root"), str | None):
+        wrong.append("image_root")
+    if header.get("modality") not in ("image", "text"):
+        wrong.append("modality")
+    # Splits become file names: a file that a stranger made must not name others.
+    if not wrong and not all(
+        SPLIT_NAME.fullmatch(name) and isinstance(rows, int)
+        for name, rows in header["splits"].items()
+    ):
+        wrong.append("splits")
+    if wrong or "train" not in header["splits"]:
+        raise StoreError(f"{folder / HEADER} is damaged; see {wrong or ['splits']}.")
     return header
 
 
@@ -131,7 +142,9 @@ def _load_table(folder: Path, name: str) -> pa.Table:
 
 
 def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:
-    """The same origin with its files' paths rewritten."""
+    """The same origin with its files' paths rewritten; a hub name is no path."""
+    if source.kind == "hub":
+        return source
     files = {
         name: replace(file, path=place(Path(file.path))) for name, file in source.files.items()
     }
