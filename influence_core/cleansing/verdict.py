@@ -1,10 +1,15 @@
 """What a trial showed, in numbers and in plain words.
 
 Retrainings come in pairs: seed s with and without the rows, from the same start, masks and batch
-order. So differences are taken seed by seed, and their mean gets a t interval.
+order. So differences are taken seed by seed, and their mean gets an interval.
+
+Seeds alone are not enough: each retraining meets the same items, so ten of them agree on a
+difference that other items would not show. (2 % of the rows of *reviews* dropped at random were
+"clearly" better or worse in 8 of 14 draws.) Hence the interval is over items as well.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +33,31 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def paired(after: npt.NDArray[np.floating], before: npt.NDArray[np.floating]) -> Difference:
-    """Mean of after − before over seeds, with a t interval at 95 %."""
+def paired(after: npt.NDArray[Any], before: npt.NDArray[Any]) -> Difference:
+    """Mean of after − before with a 95 % interval, every axis a sample of something larger.
+
+    One axis gives the t interval over seeds. With more, their variances add up: of the axis means
+    of each, over its size, with Satterthwaite's degrees of freedom. That counts what several axes
+    share more than once, so the interval is a little too wide rather than too narrow (Owen 2007,
+    "The pigeonhole bootstrap").
+
+    Args:
+        after, before: broadcast to (S,), to (S, T) or to (K, S, T): K random draws, S seeds,
+            T items of a split.
+    """
     gaps = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
-    mean = float(gaps.mean())
-    if len(gaps) < 2:
-        return Difference(mean, -np.inf, np.inf, len(gaps))
-    error = float(gaps.std(ddof=1)) / len(gaps) ** 0.5
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, len(gaps) - 1)) * error
-    return Difference(mean, mean - reach, mean + reach, len(gaps))
+    mean, pairs = float(gaps.mean()), gaps.shape[0 if gaps.ndim == 1 else -2]
+    if min(gaps.shape) < 2:
+        return Difference(mean, -np.inf, np.inf, pairs)
+    sizes = np.array(gaps.shape)
+    others = [tuple(a for a in range(gaps.ndim) if a != axis) for axis in range(gaps.ndim)]
+    parts = np.array([gaps.mean(axis=rest).var(ddof=1) for rest in others]) / sizes
+    total = float(parts.sum())
+    if total == 0:
+        return Difference(mean, mean, mean, pairs)
+    freedom = total**2 / float((parts**2 / (sizes - 1)).sum())
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * total**0.5
+    return Difference(mean, mean - reach, mean + reach, pairs)
 
 
 def verdict(against_none: Difference, against_random: Difference, split: str) -> str:

@@ -184,11 +184,8 @@ def trial(
         table = _figures(name, here, truth)
         tables.append(table)
         recalls.append(_recalls(name, here, truth, session.classes))
-        by_arm = {arm: g["accuracy"].to_numpy() for arm, g in table.groupby("arm", sort=False)}
-        against = (
-            paired(by_arm[CLEANSED], by_arm[NONE]),
-            paired(by_arm[CLEANSED], by_arm[RANDOM]),
-        )
+        right = here.argmax(3) == truth  # (G, S, T)
+        against = paired(right[1], right[0]), paired(right[1], right[2:])
         differences[name] = against
         verdicts[name] = verdict(*against, name)
     return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences)

@@ -29,6 +29,35 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 930 <= hits <= 970
 
 
+def test_other_items_count_as_well_as_other_seeds():
+    """An effect on items that is the same for each seed, and none on average."""
+    rng = np.random.default_rng(2)
+    hits = seeds_only = 0
+    for _ in range(400):
+        gaps = rng.normal(0, 1, 200) + rng.normal(0, 0.3, (10, 1)) + rng.normal(0, 0.3, (10, 200))
+        found = paired(gaps, np.zeros((10, 200)))
+        hits += not found.clear
+        seeds_only += not paired(gaps.mean(1), np.zeros(10)).clear
+    assert hits / 400 >= 0.93
+    assert seeds_only / 400 < hits / 400
+
+
+def test_random_draws_are_one_more_axis():
+    rng = np.random.default_rng(3)
+    after = rng.normal(0, 1, (10, 50))
+    before = rng.normal(0, 0.1, (3, 10, 50))
+    wide = paired(after, before + np.array([-1.0, 0.0, 1.0])[:, None, None])
+    narrow = paired(after, before)
+    assert wide.mean == pytest.approx(narrow.mean)
+    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
+    assert wide.pairs == 10
+
+
+def test_equal_results_differ_by_nothing():
+    found = paired(np.ones((4, 5), dtype=bool), np.ones((4, 5), dtype=bool))
+    assert (found.low, found.high, found.clear) == (0.0, 0.0, False)
+
+
 @pytest.mark.parametrize(
     ("none", "random", "beginning"),
     [
