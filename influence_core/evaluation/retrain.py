@@ -11,7 +11,7 @@ Called by `lds`, `removal`, `loo` and `proof`.
 import hashlib
 import json
 import threading
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,15 @@ Card = dict[str, Any]
 # chunks are also faster on a CPU: their weights stay in the cache.
 CHUNK_BYTES = 32 << 20
 _STEP = 4096  # target rows per forward pass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is retrained and how: the rows, the shape and start, the number of epochs and order."""
+
+    rows: Rows
+    config: HeadConfig
+    training: HeadTraining
 
 
 @torch.no_grad()

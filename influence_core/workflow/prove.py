@@ -14,7 +14,7 @@ from influence_core.evaluation.proof import ARMS, Flip, Job, Proof
 from influence_core.evaluation.proof import prove as run_proof
 from influence_core.evaluation.proof import smallest_flip as run_search
 from influence_core.progress import ProgressFn
-from influence_core.workflow.evaluate import recipe
+from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.explain import Item
 from influence_core.workflow.session import Session
 

@@ -17,6 +17,7 @@ from influence_core.influence import estimator as find_estimator
 from influence_core.influence.base import Evidence, HeadWeights, Prepared, Targets
 from influence_core.models.device import pick_device
 from influence_core.models.trunks import Trunk, load_trunk
+from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
 from influence_core.training.features import Standardised
@@ -56,10 +57,12 @@ class Session:
         return HeadTraining(**saved)
 
     def prepared(self, name: str) -> Prepared:
-        """The estimator's per-run work, done once."""
+        """The estimator's per-run work, done once, with the settings an evaluation has chosen."""
         with self._lock:
             if name not in self._prepared:
-                self._prepared[name] = find_estimator(name).prepare(self.evidence)
+                measured = read_evaluation(self.project.root)
+                own = {} if measured is None else measured.settings.get(name, {})
+                self._prepared[name] = find_estimator(name).prepare(self.evidence, own)
             return self._prepared[name]
 
     def split_features(self, split: str) -> Standardised:

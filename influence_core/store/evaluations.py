@@ -1,0 +1,63 @@
+"""What an evaluation has found out about a project: the default estimator, why, and settings.
+
+One small JSON file beside `project.toml`. The tables that it rests on lie with the run; this file
+says what every later question uses. Without it, every estimator works with its own defaults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from influence_core.errors import StoreError
+from influence_core.store.atomic import read_json, write_json
+
+FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """The evaluation that counts for a project.
+
+    Attributes:
+        run: id of the run that was evaluated.
+        created: UTC time, ISO 8601.
+        estimator: the best measured one, "" if none was compared.
+        reason: why, for people.
+        settings: per estimator, what its `prepare` is given.
+        figures: single numbers by name, such as "ceiling_wrong".
+        lamps: name to {"green": bool, "text": str}.
+    """
+
+    run: str
+    created: str
+    estimator: str = ""
+    reason: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    lamps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_evaluation(root: Path) -> EvaluationRecord | None:
+    """The record of the project in this folder, or None if it was never evaluated.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = root / FILE
+    if not path.is_file():
+        return None
+    value = read_json(path)
+    try:
+        return EvaluationRecord(**value)
+    except TypeError as error:
+        raise StoreError(f"{path} is damaged ({error}); delete it and evaluate again.") from error
+
+
+def write_evaluation(root: Path, record: EvaluationRecord) -> None:
+    """Replace the record.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    write_json(root / FILE, asdict(record))
