@@ -5,8 +5,10 @@ import streamlit as st
 
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain import Explanation, Item, Question, explain
+from influence_core.workflow.noise import NoiseCheck, check_noise
 from influence_core.workflow.session import Session
 from pages.ui import content, numbers
+from pages.ui.proof import proof_box
 from pages.ui.shell import plain
 
 TOWARD = {"predicted": "Predicted label", "true": "True label"}
@@ -22,11 +24,16 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
         question = switches(session, item)
         answer = explain(session, item, question)
         _told(session, answer)
+        noise = check_noise(session, answer)
+        if noise is not None:
+            (st.success if noise.beyond else st.info)(plain(noise.sentence))
         helpful, harmful = st.columns(2, gap="medium")
         with helpful:
-            _side(session, answer, answer.helpful, "helpful")
+            _side(session, answer, "helpful", noise)
         with harmful:
-            _side(session, answer, answer.harmful, "harmful")
+            _side(session, answer, "harmful", noise)
+        if own is None:
+            proof_box(session, answer)
 
 
 def switches(session: Session, item: Item) -> Question:
@@ -115,8 +122,9 @@ def _told(session: Session, answer: Explanation) -> None:
     )
 
 
-def _side(session: Session, answer: Explanation, table: pd.DataFrame, side: str) -> None:
+def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | None) -> None:
     asked = plain(session.classes[answer.label])
+    table = answer.helpful if side == "helpful" else answer.harmful
     if side == "helpful":
         st.markdown(f"**Helpful (+)** lowered the loss of {asked}")
     else:
@@ -135,4 +143,12 @@ def _side(session: Session, answer: Explanation, table: pd.DataFrame, side: str)
                 st.caption(
                     f"{row.rank} · **{plain(row.label)}** · "
                     f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
+                    f"{_beyond(row.key, noise)}"
                 )
+
+
+def _beyond(key: int, noise: NoiseCheck | None) -> str:
+    if noise is None:
+        return ""
+    word = "beyond noise" if int(key) in noise.beyond else "within noise"
+    return f" · {word} (p = {noise.p_values[int(key)]:.2g})"

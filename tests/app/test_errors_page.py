@@ -96,3 +96,22 @@ def test_a_sentence_of_my_own_is_explained():
     test.run()
     assert any("rows scored on" in c.value for c in test.caption)
     assert not test.error
+
+
+def test_turn_over_scores_are_told_from_noise():
+    _, wrong = worst("reviews")
+    test = start(project="reviews", item=f"{wrong['key'][0]:016x}", estimator="turnover")
+    told = [c.value for c in test.caption]
+    assert sum("within noise" in t or "beyond noise" in t for t in told) == 24
+    shown = [e.value.replace("\\", "") for e in [*test.info, *test.success]]
+    assert any("the noise" in s for s in shown)
+
+
+def test_prove_it_retrains_and_says_what_happened():
+    _, wrong = worst("reviews")
+    test = start(project="reviews", item=f"{wrong['key'][0]:016x}")
+    test.button(key="proof_go").click().run()
+    assert not test.exception
+    assert not test.error
+    told = [i.value.replace("\\", "") for i in test.info]
+    assert any("of 10 retrainings" in t for t in told)
