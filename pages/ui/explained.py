@@ -40,14 +40,14 @@ def switches(session: Session, item: Item) -> Question:
     """Estimator, toward which label, among which rows: all of them in the address bar."""
     default = session.project.settings.default_estimator or next(iter(ESTIMATORS))
     with st.container(horizontal=True, gap="medium"):
-        name = st.segmented_control(
+        name = st.selectbox(
             "Estimator",
             list(ESTIMATORS),
-            default=default,
-            required=True,
+            index=list(ESTIMATORS).index(default),
             format_func=lambda n: ESTIMATORS[n].title,
             key="estimator",
             bind="query-params",
+            width=240,
             help="How influence is computed; the sentence below the switches says how.",
         )
         toward = st.segmented_control(
@@ -106,7 +106,7 @@ def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:
         key="probabilities",
         column_config={
             "probability": st.column_config.ProgressColumn(
-                "probability", format="%.0f %%", width="medium", min_value=0, max_value=100
+                "probability", format="%.0f %%", width="small", min_value=0, max_value=100
             )
         },
     )

@@ -12,7 +12,7 @@ def influence(value: float, stderr: float = math.nan) -> str:
 
 def percent(share: float, digits: int = 0) -> str:
     """A share in [0, 1] as 12 %."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\u00a0%"  # never broken before the sign
 
 
 def count(number: int) -> str:

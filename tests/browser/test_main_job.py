@@ -45,7 +45,8 @@ def test_a_link_reopens_the_same_view_and_back_leads_out(url):
         page.goto(f"{url}/?project=reviews")
         page.get_by_role("button", name="Explain").nth(2).click()
         wait_for_answer(page, 3)
-        page.get_by_role("radio", name="Turn-over dropout").click()
+        page.locator(".st-key-estimator input").click()
+        page.get_by_role("option", name="Turn-over dropout").click()
         page.get_by_text("members, with its standard error").wait_for()
         link = page.url
         first = page.locator(".st-key-helpful_1").inner_text()
