@@ -7,6 +7,7 @@ feature where there is one. Pictures are left encoded. `data.readers` is the cal
 import json
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
         try:
             loaded = datasets.load_from_disk(str(root))
         except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
-            raise DataError(f"{root} is not a data set that can be loaded ({error}).") from error
+            why = _one_line(error)
+            raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
         return _from_datasets(loaded, str(root.resolve()), options, limit)
     splits: dict[str | None, list[str]] = {}
     for part in _parquet_parts(root):
@@ -110,10 +112,9 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
     try:
         loaded = datasets.load_dataset(source)
     except Exception as error:  # Network, hub and data errors of a dozen kinds.
-        why = str(error).strip().splitlines()
         raise DataError(
             f"{source!r} is no file or folder here, and cannot be had from the hub "
-            f"({why[0] if why else type(error).__name__}); check the name and the connection, or "
+            f"({_one_line(error)}); check the name and the connection, or "
             "download the data set and name its folder."
         ) from error
     return _from_datasets(loaded, source, options, limit, embed=True)
@@ -131,6 +132,10 @@ def _from_datasets(
     for split, data in named.items():
         part = data if limit is None else data.select(range(min(limit, len(data))))
         table = part.with_format("arrow")[:] if len(part) else part.data.table.slice(0, 0)
+        try:
+            table.validate(full=True)
+        except pa.ArrowException as error:
+            raise DataError(f"{path} holds damaged rows ({_one_line(error)}).") from error
         if embed:
             table = embed_table_storage(table.cast(data.features.arrow_schema))
         classes = _label_names(
@@ -159,18 +164,25 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
             if limit is None:
-                return file.read()
-            batch = next(file.iter_batches(batch_size=limit), None)
-            return file.schema_arrow.empty_table() if batch is None else pa.table(batch)
+                table = file.read()
+            else:
+                table = pa.Table.from_batches(
+                    islice(file.iter_batches(limit), 1), file.schema_arrow
+                )
+            # Arrow trusts its files: text that is not UTF-8 would surface much later.
+            table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({error}).") from error
+        why = _one_line(error)
+        raise DataError(f"{path} cannot be read as Parquet ({why}).") from error
+    return table
 
 
 def _concat(tables: Sequence[pa.Table], root: Path) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
-        raise DataError(f"The Parquet files in {root} do not fit together ({error}).") from error
+        why = _one_line(error)
+        raise DataError(f"The Parquet files in {root} do not fit together ({why}).") from error
 
 
 def _parquet_parts(root: Path) -> list[str]:
@@ -200,3 +212,9 @@ def _label_names(names: dict[str, Any], options: ReadOptions) -> tuple[str, ...]
     usual = next((name for name in LABEL_NAMES if name in names), None)
     chosen = names.get(options.label_column or usual or "")
     return None if chosen is None else tuple(str(name) for name in chosen)
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of what another library says, or the kind of its error if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

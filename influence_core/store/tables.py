@@ -131,6 +131,7 @@ def _load_table(folder: Path, name: str) -> pa.Table:
             table = pa.ipc.open_file(pa.memory_map(str(mapped))).read_all()
         else:
             table = pq.read_table(packed)
+            table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{path} is missing or damaged; restore it from a copy or import the data again."

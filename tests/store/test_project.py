@@ -1,0 +1,134 @@
+import json
+import multiprocessing
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny import dataset, project
+
+from influence_core.errors import MismatchError, StoreError
+from influence_core.store.project import Project, install_samples, list_projects
+
+
+def written_run(made, rows=3):
+    writer = made.new_run("head", {"a": 1}, 7, "t" * 8)
+    with writer:
+        writer.write_tensors({"w": torch.arange(rows)})
+        writer.write_table("rows", pd.DataFrame({"x": range(rows)}))
+        writer.set(metrics={"accuracy": 0.5})
+    return writer.run
+
+
+def test_a_project_comes_back_as_it_was_made(tmp_path):
+    data = dataset(30)
+    Project.create(tmp_path / "p", 'A "name" with = and \n', data, "minilm", judge="test")
+    found = Project.open(tmp_path / "p")
+    assert found.name == 'A "name" with = and \n'
+    assert found.settings.judge == "test"
+    assert found.fingerprint == data.fingerprint == found.dataset.fingerprint
+    assert found.dataset.train.texts() == data.train.texts()
+    assert np.array_equal(found.dataset.train.keys, data.train.keys)
+    tomllib.loads((tmp_path / "p" / "project.toml").read_text())
+
+
+def test_settings_change_on_disk_and_unknown_ones_are_refused(tmp_path):
+    made = project(tmp_path / "p")
+    made.with_settings(default_estimator="similarity")
+    assert Project.open(made.root).settings.default_estimator == "similarity"
+    with pytest.raises(StoreError, match="colour"):
+        made.with_settings(colour="red")
+
+
+def test_runs_are_seen_whole_or_not_at_all(tmp_path):
+    made = project(tmp_path / "p")
+    writer = made.new_run("head", {}, 0, "t")
+    with pytest.raises(ZeroDivisionError), writer:
+        writer.write_tensors({"w": torch.zeros(2)})
+        raise ZeroDivisionError
+    assert made.runs() == []
+    run = written_run(made)
+    assert [r.id for r in made.runs()] == [run.id]
+    assert run.tensors()["w"].tolist() == [0, 1, 2]
+    assert run.table("rows")["x"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "rows.parquet"])
+@pytest.mark.parametrize("how", ["truncate", "flip", "empty"])
+def test_a_damaged_file_of_a_run_is_named(tmp_path, name, how):
+    made = project(tmp_path / "p")
+    run = written_run(made)
+    path = run.folder / name
+    raw = path.read_bytes()
+    path.write_bytes(
+        {"truncate": raw[: len(raw) // 2], "flip": raw[:-1] + b"\xff", "empty": b""}[how]
+    )
+    with pytest.raises(StoreError, match=name):
+        run.tensors() if name.startswith("model") else run.table("rows")
+
+
+def test_a_damaged_record_hides_only_its_own_run(tmp_path):
+    made = project(tmp_path / "p")
+    good, bad = written_run(made), written_run(made)
+    (bad.folder / "run.json").write_text("{")
+    assert [r.id for r in made.runs()] == [good.id]
+    assert list(made.damaged_runs()) == [bad.id]
+    with pytest.raises(StoreError, match=r"run\.json"):
+        made.run(bad.id)
+
+
+def test_a_run_of_other_data_is_refused(tmp_path):
+    made = project(tmp_path / "p")
+    run = written_run(made)
+    record = json.loads((run.folder / "run.json").read_text())
+    record["fingerprint"] = "0" * 64
+    (run.folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(MismatchError, match="trained on other data"):
+        made.run(run.id)
+    assert made.latest_run() is None
+
+
+@pytest.mark.parametrize("name", ["../p", "a/b", ".hidden", "", "x" * 99])
+def test_names_cannot_lead_out_of_the_project(tmp_path, name):
+    with pytest.raises(StoreError, match="cannot be the name"):
+        project(tmp_path / "p").run(name)
+
+
+def test_a_folder_in_use_is_not_overwritten(tmp_path):
+    project(tmp_path / "p")
+    with pytest.raises(StoreError):
+        project(tmp_path / "p", seed=1)
+    assert Project.open(tmp_path / "p").fingerprint == dataset(60).fingerprint
+
+
+def test_a_table_that_was_changed_by_hand_is_refused(tmp_path):
+    made = project(tmp_path / "p")
+    other = project(tmp_path / "q", seed=3)
+    source = other.root / "data" / "train.parquet"
+    (made.root / "data" / "train.parquet").write_bytes(source.read_bytes())
+    with pytest.raises(MismatchError):
+        _ = Project.open(made.root).dataset
+
+
+def _install(home, samples, barrier):
+    barrier.wait()
+    install_samples(home, samples)
+
+
+def test_several_processes_may_install_samples_at_once(tmp_path):
+    for name in ("one", "two"):
+        project(tmp_path / "samples" / name, n=12)
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(3)
+    arguments = (tmp_path / "home", tmp_path / "samples", barrier)
+    workers = [context.Process(target=_install, args=arguments) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    found = list_projects(tmp_path / "home")
+    assert sorted(p.root.name for p in found) == ["one", "two"]
+    assert all(len(p.dataset.train) == 12 for p in found)
+    assert sorted(p.name for p in (tmp_path / "home").iterdir()) == ["one", "two"]
