@@ -76,6 +76,11 @@ def chromium(**context):
                 else None
             ),
         )
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)  # the first page compiles and copies
         yield page
         browser.close()
+
+
+def settled(page):
+    """The script has run to its end: nothing on screen is left from the run before."""
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
