@@ -122,13 +122,14 @@ def prepare(
         roles.kind: contents,
     }
     if roles.id is not None:
-        ids = raw.table.column(roles.id).cast(pa.string())
-        problems |= dict.fromkeys(_null_positions(ids), f"has no id in column {roles.id!r}")
-        columns["id"] = ids
+        ids = _as_text(raw.table.column(roles.id), roles.id)
+        missing = np.flatnonzero(_blank(ids).to_numpy()).tolist()
+        problems |= dict.fromkeys(missing, f"has no id in column {roles.id!r}")
+        columns["id"] = pc.fill_null(ids, "")
     for name in raw.table.column_names:
         if name not in needed:
             columns[renamed_extra(name)] = raw.table.column(name)
-    values = None if roles.split is None else raw.table.column(roles.split).cast(pa.string())
+    values = None if roles.split is None else _as_text(raw.table.column(roles.split), roles.split)
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
 
 
@@ -212,6 +213,15 @@ def _values(column: pa.ChunkedArray, watch: Watch) -> Iterator[str]:
             done += 1
             watch.step(done, len(column))
             yield value
+
+
+def _as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise DataError(
+            f"Column {name!r} holds {column.type}, which cannot be read as text; name another."
+        ) from error
 
 
 def _blank(texts: pa.ChunkedArray) -> pa.ChunkedArray:
