@@ -20,6 +20,7 @@ PAGES = [
         icon=":material/cleaning_services:",
         url_path="cleansing",
     ),
+    st.Page("pages/trust.py", title="Trust", icon=":material/verified:", url_path="evaluation"),
 ]
 
 st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")

@@ -1,0 +1,60 @@
+"""The verb of trust: evaluate."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ProjectArgument,
+    RunOption,
+    app,
+    bar,
+    find_project,
+    out,
+    print_json,
+    print_table,
+    records,
+    verb,
+)
+from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.session import open_session
+
+_SHORT = 20  # rows of a table that are printed; all of them are stored with the run
+
+
+@app.command("evaluate")
+@verb
+def evaluate_verb(
+    project: ProjectArgument,
+    what: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(STAGES)}.")] = ",".join(
+        STAGES
+    ),
+    split: Annotated[str, typer.Option(help="Split of the targets; test by default.")] = "",
+    targets: Annotated[int, typer.Option(help="Misclassified and random targets, each.")] = 30,
+    subsets: Annotated[int, typer.Option(help="Retrainings on random halves.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of targets, halves and flips.")] = 0,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Measure how far the scores can be believed on this very data."""
+    options = EvaluateOptions(
+        what=tuple(what.split(",")), split=split, targets=targets, subsets=subsets, seed=seed
+    )
+    session = open_session(find_project(project), run, device)
+    with bar(json) as tell:
+        report = evaluate(session, options, progress=tell)
+    if json:
+        tables = {name: records(table) for name, table in report.tables.items()}
+        print_json({"figures": dict(report.record.figures), "tables": tables})
+        return
+    for name, table in report.tables.items():
+        print_table(name, table.head(_SHORT))
+    for lamp, state in report.record.lamps.items():
+        colour = "green" if state["green"] else "red"
+        out.print(f"[{colour}]{escape(lamp)}[/{colour}]: {escape(str(state['text']))}")
+    if report.record.reason:
+        out.print(escape(report.record.reason))
