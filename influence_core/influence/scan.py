@@ -204,6 +204,8 @@ def _allowed(rows: int, candidates: Tensor | None, exclude: Sequence[int]) -> Te
 def _select(out: Scores, part: slice, allowed: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     scores = out.scores
     stderr = torch.full_like(scores, float("nan")) if out.stderr is None else out.stderr
+    if scores.device.type == "mps":  # which cannot sort 64-bit integers
+        scores, stderr = scores.cpu(), stderr.cpu()
     positions = torch.arange(part.start, part.stop, device=scores.device)
     if allowed is None:
         return scores, stderr, positions

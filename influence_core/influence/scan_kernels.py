@@ -1,9 +1,13 @@
-"""The compiled scan: hash a key to mask bytes, add one table row a byte, take the losses.
+"""One target against a chunk of rows: add up table lines, take the losses.
 
-For one target the head's hidden activations are fixed, so a member's learned logits are
-base + Σ_j table[j, byte_j]: 256 precomputed partial sums for each byte of the mask. Hashing a row
-costs a few multiplications a word, and nothing of size N × units exists anywhere.
-Called by `turnover_scores`; equal to its torch path within float32 rounding (tested).
+For one target the head's hidden activations are fixed. Relative to the target's label, a member's
+learned logits are full/2 + Σ_u ±d_u over its own units, the sign being the mask bit, and the
+flipped logits are full minus that. Sixteen partial sums for each nibble of the mask make it
+Σ_j table[j, nibble_j]: no mask, no activation and nothing of size N × units exists anywhere.
+
+The losses shift by the largest logit, so logits of any size are fine here; `batch_kernels` is
+faster for many targets but needs them to be of moderate size. Called by `turnover_scores`; equal
+to its torch path within float32 rounding (tested).
 """
 
 import math
@@ -13,131 +17,142 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from influence_core.turnover.head import HeadConfig
-from influence_core.turnover.masks import WORD_BITS, own_units, planes, stream_seed
-from influence_core.turnover.masks_numba import mix, word
+from influence_core.influence.lines import (
+    ENTRIES,
+    FAST,
+    LOOKUPS,
+    NIBBLE,
+    add_lines,
+    exp32,
+    log32,
+)
+from influence_core.influence.mask_words import Words, in_threads
 
 F32 = npt.NDArray[np.float32]
+_WIDTHS = (1, 2, 4, 8, 12, 16, 24, 32)  # lengths of a table line that get compiled
+_BLOCK = 2_048  # rows whose logits are held at a time
+_PART = 128  # rows whose losses are taken together
+_F = np.float32
+_U = np.uint64
 
 
 @dataclass(frozen=True)
-class MaskStream:
-    """What hashing needs: one seed a member, the bits of p, and how many units draw bits."""
+class TargetTables:
+    """One target made ready for any rows.
 
-    seeds: npt.NDArray[np.uint64]
-    expansion: npt.NDArray[np.bool_]
-    own: int
-    twin: bool
+    `full` (E, C − 1): logits relative to the label's; `table` (E · tiles · words · 16 · 16, width):
+    partial sums of half differences, classes in tiles of `width`.
+    """
+
+    full: F32
+    table: F32
+    width: int
 
     @classmethod
-    def of(cls, config: HeadConfig) -> "MaskStream":
-        """The stream of a head."""
-        return cls(
-            seeds=np.array(
-                [stream_seed(config.seed, e) for e in range(config.members)], dtype=np.uint64
-            ),
-            expansion=np.array(planes(config.p), dtype=np.bool_),
-            own=own_units(config.width, config.p, config.twin),
-            twin=config.twin,
-        )
+    def of(cls, units: F32, words: int) -> "TargetTables":
+        """Build the tables.
 
-    @property
-    def bytes(self) -> int:
-        """Mask bytes of one member, whole words."""
-        return math.ceil(self.own / WORD_BITS) * WORD_BITS // 8
+        Args:
+            units: (E, 1 + own, C − 1): total relative logits, then the half difference that each
+                own unit makes (see `relative_units`).
+            words: mask words of a member.
+        """
+        members, _, classes = units.shape
+        width = next((w for w in _WIDTHS if w >= classes), _WIDTHS[-1])
+        tiles = math.ceil(classes / width)
+        padded = np.zeros((members, words * 64, tiles * width), dtype=np.float32)
+        padded[:, : units.shape[1] - 1, :classes] = units[:, 1:]
+        by_tile = padded.reshape(members, words * LOOKUPS, NIBBLE, tiles, width)
+        by_tile = np.moveaxis(by_tile, 3, 1)  # (E, tiles, lookups, 4, width)
+        table = np.zeros((*by_tile.shape[:3], ENTRIES, width), dtype=np.float32)
+        for bit in range(NIBBLE):  # doubling: bit set adds the unit, bit clear takes it away
+            low, one = table[:, :, :, : 1 << bit], by_tile[:, :, :, bit : bit + 1]
+            table[:, :, :, 1 << bit : 2 << bit] = low + one
+            low -= one
+        return cls(np.ascontiguousarray(units[:, 0]), table.reshape(-1), width)
+
+    def scores(self, words: Words) -> tuple[F32, F32]:
+        """Influence of rows with mask words (E, W, n): mean over members and its error, (n,)."""
+        rows = words.shape[2]
+        mean = np.empty(rows, dtype=np.float32)
+        stderr = np.empty(rows, dtype=np.float32)
+        width = (0,) * self.width
+
+        def work(start: int) -> None:
+            part = slice(start, min(start + _BLOCK, rows))
+            _scan(words, start, self.full, self.table, width, mean[part], stderr[part])
+
+        in_threads(work, range(0, rows, _BLOCK))
+        return mean, stderr
 
 
-def byte_tables(contributions: F32, stream: MaskStream) -> tuple[F32, F32]:
-    """Partial sums of one target.
+@numba.njit(nogil=True, fastmath=FAST, cache=True)
+def _scan(words, start, full, table, width, mean, stderr):  # type: ignore[no-untyped-def]
+    members, per_member = words.shape[:2]
+    rows = len(mean)
+    classes = full.shape[1]
+    tiles = (classes + len(width) - 1) // len(width)
+    logits = np.empty((rows + _PART, tiles * len(width)), dtype=np.float32)
+    flat = logits.reshape(-1)
+    total = np.zeros(rows + _PART, dtype=np.float32)
+    square = np.zeros(rows + _PART, dtype=np.float32)
+    for e in range(members):
+        for row in range(rows):
+            for c in range(classes):
+                logits[row, c] = full[e, c] * _F(0.5)
+        for tile in range(tiles):
+            for w in range(per_member):
+                first = _U(((e * tiles + tile) * per_member + w) * LOOKUPS * ENTRIES)
+                for row in range(rows):
+                    at = _U((row * tiles + tile) * len(width))
+                    add_lines(flat, at, table, first, words[e, w, start + row], width)
+        for part in range(0, rows, _PART):
+            _gaps(logits[part:], full[e], total[part:], square[part:])
+    summarise(total, square, members, mean, stderr)
 
-    Args:
-        contributions: (E, H, C), what each unit adds to the learned logits when its bit is set.
-        stream: the head's masks.
 
-    Returns:
-        base (E, C), the learned logits when no own bit is set, and table (E, bytes, 256, C).
+@numba.njit(nogil=True, fastmath=FAST, cache=True)
+def _gaps(logits, full, total, square):  # type: ignore[no-untyped-def]
+    """Add flipped loss − learned loss of _PART rows, and its square.
+
+    The label's own relative logit is 0. Row by row inside, class by class outside: plain vectors.
     """
-    members, _, classes = contributions.shape
-    own = contributions[:, : stream.own]
-    base = np.zeros((members, classes), dtype=np.float32)
-    if stream.twin:  # a twin is on exactly when its partner is off
-        base = contributions[:, stream.own :].sum(1)
-        own = own - contributions[:, stream.own :]
-    padded = np.zeros((members, stream.bytes * 8, classes), dtype=np.float32)
-    padded[:, : stream.own] = own
-    by_byte = padded.reshape(members, stream.bytes, 8, classes)
-    table = np.zeros((members, stream.bytes, 256, classes), dtype=np.float32)
-    for bit in range(8):  # doubling: entries with this bit set are those without it, plus one unit
-        table[:, :, 1 << bit : 2 << bit] = table[:, :, : 1 << bit] + by_byte[:, :, bit : bit + 1, :]
-    return base, table
+    classes = full.shape[0]
+    high = np.zeros(_PART, dtype=np.float32)
+    high_flipped = np.zeros(_PART, dtype=np.float32)
+    learned = np.empty((classes, _PART), dtype=np.float32)
+    for c in range(classes):
+        whole = full[c]
+        for row in range(_PART):
+            value = logits[row, c]
+            learned[c, row] = value
+            high[row] = max(high[row], value)
+            high_flipped[row] = max(high_flipped[row], whole - value)
+    sum_learned = np.empty(_PART, dtype=np.float32)
+    sum_flipped = np.empty(_PART, dtype=np.float32)
+    for row in range(_PART):
+        sum_learned[row] = exp32(-high[row])
+        sum_flipped[row] = exp32(-high_flipped[row])
+    for c in range(classes):
+        whole = full[c]
+        for row in range(_PART):
+            value = learned[c, row]
+            sum_learned[row] += exp32(value - high[row])
+            sum_flipped[row] += exp32(whole - value - high_flipped[row])
+    for row in range(_PART):
+        gap = high_flipped[row] - high[row] + log32(sum_flipped[row] / sum_learned[row])
+        total[row] += gap
+        square[row] += gap * gap
 
 
-def scan_rows(
-    keys: npt.NDArray[np.uint64], stream: MaskStream, base: F32, table: F32, full: F32, label: int
-) -> tuple[F32, F32]:
-    """Influence of every key on one target: mean over members and its standard error, (n,) each.
-
-    `full` (E, C) is learned plus flipped logits, the sum of all contributions.
-    """
-    mean = np.empty(len(keys), dtype=np.float32)
-    stderr = np.empty(len(keys), dtype=np.float32)
-    _scan(
-        np.ascontiguousarray(keys),
-        stream.seeds,
-        stream.expansion,
-        base,
-        table,
-        full,
-        label,
-        mean,
-        stderr,
-    )
-    return mean, stderr
-
-
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _scan(keys, seeds, expansion, base, table, full, label, mean, stderr):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    members, bytes_, _, classes = table.shape
-    for row in numba.prange(keys.shape[0]):
-        learned = np.empty(classes, dtype=np.float32)
-        total = 0.0
-        square = 0.0
-        for e in range(members):
-            state = mix(keys[row] + seeds[e])
-            learned[:] = base[e]
-            for w in range(bytes_ // 8):
-                bits = word(state, w, expansion)
-                for j in range(8):
-                    entry = table[
-                        e, w * 8 + j, np.int64((bits >> np.uint64(8 * j)) & np.uint64(255))
-                    ]
-                    for c in range(classes):
-                        learned[c] += entry[c]
-            gap = _gap(learned, full[e], label, classes)
-            total += gap
-            square += gap * gap
-        average = total / members
+@numba.njit(nogil=True, cache=True)
+def summarise(total, square, members, mean, stderr):  # type: ignore[no-untyped-def]
+    """Sums over members of gaps and their squares to mean and standard error of the mean."""
+    for row in range(mean.shape[0]):
+        average = total[row] / members
         mean[row] = average
         if members > 1:
-            spread = max(square - members * average * average, 0.0) / (members - 1)
+            spread = max(square[row] - members * average * average, 0.0) / (members - 1)
             stderr[row] = math.sqrt(spread / members)
         else:
             stderr[row] = np.nan
-
-
-@numba.njit(inline="always", fastmath=True, cache=True)
-def _gap(learned, full, label, classes):  # type: ignore[no-untyped-def]
-    """Flipped loss minus learned loss from learned logits and full = learned + flipped."""
-    high = learned[0]
-    high_flipped = full[0] - learned[0]
-    for c in range(1, classes):
-        high = max(high, learned[c])
-        high_flipped = max(high_flipped, full[c] - learned[c])
-    sum_learned = np.float32(0.0)
-    sum_flipped = np.float32(0.0)
-    for c in range(classes):
-        sum_learned += math.exp(learned[c] - high)
-        sum_flipped += math.exp(full[c] - learned[c] - high_flipped)
-    loss_learned = math.log(sum_learned) + high - learned[label]
-    loss_flipped = math.log(sum_flipped) + high_flipped - (full[label] - learned[label])
-    return loss_flipped - loss_learned

@@ -56,6 +56,11 @@ def strongest(
         scores: (T, n) of the chunk. stderr: (T, n). positions: (n,).
         k: how many to keep. sign: see `ranks`. kept: of the chunks before, or None.
     """
+    if kept is not None and kept.rank.shape[1] == k:
+        # Only rows that reach the weakest kept score of some target can enter a list.
+        reach = scores * sign >= torch.where(kept.real, kept.scores * sign, 0.0)[:, -1:]
+        columns = reach.any(0).nonzero()[:, 0]
+        scores, stderr, positions = scores[:, columns], stderr[:, columns], positions[columns]
     rank = ranks(scores, positions, sign)
     order = rank.topk(min(k, rank.shape[1]), dim=1).indices
     fresh = Kept(

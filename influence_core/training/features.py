@@ -60,11 +60,15 @@ class Standardised:
         return len(self.raw)
 
     def rows(self, index: Tensor) -> Tensor:
-        """(B,) positions to (B, d) float32."""
+        """(B,) positions to (B, d) float32, to be read only.
+
+        Consecutive positions of resident rows are a view, not a copy: a scan reads each row once.
+        """
+        span = consecutive(index)
         if self.resident is not None:
-            return self.resident[index.to(self.resident.device)]
-        part = np.asarray(self.raw[index.numpy()], dtype=np.float32)
-        return (torch.from_numpy(part).to(self.mean.device) - self.mean) * self.scale
+            return self.resident[index.to(self.resident.device) if span is None else span]
+        part = np.asarray(self.raw[index.numpy() if span is None else span], dtype=np.float32)
+        return torch.from_numpy(part).to(self.mean.device).sub(self.mean).mul_(self.scale)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,18 @@ class Subset:
     def rows(self, index: Tensor) -> Tensor:
         """(B,) positions in the subset to (B, d) float32."""
         return self.base.rows(self.positions[index.to(self.positions.device)])
+
+
+def consecutive(index: Tensor) -> slice | None:
+    """The slice that a tensor of positions spells out, if it does."""
+    if not len(index):
+        return None
+    first, last = int(index[0]), int(index[-1])
+    if last - first + 1 != len(index):
+        return None
+    if not torch.equal(index, torch.arange(first, last + 1, device=index.device)):
+        return None
+    return slice(first, last + 1)
 
 
 def moments(raw: npt.NDArray[np.floating]) -> tuple[Tensor, Tensor]:
