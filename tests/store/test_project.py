@@ -121,14 +121,14 @@ def test_several_processes_may_install_samples_at_once(tmp_path):
         project(tmp_path / "samples" / name, n=12)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
-    arguments = (tmp_path / "home", tmp_path / "samples", barrier)
+    arguments = (tmp_path / "several", tmp_path / "samples", barrier)
     workers = [context.Process(target=_install, args=arguments) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    found = list_projects(tmp_path / "home")
+    found = list_projects(tmp_path / "several")
     assert sorted(p.root.name for p in found) == ["one", "two"]
     assert all(len(p.dataset.train) == 12 for p in found)
-    assert sorted(p.name for p in (tmp_path / "home").iterdir()) == ["one", "two"]
+    assert sorted(p.name for p in (tmp_path / "several").iterdir()) == ["one", "two"]
