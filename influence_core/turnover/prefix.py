@@ -25,7 +25,7 @@ from influence_core.errors import ModelError
 from influence_core.turnover.calls import Inputs, logits_of, row_count, take_rows
 from influence_core.turnover.exposed import Side
 from influence_core.turnover.exposure import exposure
-from influence_core.turnover.layer import TurnoverDropout, number_layers
+from influence_core.turnover.layer import TurnoverDropout, number_layers, turnover_layers
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs",
           "_forward_pre_hooks_with_kwargs", "_forward_hooks_always_called")  # fmt: skip
@@ -90,7 +90,8 @@ class Prefix:
 
 def eval_shell(model: nn.Module) -> nn.Module:
     """The model in eval mode over the same weights, whatever others do to its modes meanwhile."""
-    number_layers(model)  # here, so that model and shell agree
+    if turnover_layers(model):
+        number_layers(model)  # here, so that model and shell agree
     return _shell(model, {}).eval()
 
 

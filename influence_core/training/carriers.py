@@ -1,0 +1,68 @@
+"""How instance keys reach the turn-over layers in training loops that are not ours.
+
+* A loop you can edit: `with exposure(model, batch["key"]): ...backward()`. Nothing else is needed,
+  and the same goes for Accelerate, where each process wraps its own rows' keys.
+* A loop you cannot edit: `KeyCarrier(model)` takes `key` out of every call of the model and keeps
+  the exposure open until the next call, so that it covers the backward pass.
+* The Hugging Face Trainer: `KeyCollator` and `KeyCallback` in `carriers_trainer`, built on this.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from influence_core.errors import KeysError
+from influence_core.turnover.exposure import exposure
+from influence_core.turnover.layer import number_layers
+
+COLUMN = "key"
+
+
+class KeyCarrier:
+    """Lets a model be called with its batch's keys as one more keyword.
+
+    In train mode a call opens an exposure (the one before is closed first), which stays open for
+    `backward()`, gradient accumulation and gradient checkpointing. In eval mode the keys are
+    dropped and the full network runs.
+
+    Args:
+        model: the model itself, not its DistributedDataParallel wrapper.
+        column: the keyword.
+
+    Raises:
+        ModelError: if the model has no turn-over layers.
+    """
+
+    def __init__(self, model: nn.Module, column: str = COLUMN) -> None:
+        number_layers(model)
+        self.column = column
+        self._open: exposure | None = None
+        self._handle = model.register_forward_pre_hook(self._before, with_kwargs=True)
+
+    def close(self) -> None:
+        """End the exposure of the last batch."""
+        if self._open is not None:
+            self._open.__exit__()
+            self._open = None
+
+    def remove(self) -> None:
+        """Take the carrier off the model."""
+        self.close()
+        self._handle.remove()
+
+    def _before(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        self.close()
+        kwargs = dict(kwargs)
+        keys = kwargs.pop(self.column, None)
+        if model.training:
+            if keys is None:
+                raise KeysError(
+                    f"A training batch has no {self.column!r}: keep the data set's {self.column!r} "
+                    "column (for the Hugging Face Trainer use KeyCollator, which also keeps "
+                    "it from being removed as unused) and pass it with the batch."
+                )
+            self._open = exposure(model, keys)
+            self._open.__enter__()
+        return args, kwargs

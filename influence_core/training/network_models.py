@@ -1,0 +1,193 @@
+"""Build a network with turn-over layers from a trunk's name, and the rows that it takes.
+
+The specs are those of frozen trunks (`models.trunks`): `minilm` and `hf:<name or folder>` become
+an encoder with a classification head, `vgg:<file>` and `torchvision:<name>` image networks with
+their pretrained weights. Only the last layer is new. A run keeps the settings and the learned
+weights; building again with the same settings and loading them gives the same network.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from influence_core.data.dataset import Split
+from influence_core.errors import ModelError
+from influence_core.models.images import read_vgg
+from influence_core.models.text import hugging_face_source, minilm_folder
+from influence_core.training.network_checkpoint import load_learned
+from influence_core.training.network_rows import NetworkRows, image_rows, text_rows
+from influence_core.turnover.inject import InjectReport, inject
+from influence_core.turnover.norms import freeze_batchnorm
+from influence_core.turnover.twins import Twins
+
+RowsOf = Callable[[Split], NetworkRows]
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What a network is: trunk spec, classes, and its masks.
+
+    `blocks` are the last blocks that carry masks beside the classifier; None is the plan's default.
+    """
+
+    trunk: str
+    classes: int
+    blocks: int | None = None
+    p: float = 0.5
+    seed: int = 0
+    twins: Twins = "widen"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for `run.json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to train, what `inject` did to it, and how a split becomes its rows.
+
+    Attributes:
+        learning_rate: where to begin for this kind of network.
+    """
+
+    model: nn.Module
+    report: InjectReport
+    rows: RowsOf
+    settings: NetworkSettings
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class _Bare:
+    """A pretrained network with a new last layer, before masks."""
+
+    model: nn.Module
+    rows: RowsOf
+    learning_rate: float
+
+
+def build_network(settings: NetworkSettings, *, root: Path | None = None) -> Network:
+    """Build, seed the new layer, inject.
+
+    Args:
+        settings: what to build.
+        root: the project folder, for files that the trunk spec names.
+
+    Raises:
+        ModelError: unknown spec, missing weights, or an architecture without a plan.
+    """
+    scheme, _, rest = settings.trunk.partition(":")
+    if scheme not in BUILDERS:
+        raise ModelError(
+            f"A network cannot be built from {settings.trunk!r}; whole-network training knows "
+            f"{', '.join(BUILDERS)}, such as 'minilm' or 'torchvision:vgg11'."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        bare = BUILDERS[scheme](rest, settings.classes, root)
+        report = inject(
+            bare.model, settings.blocks, p=settings.p, seed=settings.seed, twins=settings.twins
+        )
+    return Network(bare.model, report, bare.rows, settings, bare.learning_rate)
+
+
+def load_network(
+    settings: NetworkSettings, state: Mapping[str, Tensor], *, root: Path | None = None
+) -> Network:
+    """Build a stored run's network again and put its learned weights in.
+
+    Raises:
+        MismatchError: the weights were trained under other masks.
+        ModelError: a weight is missing or has another shape.
+    """
+    network = build_network(settings, root=root)
+    trainable = {n for n, p in network.model.named_parameters() if p.requires_grad}
+    missing = sorted(trainable - set(state))
+    if missing:
+        raise ModelError(
+            f"The stored network lacks {missing[0]} and {len(missing) - 1} more weights; the file "
+            "was cut short or belongs to another network, so train again."
+        )
+    try:
+        load_learned(network.model, state)
+    except RuntimeError as error:
+        raise ModelError(f"The stored weights do not fit the network: {error}") from error
+    network.model.eval()
+    return network
+
+
+def _hugging_face(rest: str, classes: int, root: Path | None) -> _Bare:
+    return _text(hugging_face_source(rest, root), classes)
+
+
+def _minilm(rest: str, classes: int, root: Path | None) -> _Bare:
+    return _text(minilm_folder(), classes)
+
+
+def _text(source: str, classes: int) -> _Bare:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # "some weights are newly initialised" is the point
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            source, num_labels=classes, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"The text model '{source}' cannot be loaded for classification: it is neither a "
+            "folder with model.safetensors and a tokenizer nor reachable on the hub."
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    return _Bare(model, lambda split: text_rows(split, tokenizer), 1e-4)
+
+
+def _vgg(rest: str, classes: int, root: Path | None) -> _Bare:
+    spec, model = read_vgg((root or Path()) / rest)
+    _new_last_layer(model.classifier, classes)
+    return _Bare(model, lambda split: image_rows(split, spec.prepare, mirror=True), 1e-3)
+
+
+def _torchvision(rest: str, classes: int, root: Path | None) -> _Bare:
+    from torchvision import models
+
+    try:
+        weights = models.get_model_weights(rest).DEFAULT
+    except ValueError as error:
+        raise ModelError(f"torchvision has no model '{rest}'; try 'torchvision:vgg11'.") from error
+    try:
+        model = models.get_model(rest, weights=weights)
+    except OSError as error:
+        raise ModelError(
+            f"The weights of '{rest}' are not on this machine and cannot be fetched; connect once, "
+            f"or put {Path(weights.url).name} into the torch hub cache."
+        ) from error
+    freeze_batchnorm(model)
+    classifier = getattr(model, "classifier", None)
+    if isinstance(classifier, nn.Sequential):
+        _new_last_layer(classifier, classes)
+    prepare = weights.transforms()
+    return _Bare(model, lambda split: image_rows(split, prepare, mirror=True), 1e-4)
+
+
+def _new_last_layer(classifier: nn.Sequential, classes: int) -> None:
+    last = classifier[-1]
+    if not isinstance(last, nn.Linear):
+        raise ModelError("The classifier does not end in a Linear layer; choose another network.")
+    classifier[-1] = nn.Linear(last.in_features, classes)
+
+
+BUILDERS: dict[str, Callable[[str, int, Path | None], _Bare]] = {
+    "minilm": _minilm,
+    "hf": _hugging_face,
+    "vgg": _vgg,
+    "torchvision": _torchvision,
+}
