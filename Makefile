@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
 
-.PHONY: app test check sample benchmark pictures clean
+.PHONY: app test check sample clean
 
 app: $(APP_STAMP)
 	$(BIN)/streamlit run app.py
