@@ -7,7 +7,7 @@ is the launcher's and stays.
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from influence_core.errors import ModelError
 from influence_core.models.device import pick_device
@@ -32,6 +32,8 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     kind = pick_device(device).type
     if PartialState._shared_state and PartialState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
+        # A Trainer that accumulated gradients before us would else leave "do not step" behind.
+        GradientState._reset_state()
     return Accelerator(
         cpu=kind == "cpu",
         mixed_precision=_precision(kind) if precision == "auto" else precision,
