@@ -1,26 +1,31 @@
 """Features on disk: written once a data set and trunk, memory-mapped ever after.
 
-`<split>.npy` is a float16 array (N, dim) that is allocated whole and filled block by block;
-`<split>.json` beside it says what it belongs to and how many distinct contents are done. After a
-kill, encoding goes on at the last finished block and ends with the same bytes.
+`encode_split` walks over the distinct contents of a split, block by block, and stores each block
+with `FeatureFile`, which keeps the promise that a kill at any moment loses one block at most.
+`workflow.train` calls it before training, `store.project` maps the result.
 """
 
-import json
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.format import open_memmap
+import pyarrow.compute as pc
 
 from influence_core.data.dataset import Split
-from influence_core.errors import MismatchError, StoreError
+from influence_core.data.images import image_problem
+from influence_core.errors import DataError
+from influence_core.models.feature_file import FeatureFile, alone
 from influence_core.models.trunks import Trunk
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
-BLOCK = 512  # distinct contents between two safe points
+BLOCK = 256  # distinct contents between two safe points
+
+Positions = npt.NDArray[np.int64]
 
 
 def encode_split(
@@ -35,95 +40,123 @@ def encode_split(
     """Encode a split, or finish what was begun, and map the result.
 
     Rows of equal content are encoded once; the order of work is by length of text, so batches
-    hold little padding, and fixed, so that a resumed file equals an unbroken one.
+    hold little padding, and fixed, so that a resumed file equals an unbroken one. A damaged file
+    is begun anew. Where two processes want the same features, the second waits for the first.
+
+    Returns:
+        (N, dim) float16, memory-mapped, read-only.
 
     Raises:
         MismatchError: the file belongs to other data or another trunk.
+        DataError: a picture is broken, or a row's features are no finite float16 numbers.
+        StoreError: the disk is full or not writable.
         CancelledError: the finished blocks stay and the next call goes on.
     """
-    card_path = path.with_suffix(".json")
-    card: dict[str, Any] = {
-        "split": split.name,
-        "rows": len(split),
-        "dim": trunk.dim,
-        "trunk_fingerprint": trunk.fingerprint,
-        "dataset_fingerprint": dataset_fingerprint,
-    }
-    first, inverse = _distinct(split)
-    done = _begun(path, card_path, card)
-    if done == len(split):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+    file = FeatureFile(
+        path,
+        {
+            "split": split.name,
+            "rows": len(split),
+            "dim": trunk.dim,
+            "trunk_fingerprint": trunk.fingerprint,
+            "dataset_fingerprint": dataset_fingerprint,
+        },
+    )
+    if not file.finished():
+        with alone(path, cancel):
+            if not file.finished():  # another process may have been at it
+                _encode(trunk, split, file, progress, cancel)
+    return file.read()
+
+
+def _encode(
+    trunk: Trunk,
+    split: Split,
+    file: FeatureFile,
+    progress: ProgressFn | None,
+    cancel: threading.Event | None,
+) -> None:
+    first, copies = _distinct(split)
     order = _work_order(split, first)
-    features = _open(path, card, fresh=done == 0)
-    _write_card(card_path, card, done_rows=0, done_items=done)
+    begun = file.begun()
+    features = file.write_from(begun)
     started = time.monotonic()
-    copies = _copies(inverse, len(first))
-    for start in range(done, len(order), BLOCK):
+
+    def tell(done: int) -> None:
+        if progress:
+            rate = (done - begun) / max(time.monotonic() - started, 1e-9)
+            progress(Progress("encode", done, len(order), split.name, {"per_second": rate}))
+
+    tell(begun)
+    for start in range(begun, len(order), BLOCK):
         check_cancel(cancel)
         part = order[start : start + BLOCK]
-        values = trunk.encode(split.items(first[part])).astype(np.float16)
-        for item, value in zip(part, values, strict=True):
-            features[copies[item]] = value
-        features.flush()
-        stop = start + len(part)
-        finished = stop == len(order)
-        _write_card(card_path, card, len(split) if finished else 0, stop)
-        if progress:
-            rate = (stop - done) / max(time.monotonic() - started, 1e-9)
-            progress(Progress("encode", stop, len(order), split.name, {"per_second": rate}))
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+        values = _values(trunk, split, first[part])
+        rows, item = copies.of(part)
+        features[rows] = values[item]
+        file.save(features, start + len(part), finished=start + len(part) == len(order))
+        tell(start + len(part))
 
 
-def _distinct(split: Split) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _values(trunk: Trunk, split: Split, rows: Positions) -> npt.NDArray[np.float16]:
+    """(n, dim) features of these rows."""
+    items = split.items(rows)
+    try:
+        exact = trunk.encode(items)
+    except DataError as error:
+        raise _naming_the_row(error, split, rows, items) from error
+    with np.errstate(over="ignore"):
+        values: npt.NDArray[np.float16] = exact.astype(np.float16)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"The trunk {trunk.name} gives row {split.ids[rows[bad.argmax()]]!r} of split "
+            f"{split.name!r} features that are NaN, infinite or beyond ±65,504, the range of "
+            "float16; leave the row out or choose another trunk."
+        )
+    return values
+
+
+def _naming_the_row(
+    error: DataError, split: Split, rows: Positions, items: Sequence[str] | Sequence[bytes]
+) -> DataError:
+    """The trunk knows a picture only by its bytes; say which row's it is."""
+    for row, item in zip(rows, items, strict=True):
+        problem = image_problem(item) if isinstance(item, bytes) else None
+        if problem:
+            return DataError(
+                f"The image of row {split.ids[row]!r} in split {split.name!r} is {problem}; save "
+                "it again or leave the row out."
+            )
+    return error
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Which rows hold each distinct content: those of content i are rows[starts[i]:starts[i+1]]."""
+
+    rows: Positions  # (N,)
+    starts: Positions  # (distinct + 1,)
+
+    def of(self, items: Positions) -> tuple[Positions, Positions]:
+        """All rows of these contents, and for each the place of its content in `items`."""
+        counts = self.starts[items + 1] - self.starts[items]
+        item = np.repeat(np.arange(len(items)), counts)
+        nth = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self.rows[self.starts[items][item] + nth], item
+
+
+def _distinct(split: Split) -> tuple[Positions, _Copies]:
+    """First row of every distinct content, and all rows of each."""
     _, first, inverse = np.unique(split.content_hashes, return_index=True, return_inverse=True)
-    return first.astype(np.int64), inverse.astype(np.int64)
+    rows = np.argsort(inverse, kind="stable")
+    starts = np.searchsorted(inverse[rows], np.arange(len(first) + 1))
+    return first.astype(np.int64), _Copies(rows, starts.astype(np.int64))
 
 
-def _copies(inverse: npt.NDArray[np.int64], items: int) -> list[npt.NDArray[np.int64]]:
-    """Rows of each distinct content."""
-    order = np.argsort(inverse, kind="stable")
-    return np.split(order, np.searchsorted(inverse[order], np.arange(1, items)))
-
-
-def _work_order(split: Split, first: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _work_order(split: Split, first: Positions) -> Positions:
+    """Distinct contents by length of text, or as they come."""
     if split.content_column != "text":
         return np.argsort(first, kind="stable")
-    lengths = np.array([len(text) for text in split.texts(first)])
-    return np.lexsort((first, lengths))
-
-
-def _begun(path: Path, card_path: Path, card: dict[str, Any]) -> int:
-    """How many distinct contents are done; all rows' count when the file is complete."""
-    if not (path.is_file() and card_path.is_file()):
-        return 0
-    try:
-        found = json.loads(card_path.read_text("utf-8"))
-    except ValueError:
-        return 0
-    for name, value in card.items():
-        if found.get(name) != value:
-            raise MismatchError(
-                f"{path} was made with another {name.replace('_', ' ')} than this one; "
-                "delete it and train again."
-            )
-    if found.get("done") == card["rows"]:
-        return int(card["rows"])
-    return int(found.get("items", 0))
-
-
-def _open(path: Path, card: dict[str, Any], *, fresh: bool) -> np.memmap[Any, Any]:
-    try:
-        if fresh:
-            return open_memmap(path, mode="w+", dtype=np.float16, shape=(card["rows"], card["dim"]))
-        return open_memmap(path, mode="r+")
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}); free some disk space or check the "
-            "folder's rights."
-        ) from error
-
-
-def _write_card(path: Path, card: dict[str, Any], done_rows: int, done_items: int) -> None:
-    temporary = path.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps({**card, "done": done_rows, "items": done_items}), "utf-8")
-    temporary.replace(path)
+    lengths: npt.NDArray[Any] = pc.utf8_length(split.arrow()["text"]).to_numpy()
+    return np.lexsort((first, lengths[first]))

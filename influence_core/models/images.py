@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +18,8 @@ from torch import Tensor, nn
 
 from influence_core.data.images import open_image
 from influence_core.errors import ModelError
-from influence_core.models.device import in_chunks
+from influence_core.models.device import autocast, chunk_that_fits, in_chunks
+from influence_core.models.fingerprint import weights_fingerprint
 
 _CHUNK = 64
 
@@ -39,14 +42,45 @@ class ImageTrunk:
 
         def run(part: slice) -> npt.NDArray[np.float32]:
             batch = torch.stack([self.prepare(open_image(raw)) for raw in items[part]])
-            features: Tensor = self.model(batch.to(self.device))
+            with autocast(self.device):
+                features: Tensor = self.model(batch.to(self.device))
             return features.float().cpu().numpy()
 
-        return np.concatenate(in_chunks(run, len(items), _CHUNK, lower="the image size"))
+        lower = "the image size"
+        chunk = 1
+        if len(items) > 1:
+            (chunk,) = in_chunks(lambda part: self._chunk(items[0]), 1, 1, lower=lower)
+        parts = in_chunks(run, len(items), chunk, lower=lower)
+        return np.concatenate([np.empty((0, self.dim), np.float32), *parts])
+
+    def _chunk(self, raw: bytes) -> int:
+        """How many pictures at once: one is tried, and the largest layer it passes is measured."""
+        picture = self.prepare(open_image(raw))[None].to(self.device)
+        largest = picture.nelement()
+
+        def watch(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            nonlocal largest
+            here = sum(t.nelement() for t in (*inputs, output) if isinstance(t, Tensor))
+            largest = max(largest, here)
+
+        leaves = [m for m in self.model.modules() if not any(m.children())]
+        hooks = [leaf.register_forward_hook(watch) for leaf in leaves]
+        try:
+            self.model(picture)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return chunk_that_fits(4 * largest, _CHUNK, self.device)
 
 
 def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
-    """A small VGG whose plan and weights stand in one safetensors file of the project."""
+    """A small VGG whose plan and weights stand in one safetensors file of the project.
+
+    Raises:
+        ModelError: the file is missing or damaged, or not named.
+    """
+    if not rest:
+        raise ModelError("The trunk 'vgg:' needs a file, such as 'vgg:trunk.safetensors'.")
     path = (root or Path()) / rest
     spec, model = read_vgg(path)
     model.classifier[-1] = nn.Identity()
@@ -119,25 +153,48 @@ def small_vgg(spec: VggSpec) -> Any:
 
 def load_torchvision(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
     """Any torchvision classifier with pretrained weights, from the cache or the hub."""
-    from torchvision import models
-
-    try:
-        weights = models.get_model_weights(rest).DEFAULT
-    except ValueError as error:
-        raise ModelError(
-            f"torchvision has no model '{rest}'; try 'torchvision:mobilenet_v2'."
-        ) from error
-    try:
-        model = models.get_model(rest, weights=weights)
-    except OSError as error:
-        raise ModelError(
-            f"The weights of '{rest}' are not on this machine and cannot be fetched; connect once, "
-            f"or put {Path(weights.url).name} into the torch hub cache."
-        ) from error
+    model, transforms = pretrained(rest)
     dim = _without_last_layer(model, rest)
     model = model.eval().requires_grad_(False).to(device)
-    digest = hashlib.sha256(f"torchvision:{rest}:{weights.url}".encode()).hexdigest()
-    return ImageTrunk(f"torchvision:{rest}", model, weights.transforms(), dim, device, digest)
+    fingerprint = weights_fingerprint(f"torchvision:{rest} {transforms}", model.state_dict())
+
+    def prepare(image: Image.Image) -> Tensor:
+        return transforms(image.convert("RGB"))
+
+    return ImageTrunk(f"torchvision:{rest}", model, prepare, dim, device, fingerprint)
+
+
+def pretrained(name: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
+    """A torchvision classifier with its published weights, and their transform of an RGB picture.
+
+    Raises:
+        ModelError: no such classifier, or its weights are out of reach or damaged.
+    """
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        raise ModelError(
+            f"torchvision has no model '{name}' for classifying images; try "
+            "'torchvision:mobilenet_v2'."
+        )
+    weights = models.get_model_weights(name).DEFAULT
+    file = Path(weights.url).name
+    try:
+        # The file is a pickle, and torchvision would run whatever it holds: read it once with
+        # nothing but tensors allowed.
+        if not isinstance(weights.get_state_dict(check_hash=True, weights_only=True), Mapping):
+            raise TypeError("it holds no weights")
+        return models.get_model(name, weights=weights), weights.transforms()
+    except (OSError, HTTPException) as error:
+        raise ModelError(
+            f"The weights of '{name}' are not on this machine and cannot be fetched; connect once, "
+            f"or put {file} into the torch hub cache."
+        ) from error
+    except (RuntimeError, UnpicklingError, EOFError, TypeError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The weights of '{name}' on this machine are damaged, or hold more than weights; "
+            f"delete {file} in the torch hub cache to fetch them again."
+        ) from error
 
 
 def _without_last_layer(model: nn.Module, name: str) -> int:

@@ -1,6 +1,5 @@
 """Sentence trunks: a transformer's token vectors, averaged over the tokens of the sentence."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,24 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 
 from influence_core.errors import ModelError
-from influence_core.models.device import in_chunks
+from influence_core.models.device import autocast, chunk_that_fits, in_chunks
+from influence_core.models.fingerprint import weights_fingerprint
 
 MAX_TOKENS = 256
 _CHUNK = 64
+# Floats per token and hidden unit that a block holds at once: its four-fold layer twice over.
+_LIVE = 16
 
 
 @dataclass(frozen=True, eq=False)
 class TextTrunk:
-    """A transformers encoder with mean pooling."""
+    """A transformers encoder with mean pooling.
+
+    `max_tokens`: longer sentences are cut off there.
+    """
 
     modality: ClassVar[Literal["text"]] = "text"
     name: str
@@ -27,6 +33,7 @@ class TextTrunk:
     tokenizer: Any
     device: torch.device
     fingerprint: str
+    max_tokens: int = MAX_TOKENS
 
     @property
     def dim(self) -> int:
@@ -44,27 +51,39 @@ class TextTrunk:
             index = order[part]
             out[index] = self._pooled([texts[i] for i in index])
 
-        in_chunks(run, len(texts), _CHUNK, lower="the length of the sentences")
+        each = _LIVE * self.max_tokens * self.dim * 4
+        chunk = chunk_that_fits(each, _CHUNK, self.device)
+        in_chunks(run, len(texts), chunk, lower="the length of the sentences")
         return out
 
     def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
         batch = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+            texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         ).to(self.device)
-        hidden = self.model(**batch).last_hidden_state  # (n, tokens, dim)
+        with autocast(self.device):
+            hidden = self.model(**batch).last_hidden_state.float()  # (n, tokens, dim)
         mask = batch["attention_mask"][..., None].to(hidden.dtype)
         pooled: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp_min(1)
         return pooled.float().cpu().numpy()
 
 
 def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
-    """MiniLM-L6-v2 from the package that carries its weights: no hub, no download."""
-    return _load(minilm_folder(), "minilm", device)
+    """MiniLM-L6-v2 from the package that carries its weights: no hub, no download.
+
+    Raises:
+        ModelError: a name follows, which would say nothing.
+    """
+    if rest:
+        raise ModelError(f"The trunk is 'minilm' alone; for another model write 'hf:{rest}'.")
+    model, tokenizer = _encoder(minilm_folder())
+    # The package pins its tokenizer, so the weights say it all.
+    return _trunk("minilm", model, tokenizer, "", device)
 
 
 def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
     """A hub name, or a folder with weights (relative to the project, or absolute)."""
-    return _load(hugging_face_source(rest, root), f"hf:{rest}", device)
+    model, tokenizer = _encoder(hugging_face_source(rest, root))
+    return _trunk(f"hf:{rest}", model, tokenizer, _vocabulary(tokenizer), device)
 
 
 def minilm_folder() -> str:
@@ -86,7 +105,8 @@ def hugging_face_source(rest: str, root: Path | None) -> str:
     return str(local) if local.is_dir() else rest
 
 
-def _load(source: str, name: str, device: torch.device) -> TextTrunk:
+def _encoder(source: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a folder or hub name; weights as safetensors only, no remote code."""
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -94,19 +114,40 @@ def _load(source: str, name: str, device: torch.device) -> TextTrunk:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         model = AutoModel.from_pretrained(source, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(
-            f"The text model '{source}' cannot be loaded: it is neither a folder with "
+            f"The text model '{source}' cannot be loaded: it is neither a folder with a whole "
             "model.safetensors and a tokenizer nor reachable on the hub. Check the name and the "
-            "network, or give a local folder as 'hf:<folder>'."
+            "network, or give a local folder as 'hf:<folder>'; weights as .bin files only are "
+            "pickles and must be saved as safetensors first."
         ) from error
+    if tokenizer.pad_token is None:
+        # Padding is masked out of the mean, so any token will do.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError(f"The tokenizer of '{source}' has no token to pad with; set `pad_token`.")
+    tokenizer.padding_side = "right"  # a decoder's positions count from the left
+    return model.get_encoder() if model.config.is_encoder_decoder else model, tokenizer
+
+
+def _trunk(
+    name: str, model: Any, tokenizer: Any, vocabulary: str, device: torch.device
+) -> TextTrunk:
+    most = _max_tokens(model)
     model = model.eval().requires_grad_(False).to(device)
-    return TextTrunk(name, model, tokenizer, device, _fingerprint(model))
+    about = f"mean-pooled, {most} tokens{vocabulary}"
+    fingerprint = weights_fingerprint(about, model.state_dict())
+    return TextTrunk(name, model, tokenizer, device, fingerprint, most)
 
 
-def _fingerprint(model: Any) -> str:
-    digest = hashlib.sha256(f"mean-pooled, {MAX_TOKENS} tokens".encode())
-    for key, value in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _max_tokens(model: Any) -> int:
+    """Tokens that the model has positions for; RoBERTa's kind begins to count at the third."""
+    positions = getattr(model.config, "max_position_embeddings", None) or -1
+    return MAX_TOKENS if positions < 0 else max(1, min(MAX_TOKENS, positions - 2))
+
+
+def _vocabulary(tokenizer: Any) -> str:
+    """Everything that decides how a sentence becomes tokens."""
+    if tokenizer.is_fast:
+        return str(tokenizer.backend_tokenizer.to_str())
+    return repr(sorted(tokenizer.get_vocab().items()))

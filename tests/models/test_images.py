@@ -1,17 +1,23 @@
+import io
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tiny import png
 from torch import nn
+from torchvision import models
 
 from influence_core.errors import DataError, ModelError
+from influence_core.models import device
 from influence_core.models.images import VggSpec, small_vgg
 from influence_core.models.trunks import load_trunk
 
+SMALL = "shufflenet_v2_x0_5"
 SPEC = VggSpec(plan=(4, "M", 8, "M"), classes=3, dim=6, size=16)
 
 
@@ -44,6 +50,28 @@ def test_chunks_do_not_change_features(root):
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 
+def test_little_memory_means_small_chunks_and_the_same_features(root, monkeypatch):
+    trunk = load_trunk("vgg:trunk.safetensors", root=root)
+    pictures = [png(v) for v in range(9)]
+    whole = trunk.encode(pictures)
+    sizes = []
+    trunk.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    # The widest layer is the first convolution's rectifier: 4 × 16 × 16 in and as many out.
+    monkeypatch.setattr(device, "memory_budget", lambda where: 2 * 4 * (2 * 4 * 16 * 16) * 4)
+    np.testing.assert_allclose(trunk.encode(pictures), whole, atol=1e-6)
+    assert sizes == [1, 4, 4, 1]
+
+
+def test_no_pictures_give_no_features(root):
+    assert load_trunk("vgg:trunk.safetensors", root=root).encode([]).shape == (0, 6)
+
+
+@pytest.mark.parametrize("spec", ["vgg:", "vgg:none.safetensors"])
+def test_a_trunk_file_that_is_not_there_is_refused(root, spec):
+    with pytest.raises(ModelError, match=r"needs a file|cannot be loaded"):
+        load_trunk(spec, root=root)
+
+
 def test_a_broken_picture_is_refused(root):
     trunk = load_trunk("vgg:trunk.safetensors", root=root)
     with pytest.raises(DataError):
@@ -60,6 +88,64 @@ def test_a_truncated_trunk_is_refused(root):
 def test_an_unknown_torchvision_name_is_refused():
     with pytest.raises(ModelError, match="torchvision has no model 'nonsense'"):
         load_trunk("torchvision:nonsense")
+
+
+def test_torchvision_names_that_classify_no_images_are_refused():
+    for name in ("fasterrcnn_resnet50_fpn", "r3d_18", "quantized_mobilenet_v2"):
+        with pytest.raises(ModelError, match=f"torchvision has no model '{name}'"):
+            load_trunk(f"torchvision:{name}")
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """Where torchvision looks for the weights of one small network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder / models.get_model_weights(SMALL).DEFAULT.url.rpartition("/")[2]
+
+
+def test_weights_in_the_torch_hub_cache_make_a_trunk(cache):
+    torch.manual_seed(0)
+    model = models.get_model(SMALL).eval()
+    torch.save(model.state_dict(), cache)
+    trunk = load_trunk(f"torchvision:{SMALL}")
+    model.fc = nn.Identity()
+    picture = png(90, (40, 30))
+    x = models.get_model_weights(SMALL).DEFAULT.transforms()(
+        Image.open(io.BytesIO(picture)).convert("RGB")
+    )
+    with torch.no_grad():
+        slow = model(x[None]).numpy()
+    np.testing.assert_allclose(trunk.encode([picture]), slow, atol=1e-5)
+    assert slow.shape == (1, trunk.dim)
+    before = trunk.fingerprint
+    torch.save(models.get_model(SMALL).state_dict(), cache)
+    assert load_trunk(f"torchvision:{SMALL}").fingerprint != before
+
+
+class Trap:
+    """What a pickle runs when it is read."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_code_in_a_weights_file_is_not_run(cache, tmp_path):
+    torch.save(Trap(tmp_path / "ran"), cache)
+    with pytest.raises(ModelError, match=f"hold more than weights; delete {cache.name}"):
+        load_trunk(f"torchvision:{SMALL}")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 100], ids=["empty", "junk"])
+def test_a_damaged_weights_file_says_which_to_delete(cache, content):
+    cache.write_bytes(content)
+    with pytest.raises(ModelError, match=f"damaged.*delete {cache.name}"):
+        load_trunk(f"torchvision:{SMALL}")
 
 
 def test_weights_out_of_reach_say_what_to_do(monkeypatch, tmp_path):

@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import GOOD, encoder
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import (
+    AutoTokenizer,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5Model,
+)
 
 from influence_core.errors import ModelError
 from influence_core.models.trunks import SCHEMES, load_trunk
@@ -45,6 +57,83 @@ def test_the_fingerprint_follows_the_weights(folder, tmp_path):
 def test_a_hub_name_that_cannot_be_reached_says_what_to_do():
     with pytest.raises(ModelError, match="cannot be loaded: it is neither a folder"):
         load_trunk("hf:nobody/such-a-model")
+
+
+def test_sentences_longer_than_the_model_has_positions_are_cut(folder):
+    trunk = load_trunk(f"hf:{folder}")
+    long = " ".join(["a dull grey film"] * 100)
+    assert trunk.max_tokens == 62
+    assert np.isfinite(trunk.encode([long, "a film"])).all()
+
+
+def test_the_fingerprint_follows_the_tokenizer(folder, tmp_path):
+    other = encoder(tmp_path / "other")
+    before = load_trunk(f"hf:{other}").fingerprint
+    words = AutoTokenizer.from_pretrained(other)
+    words.add_tokens(["unheard"])
+    words.save_pretrained(other)
+    assert load_trunk(f"hf:{other}").fingerprint != before
+
+
+WORDS = {"<unk>": 0, "</s>": 1, "a": 2, "dull": 3, "film": 4}
+
+
+def saved(folder, model, **special):
+    model.save_pretrained(folder)
+    words = Tokenizer(WordLevel(WORDS, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=words, model_input_names=["input_ids", "attention_mask"], **special
+    ).save_pretrained(folder)
+    return load_trunk(f"hf:{folder}")
+
+
+def test_a_decoder_without_a_padding_token_gives_each_sentence_its_own_features(tmp_path):
+    config = GPT2Config(
+        vocab_size=8, n_positions=32, n_embd=16, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1
+    )
+    trunk = saved(tmp_path, GPT2Model(config), unk_token="<unk>", eos_token="</s>")
+    together = trunk.encode(["film", "a dull dull film"])
+    np.testing.assert_allclose(together[0], trunk.encode(["film"])[0], atol=1e-6)
+
+
+def test_of_an_encoder_with_decoder_the_encoder_is_the_trunk(tmp_path):
+    config = T5Config(
+        vocab_size=8, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0
+    )
+    trunk = saved(tmp_path, T5Model(config), unk_token="<unk>", pad_token="<unk>")
+    assert trunk.encode(["a film", "a dull dull film"]).shape == (2, 16)
+
+
+def test_a_tokenizer_with_nothing_to_pad_with_is_refused(tmp_path):
+    config = GPT2Config(
+        vocab_size=8, n_positions=32, n_embd=16, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1
+    )
+    with pytest.raises(ModelError, match="no token to pad with"):
+        saved(tmp_path, GPT2Model(config))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_truncated_folder_is_refused(tmp_path, file):
+    folder = encoder(tmp_path / "tiny")
+    path = folder / file
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_trunk(f"hf:{folder}")
+
+
+def test_pickled_weights_are_not_read(tmp_path):
+    folder = encoder(tmp_path / "tiny")
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(state, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="saved as safetensors"):
+        load_trunk(f"hf:{folder}")
+
+
+def test_minilm_takes_no_name():
+    with pytest.raises(ModelError, match="write 'hf:other'"):
+        load_trunk("minilm:other")
 
 
 def test_an_unknown_trunk_lists_the_schemes():
