@@ -9,7 +9,13 @@ import torch
 from tiny import dataset, project
 
 from influence_core.errors import MismatchError, StoreError
-from influence_core.store.project import Project, install_samples, list_projects
+from influence_core.store.project import (
+    Project,
+    damaged_projects,
+    install_samples,
+    list_projects,
+    projects_home,
+)
 
 
 def written_run(made, rows=3):
@@ -132,3 +138,85 @@ def test_several_processes_may_install_samples_at_once(tmp_path):
     assert sorted(p.root.name for p in found) == ["one", "two"]
     assert all(len(p.dataset.train) == 12 for p in found)
     assert sorted(p.name for p in (tmp_path / "several").iterdir()) == ["one", "two"]
+
+
+def _features(made, **card):
+    path = made.features_path("train")
+    path.parent.mkdir(parents=True)
+    np.save(path, np.ones((12, 4), dtype=np.float16))
+    said = {"rows": 12, "done": 12, "split": "train", "dataset_fingerprint": made.fingerprint}
+    path.with_suffix(".json").write_text(json.dumps(said | card))
+    return path
+
+
+def test_features_are_mapped_not_loaded(tmp_path):
+    made = project(tmp_path / "p", n=12)
+    _features(made)
+    features = made.features("train")
+    assert isinstance(features, np.memmap)
+    assert features.dtype == np.float16
+    assert not features.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("card", "error", "message"),
+    [
+        ({"dataset_fingerprint": "0"}, MismatchError, "made from other data"),
+        ({"split": "test"}, MismatchError, "made from other data"),
+        ({"done": 5}, StoreError, "incomplete"),
+    ],
+)
+def test_features_of_other_data_or_half_done_are_refused(tmp_path, card, error, message):
+    made = project(tmp_path / "p", n=12)
+    _features(made, **card)
+    with pytest.raises(error, match=message):
+        made.features("train")
+
+
+@pytest.mark.parametrize("keep", [0, 60, 140])
+def test_a_damaged_feature_file_is_named(tmp_path, keep):
+    made = project(tmp_path / "p", n=12)
+    path = _features(made)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(StoreError, match=r"train\.npy is damaged"):
+        made.features("train")
+
+
+def test_features_that_were_never_made_say_what_to_do(tmp_path):
+    with pytest.raises(StoreError, match="run training first"):
+        project(tmp_path / "p", n=12).features("train")
+
+
+def test_other_data_or_another_trunk_have_features_of_their_own(tmp_path):
+    made = project(tmp_path / "p", n=12)
+    other = project(tmp_path / "q", n=12, seed=1)
+    folders = {made.features_folder("a").name, made.features_folder("b").name}
+    assert len(folders | {other.features_folder("a").name}) == 3
+
+
+def test_a_damaged_project_is_listed_with_its_reason(tmp_path):
+    project(tmp_path / "good", n=12)
+    (project(tmp_path / "bad", n=12).root / "project.toml").write_text("name = ")
+    assert [p.root.name for p in list_projects(tmp_path)] == ["good"]
+    assert list(damaged_projects(tmp_path)) == ["bad"]
+    assert list_projects(tmp_path / "nowhere") == []
+
+
+def test_samples_are_copied_once_and_the_copies_can_be_written(tmp_path):
+    original = project(tmp_path / "samples" / "one", n=12).root
+    for path in (original / "project.toml", original / "data", original):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert install_samples(tmp_path / "home", tmp_path / "samples") == ["one"]
+    copy = Project.open(tmp_path / "home" / "one").with_settings(judge="test")
+    assert copy.root.stat().st_mode & 0o200
+    assert install_samples(tmp_path / "home", tmp_path / "samples") == []
+    assert Project.open(copy.root).settings.judge == "test"
+    assert Project.open(original).settings.judge == "valid"
+    original.chmod(0o755)
+    (original / "data").chmod(0o755)
+
+
+def test_home_is_where_the_environment_says(tmp_path, monkeypatch):
+    assert projects_home() == tmp_path / "home"
+    monkeypatch.delenv("TURNOVER_HOME")
+    assert projects_home().name == "turnover"

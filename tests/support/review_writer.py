@@ -1,0 +1,28 @@
+"""A process that decides: run as a script by tests that need several, or one to kill."""
+
+import sys
+
+from influence_core.store.review_events import Action, Decision
+from influence_core.store.reviews import ReviewStore
+
+
+def decisions(keys):
+    return [Decision(key, key * 7 % 2**64, "exclude", "cat") for key in keys]
+
+
+def one_by_one(store, reviewer, count):
+    for number in range(count):
+        store.append(Action(reviewer, decisions([number]), "f", id=f"{reviewer}-{number}"))
+
+
+def bulk(store, reviewer, rows):
+    number = 0
+    while True:
+        store.append(Action(reviewer, decisions(range(rows)), "f", id=f"{reviewer}-{number}"))
+        print(number, flush=True)
+        number += 1
+
+
+if __name__ == "__main__":
+    url, kind, who, size = sys.argv[1:]
+    {"single": one_by_one, "bulk": bulk}[kind](ReviewStore(url), who, int(size))
