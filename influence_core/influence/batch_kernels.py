@@ -25,8 +25,9 @@ from influence_core.influence.lines import (
     multiply_lines,
     odds_ratio,
 )
-from influence_core.influence.mask_words import Words, in_threads
+from influence_core.influence.mask_words import Words
 from influence_core.influence.scan_kernels import summarise
+from influence_core.turnover.threads import in_threads
 
 F32 = npt.NDArray[np.float32]
 _LINE = 64  # floats of a table line, about

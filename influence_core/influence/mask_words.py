@@ -4,23 +4,17 @@ A mask is never stored: 64 of its bits are one word, and the words of a chunk of
 megabytes. Called by `turnover_scores`; the kernels read the words.
 """
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import own_units, planes, stream_seed
 from influence_core.turnover.masks_numba import mix, word, words_per_member
+from influence_core.turnover.threads import in_threads
 
-T = TypeVar("T")
 Words = npt.NDArray[np.uint64]
 _BLOCK = 4_096
 
@@ -64,25 +58,3 @@ def _hash(keys, seeds, expansion, out, start, stop):  # type: ignore[no-untyped-
             state = mix(keys[row] + seeds[member])
             for index in range(out.shape[1]):
                 out[member, index, row] = word(state, index, expansion)
-
-
-def in_threads(work: Callable[[T], Any], items: Iterable[T]) -> None:
-    """Run compiled work that releases the interpreter on as many threads as torch may use.
-
-    Plain threads instead of numba's own: its fallback layer ends the process when two sessions
-    scan at the same time.
-    """
-    todo = list(items)
-    count = min(torch.get_num_threads(), len(todo))
-    if count <= 1:
-        for item in todo:
-            work(item)
-        return
-    for _ in _pool(os.getpid(), count).map(work, todo):
-        pass
-
-
-@cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    # Keyed by process: a fork does not inherit threads.
-    return ThreadPoolExecutor(threads, thread_name_prefix=f"scan-{process}")

@@ -26,7 +26,8 @@ from influence_core.influence.lines import (
     exp32,
     log32,
 )
-from influence_core.influence.mask_words import Words, in_threads
+from influence_core.influence.mask_words import Words
+from influence_core.turnover.threads import in_threads
 
 F32 = npt.NDArray[np.float32]
 _WIDTHS = (1, 2, 4, 8, 12, 16, 24, 32)  # lengths of a table line that get compiled

@@ -21,6 +21,7 @@ from influence_core.turnover.masks import (
     planes,
     stream_seed,
 )
+from influence_core.turnover.threads import in_threads
 
 _U = np.uint64
 _GAMMA = _U(GAMMA)
@@ -48,18 +49,18 @@ def word(state, index, expansion):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(parallel=True, cache=True)
-def _fill(keys, seeds, expansion, own, twin, high, low, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    for row in numba.prange(keys.shape[0]):
-        for member in range(seeds.shape[0]):
-            state = mix(keys[row] + seeds[member])
-            for start in range(0, own, 64):
-                bits = word(state, start // 64, expansion)
-                for unit in range(start, min(start + 64, own)):
-                    value = high if (bits >> _U(unit - start)) & _U(1) else low
-                    out[member, row, unit] = value
-                    if twin:
-                        out[member, row, unit + own] = high + low - value
+@numba.njit(nogil=True, cache=True)
+def _fill(keys, seed, expansion, own, twin, high, low, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Write one member's masks, (B, H)."""
+    for row in range(keys.shape[0]):
+        state = mix(keys[row] + seed)
+        for start in range(0, own, 64):
+            bits = word(state, start // 64, expansion)
+            for unit in range(start, min(start + 64, own)):
+                value = high if (bits >> _U(unit - start)) & _U(1) else low
+                out[row, unit] = value
+                if twin:
+                    out[row, unit + own] = high + low - value
 
 
 def fill_masks(
@@ -80,7 +81,11 @@ def fill_masks(
     seeds = np.array([stream_seed(seed, layer) for layer in layers], dtype=np.uint64)
     expansion = np.array(planes(p), dtype=np.bool_)
     high, low = (0.0, 1.0 / p) if flipped else (1.0 / p, 0.0)
-    _fill(keys, seeds, expansion, own, twin, np.float32(high), np.float32(low), out)
+    values = np.float32(high), np.float32(low)
+    in_threads(
+        lambda e: _fill(keys, seeds[e], expansion, own, twin, *values, out[e]),
+        range(len(seeds)),
+    )
 
 
 def words_per_member(width: int, p: float, twin: bool) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from influence_core.influence import estimator
 from influence_core.influence.batch_kernels import TargetBatch, lanes_for
 from influence_core.influence.lines import exp32, log32
-from influence_core.influence.mask_words import MaskStream, in_threads
+from influence_core.influence.mask_words import MaskStream
 from influence_core.influence.turnover_scores import torch_scores
 from influence_core.turnover.head import HeadConfig, hidden
 from influence_core.turnover.masks import mask_words
@@ -130,11 +130,3 @@ def test_exp_is_that_of_numpy(x):
 @given(st.floats(2.0**-120, 2.0**120, width=32))
 def test_log_is_that_of_numpy(x):
     assert log32(np.float32(x)) == pytest.approx(np.log(np.float64(x)), rel=3e-7, abs=1e-7)
-
-
-def test_threads_do_every_item_and_hand_errors_on():
-    done = []
-    in_threads(done.append, range(100))
-    assert sorted(done) == list(range(100))
-    with pytest.raises(ZeroDivisionError):
-        in_threads(lambda x: 1 / x, [2, 1, 0])

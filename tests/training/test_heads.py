@@ -35,7 +35,7 @@ def test_written_out_gradients_equal_autograd():
     )
     (loss * scale.repeat(1, 2)[0]).sum().backward()
     params = [p.detach().clone() for p in head.parameters()]
-    grads, full = gradients(x, labels[None], scale, member_masks(keys, CONFIG), params)
+    grads, full = gradients(x, labels[None], scale, member_masks(keys, CONFIG), params, CONFIG.p)
     for name, grad in zip(("W1", "b1", "W2"), grads, strict=True):
         assert torch.allclose(grad, getattr(head, name).grad, atol=1e-6), name
     assert torch.allclose(full, head(x), atol=1e-5)
