@@ -1,0 +1,33 @@
+import threading
+
+import pytest
+import torch
+
+from influence_core.turnover.threads import in_threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_item_is_done_once(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        done = []
+        in_threads(done.append, range(100))
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(done) == list(range(100))
+
+
+def test_an_error_of_one_item_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        in_threads(lambda x: 1 / x, [2, 1, 0])
+
+
+def test_two_callers_at_once_get_all_their_work_done():
+    sums = [[], []]
+    callers = [threading.Thread(target=in_threads, args=(mine.append, range(500))) for mine in sums]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert [sorted(mine) for mine in sums] == [list(range(500))] * 2
