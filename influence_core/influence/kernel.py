@@ -97,7 +97,7 @@ def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     jitter = _JITTER * float(inner.diagonal().mean()) + 1e-8
     inner.diagonal().add_(jitter)
     phi = _Map(landmarks, torch.linalg.cholesky(inner))
-    sigma = second_moment(evidence, phi, _CHUNK)
+    sigma = second_moment(evidence, lambda x, _: phi(x), _CHUNK)
     # λ counts in mean eigenvalues of the linear part, as in `ridge`.
     linear = float(sigma.diagonal()[: landmarks.shape[1]].mean())
     share = linear / max(float(sigma.diagonal().mean()), 1e-12)

@@ -1,11 +1,12 @@
 """Flipped-residual ridge: the default estimator.
 
-score(t, i) = (h_tᵀ (Σ + λ·σ̄ I)⁻¹ h_i) · ⟨r̃_i, r_t⟩ with standardised trunk features h and a
-constant 1 beside them, Σ = HᵀH/N, σ̄ its mean eigenvalue, r̃ the *flipped-side* residual
-(one-hot − softened probabilities) of the training row and r the full network's residual of the
-target. It is the influence function of a ridge regression on the trunk, fed with residuals that
-are out-of-sample because turn-over training gives them for free. One d × d factorisation a run,
-one (N, d) matrix–vector product a target.
+score(t, i) = Σ_c r̃_ic r_tc · h_tᵀ (Σ_c + λ·σ̄·v̄_c I)⁻¹ h_i with standardised trunk features h and a
+constant 1 beside them; r̃ the *flipped-side* residual (one-hot − softened probabilities p̃) of the
+training row, r the full network's residual of the target; Σ_c = mean of v_ic h_i h_iᵀ with the
+variance v_ic = p̃_ic (1 − p̃_ic) + 0.02, v̄_c its mean, σ̄ the mean of h². It is the influence function
+of a ridge logistic regression on the trunk, one class against the rest, fed with residuals that are
+out-of-sample because turn-over training gives them for free. C factorisations of d × d a run (one
+where there are two classes, or more than `BLOCKS`), one (N, d) × (d, C) product a target.
 
 Source: ours (docs/estimators.md has the measurements); the influence function of a linear model is
 Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.
@@ -26,11 +27,13 @@ from influence_core.influence.base import (
     Scores,
     Settings,
     Targets,
-    flipped_residuals,
     residuals,
+    softened,
 )
 
 LAMBDA = 2.0
+FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count
+BLOCKS = 64  # classes with a matrix of their own; with more they share one
 _CHUNK = 8192
 
 
@@ -39,25 +42,16 @@ def with_constant(h: Tensor) -> Tensor:
     return torch.cat([h, h.new_ones(len(h), 1)], dim=1)
 
 
-def covariance(evidence: Evidence) -> Tensor:
-    """Σ = HᵀH/N (d + 1, d + 1), in chunks, so that features may stay on disk.
-
-    Raises:
-        ModelError: there are no rows.
-    """
-    return second_moment(evidence, with_constant, _CHUNK)
-
-
-def second_moment(evidence: Evidence, phi: Callable[[Tensor], Tensor], chunk: int) -> Tensor:
-    """Mean over the training rows of φ(h)φ(h)ᵀ, in chunks."""
+def second_moment(evidence: Evidence, phi: Callable[[Tensor, slice], Tensor], chunk: int) -> Tensor:
+    """Mean over the training rows of φφᵀ, in chunks; `phi` gets features and which rows."""
     n = len(evidence)
-    if not n:
+    total: Tensor | None = None
+    for start in range(0, n, chunk):
+        part = slice(start, min(start + chunk, n))
+        f = phi(evidence.features.rows(torch.arange(part.start, part.stop)), part)
+        total = f.T @ f if total is None else total.addmm_(f.T, f)
+    if total is None:
         raise ModelError("There are no training rows to score; keep at least one.")
-    first = phi(evidence.features.rows(torch.arange(min(chunk, n))))
-    total = first.T @ first
-    for start in range(chunk, n, chunk):
-        f = phi(evidence.features.rows(torch.arange(start, min(start + chunk, n))))
-        total.addmm_(f.T, f)
     return total / n
 
 
@@ -68,39 +62,72 @@ def factorise(sigma: Tensor, strength: float) -> Tensor:
     return torch.linalg.cholesky(sigma + damping * torch.eye(d, device=sigma.device))
 
 
+def block_weights(proba: Tensor) -> Tensor:
+    """Variances v (N, K) that weigh the rows of each block; K is C, or 1 for all classes."""
+    variance = proba * (1.0 - proba) + FLOOR
+    if proba.shape[1] == 2:  # both classes have the same
+        return variance[:, :1]
+    return variance if proba.shape[1] <= BLOCKS else variance.mean(1, keepdim=True)
+
+
+def weighted_moments(evidence: Evidence, weights: Tensor) -> Tensor:
+    """Σ_k = mean of v_ik h_i h_iᵀ, (K, d + 1, d + 1), in chunks, so that features may stay on disk.
+
+    Raises:
+        ModelError: there are no rows.
+    """
+
+    def one(block: int) -> Tensor:
+        root = weights[:, block : block + 1].sqrt()
+        return second_moment(evidence, lambda h, part: with_constant(h) * root[part], _CHUNK)
+
+    return torch.stack([one(block) for block in range(weights.shape[1])])
+
+
 @dataclass(frozen=True)
 class _Prepared:
     evidence: Evidence
-    factor: Tensor  # (d + 1, d + 1)
+    factors: Tensor  # (K, d + 1, d + 1)
     residual: Tensor  # (N, C)
 
     def query(self, targets: Targets) -> Query:
-        h = with_constant(targets.features)
-        solved = torch.cholesky_solve(h.T, self.factor)  # (d + 1, T)
-        surprise = residuals(targets.proba, targets.labels)
-        return _Query(self.evidence, self.residual, solved, surprise)
+        h = with_constant(targets.features).T
+        surprise = residuals(targets.proba, targets.labels)  # (T, C)
+        solved = [torch.cholesky_solve(h, factor) for factor in self.factors]  # (d + 1, T) each
+        return _Query(self.evidence, self.residual, tuple(solved), surprise)
 
 
 @dataclass(frozen=True)
 class _Query:
     evidence: Evidence
     residual: Tensor  # (N, C)
-    solved: Tensor  # (d + 1, T)
+    solved: tuple[Tensor, ...]  # K of (d + 1, T)
     surprise: Tensor  # (T, C)
 
     def scores(self, rows: slice) -> Scores:
         h = self.evidence.features.rows(torch.arange(rows.start, rows.stop))
-        kernel = torch.addmm(self.solved[-1], h, self.solved[:-1])  # (n, T)
-        return Scores((kernel * (self.residual[rows] @ self.surprise.T)).T)
+        residual = self.residual[rows]
+        if len(self.solved) == 1:
+            agreement = residual @ self.surprise.T
+            return Scores((_similarity(h, self.solved[0]) * agreement).T)
+        total = torch.zeros(len(h), len(self.surprise), device=h.device)
+        for c, solved in enumerate(self.solved):
+            total.addcmul_(_similarity(h, solved * self.surprise[:, c]), residual[:, c : c + 1])
+        return Scores(total.T)
+
+
+def _similarity(h: Tensor, solved: Tensor) -> Tensor:
+    """(n, d), (d + 1, T) to (n, T): the constant's part is added, not multiplied."""
+    return torch.addmm(solved[-1], h, solved[:-1])
 
 
 def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     """Factorise once; `settings["strength"]` is λ of the formula."""
-    return _Prepared(
-        evidence,
-        factorise(covariance(evidence), float(settings.get("strength", LAMBDA))),
-        flipped_residuals(evidence),
-    )
+    proba = softened(evidence)
+    weights = block_weights(proba)
+    strength = float(settings.get("strength", LAMBDA))
+    factors = [factorise(sigma, strength) for sigma in weighted_moments(evidence, weights)]
+    return _Prepared(evidence, torch.stack(factors), residuals(proba, evidence.labels))
 
 
 FLIPPED_RIDGE = Estimator(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from influence_core.errors import ModelError
 from influence_core.influence import ESTIMATORS, estimator
+from influence_core.influence.base import calibrated_temperature
 from influence_core.turnover.head import HeadConfig
 
 
@@ -42,18 +43,25 @@ def test_ridge_equals_the_formula_one_pair_at_a_time():
     goal = targets(proof)
     H = proof.features.rows(torch.arange(40)).double().numpy()
     H = np.hstack([H, np.ones((40, 1))])
-    sigma = H.T @ H / 40
-    inverse = np.linalg.inv(sigma + 2.0 * np.trace(sigma) / 5 * np.eye(5))
-    softened = np.sqrt(proof.flipped.double().numpy())
-    softened /= softened.sum(1, keepdims=True)
+    temperature = calibrated_temperature(proof.flipped, proof.labels)
+    soft = proof.flipped.double().clamp_min(1e-6).numpy() ** (1 / temperature)
+    soft /= soft.sum(1, keepdims=True)
+    inverses = []
+    for c in range(3):
+        sigma = (
+            sum((p * (1 - p) + 0.02) * np.outer(h, h) for p, h in zip(soft[:, c], H, strict=True))
+            / 40
+        )
+        inverses.append(np.linalg.inv(sigma + 2.0 * np.trace(sigma) / 5 * np.eye(5)))
     out = estimator("flipped-ridge").prepare(proof).query(goal).scores(slice(0, 40))
     for t in range(3):
         one_hot = np.eye(3)[int(goal.labels[t])]
         surprise = one_hot - goal.proba[t].numpy()
         for i in range(40):
-            residual = np.eye(3)[int(proof.labels[i])] - softened[i]
-            slow = (np.append(goal.features[t], 1.0) @ inverse @ H[i]) * (residual @ surprise)
-            assert float(out.scores[t, i]) == pytest.approx(slow, abs=1e-5)
+            residual = np.eye(3)[int(proof.labels[i])] - soft[i]
+            target = np.append(goal.features[t], 1.0)
+            slow = sum(residual[c] * surprise[c] * (target @ inverses[c] @ H[i]) for c in range(3))
+            assert float(out.scores[t, i]) == pytest.approx(slow, abs=1e-4)
     assert out.stderr is None
 
 

@@ -9,7 +9,7 @@ from evidence_toy import evidence, targets
 
 from influence_core.errors import ModelError
 from influence_core.influence import estimator
-from influence_core.influence.base import Evidence
+from influence_core.influence.base import Evidence, calibrated_temperature
 from influence_core.influence.combined import score_size
 from influence_core.turnover.head import HeadConfig
 
@@ -43,7 +43,8 @@ def cosine(a, b):
 def agreement(world, t, i):
     """⟨softened flipped residual of row i, residual of target t⟩ by hand."""
     proof, goal = world
-    weights = [math.sqrt(p) for p in proof.flipped[i].tolist()]
+    temperature = calibrated_temperature(proof.flipped, proof.labels)
+    weights = [max(p, 1e-6) ** (1 / temperature) for p in proof.flipped[i].tolist()]
     total = 0.0
     for c in range(CONFIG.classes):
         row = float(int(proof.labels[i]) == c) - weights[c] / sum(weights)
@@ -119,6 +120,23 @@ def test_strength_changes_the_ridge_as_the_formula_says(world):
     weak = scored("flipped-ridge", world, {"strength": 0.1}).scores
     strong = scored("flipped-ridge", world, {"strength": 100.0}).scores
     assert float(strong.abs().max()) < float(weak.abs().max()) / 10
+
+
+def test_two_classes_share_one_matrix_and_many_do_too(monkeypatch):
+    _, two = evidence(HeadConfig(4, 2, members=2, width=8), n=20)
+    assert len(estimator("flipped-ridge").prepare(two).factors) == 1
+    _, three = evidence(CONFIG, n=20)
+    assert len(estimator("flipped-ridge").prepare(three).factors) == 3
+    monkeypatch.setattr("influence_core.influence.ridge.BLOCKS", 2)
+    assert len(estimator("flipped-ridge").prepare(three).factors) == 1
+
+
+def test_temperature_softens_what_is_too_certain_and_never_sharpens():
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(4000, 3))).float()
+    labels = torch.distributions.Categorical(logits=logits).sample()
+    assert calibrated_temperature((logits * 2).softmax(1), labels) == pytest.approx(2, rel=0.15)
+    assert calibrated_temperature((logits / 3).softmax(1), labels) == 1.0
 
 
 def test_blend_is_the_weighted_sum_of_scores_of_unit_size(world):
