@@ -79,6 +79,15 @@ def identity(rows: NetworkRows, settings: Mapping[str, Any], model: nn.Module) -
     return digest.hexdigest()
 
 
+def state_fingerprint(state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:
+    """sha256 over what decides a network's features: its settings and its learned weights."""
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    for name, value in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def save_checkpoint(path: Path, state: Checkpoint, belongs_to: str) -> None:
     """Write atomically.
 

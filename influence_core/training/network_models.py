@@ -1,30 +1,35 @@
 """Build a network with turn-over layers from a trunk's name, and the rows that it takes.
 
 The specs are those of frozen trunks (`models.trunks`): `minilm` and `hf:<name or folder>` become
-an encoder with a classification head, `vgg:<file>` and `torchvision:<name>` image networks with
+a sentence classifier over the encoder, `vgg:<file>` and `torchvision:<name>` image networks with
 their pretrained weights. Only the last layer is new. A run keeps the settings and the learned
 weights; building again with the same settings and loading them gives the same network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from influence_core.data.dataset import Split
+from influence_core.data.images import open_image
 from influence_core.errors import ModelError
 from influence_core.models.images import read_vgg
 from influence_core.models.text import hugging_face_source, minilm_folder
 from influence_core.training.network_checkpoint import load_learned
-from influence_core.training.network_rows import NetworkRows, image_rows, text_rows
+from influence_core.training.network_rows import NetworkRows, image_rows, text_rows, tokens
+from influence_core.training.network_text import SentenceClassifier
+from influence_core.turnover.calls import Inputs
 from influence_core.turnover.inject import InjectReport, inject
 from influence_core.turnover.norms import freeze_batchnorm
 from influence_core.turnover.twins import Twins
 
 RowsOf = Callable[[Split], NetworkRows]
+Prepare = Callable[[Sequence[Any]], Inputs]
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,24 @@ class NetworkSettings:
 
 @dataclass(frozen=True)
 class Network:
-    """A network ready to train, what `inject` did to it, and how a split becomes its rows.
+    """A network ready to train.
 
     Attributes:
+        model: with turn-over layers.
+        settings: what it was built from.
+        report: what `inject` did to it.
+        modality: "image" or "text".
+        prepare: sentences, or encoded images, to model inputs on the CPU.
+        rows: a split to rows.
         learning_rate: where to begin for this kind of network.
     """
 
     model: nn.Module
-    report: InjectReport
-    rows: RowsOf
     settings: NetworkSettings
+    report: InjectReport
+    modality: Literal["image", "text"]
+    prepare: Prepare
+    rows: RowsOf
     learning_rate: float
 
 
@@ -66,6 +79,8 @@ class _Bare:
     """A pretrained network with a new last layer, before masks."""
 
     model: nn.Module
+    modality: Literal["image", "text"]
+    prepare: Prepare
     rows: RowsOf
     learning_rate: float
 
@@ -92,7 +107,15 @@ def build_network(settings: NetworkSettings, *, root: Path | None = None) -> Net
         report = inject(
             bare.model, settings.blocks, p=settings.p, seed=settings.seed, twins=settings.twins
         )
-    return Network(bare.model, report, bare.rows, settings, bare.learning_rate)
+    return Network(
+        bare.model,
+        settings,
+        report,
+        bare.modality,
+        bare.prepare,
+        bare.rows,
+        bare.learning_rate,
+    )
 
 
 def load_network(
@@ -129,31 +152,32 @@ def _minilm(rest: str, classes: int, root: Path | None) -> _Bare:
 
 
 def _text(source: str, classes: int) -> _Bare:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # "some weights are newly initialised" is the point
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source, num_labels=classes, trust_remote_code=False, use_safetensors=True
-        )
+        encoder = AutoModel.from_pretrained(source, trust_remote_code=False, use_safetensors=True)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
-            f"The text model '{source}' cannot be loaded for classification: it is neither a "
-            "folder with model.safetensors and a tokenizer nor reachable on the hub."
+            f"The text model '{source}' cannot be loaded: it is neither a folder with "
+            "model.safetensors and a tokenizer nor reachable on the hub."
         ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-    return _Bare(model, lambda split: text_rows(split, tokenizer), 1e-4)
+    model = SentenceClassifier(encoder, classes)
+    return _Bare(
+        model,
+        "text",
+        lambda texts: tokens(tokenizer, list(texts)),
+        lambda split: text_rows(split, tokenizer),
+        2e-4,
+    )
 
 
 def _vgg(rest: str, classes: int, root: Path | None) -> _Bare:
     spec, model = read_vgg((root or Path()) / rest)
     _new_last_layer(model.classifier, classes)
-    return _Bare(model, lambda split: image_rows(split, spec.prepare, mirror=True), 1e-3)
+    return _images(model, spec.prepare, 1e-3)
 
 
 def _torchvision(rest: str, classes: int, root: Path | None) -> _Bare:
@@ -174,8 +198,19 @@ def _torchvision(rest: str, classes: int, root: Path | None) -> _Bare:
     classifier = getattr(model, "classifier", None)
     if isinstance(classifier, nn.Sequential):
         _new_last_layer(classifier, classes)
-    prepare = weights.transforms()
-    return _Bare(model, lambda split: image_rows(split, prepare, mirror=True), 1e-4)
+    return _images(model, weights.transforms(), 1e-4)
+
+
+def _images(
+    model: nn.Module, prepare: Callable[[Image.Image], Tensor], learning_rate: float
+) -> _Bare:
+    return _Bare(
+        model,
+        "image",
+        lambda pictures: torch.stack([prepare(open_image(raw)) for raw in pictures]),
+        lambda split: image_rows(split, prepare, mirror=True),
+        learning_rate,
+    )
 
 
 def _new_last_layer(classifier: nn.Sequential, classes: int) -> None:

@@ -62,6 +62,21 @@ def tensor_rows(
     )
 
 
+def split_rows(split: Split, prepare: Callable[[Sequence[Any]], Inputs]) -> NetworkRows:
+    """Rows of a split through a function of your own.
+
+    Args:
+        split: sentences or images.
+        prepare: sentences, or encoded images as bytes, to what the model takes, rows first.
+    """
+    return NetworkRows(
+        torch.from_numpy(np.array(split.labels)),
+        as_keys(split.keys),
+        lambda positions: prepare(split.items(list(positions))),
+        _by_length(split),
+    )
+
+
 def image_rows(
     split: Split, prepare: Callable[[Image.Image], Tensor], *, mirror: bool = False
 ) -> NetworkRows:
@@ -99,6 +114,13 @@ def image_rows(
     )
 
 
+def tokens(tokenizer: Any, texts: list[str], max_tokens: int = MAX_TOKENS) -> dict[str, Tensor]:
+    """Sentences as padded tokens and their mask, (n, T) each."""
+    return dict(
+        tokenizer(texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+    )
+
+
 def text_rows(split: Split, tokenizer: Any, max_tokens: int = MAX_TOKENS) -> NetworkRows:
     """Rows of a text split, padded to the longest sentence of each batch.
 
@@ -120,6 +142,12 @@ def text_rows(split: Split, tokenizer: Any, max_tokens: int = MAX_TOKENS) -> Net
         inputs,
         np.argsort(lengths, kind="stable"),
     )
+
+
+def _by_length(split: Split) -> np.ndarray:
+    if split.content_column != "text":
+        return np.arange(len(split))
+    return np.argsort([len(text) for text in split.texts()], kind="stable")
 
 
 def mirror_half(inputs: Inputs) -> Inputs:

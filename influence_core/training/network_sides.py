@@ -24,6 +24,7 @@ from influence_core.turnover.exposure import exposure
 from influence_core.turnover.prefix import Prefix, eval_shell
 
 BATCH = 128
+HALF = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def network_view(
         index = wanted[order[part]]
         with last:
             logits = logits_of(shell, to_device(rows.inputs(index.tolist()), device))
-        return logits.float().cpu(), last.input(len(index)).half().cpu()
+        return logits.float().cpu(), last.input(len(index)).clamp(-HALF, HALF).half().cpu()
 
     parts = in_chunks(run, len(order), BATCH, lower="the size of the inputs")
     logits, features = (_in_order(torch.cat(p), order) for p in zip(*parts, strict=True))

@@ -14,6 +14,9 @@ from influence_core.errors import ModelError
 from influence_core.turnover.plans import Plan, Site, check_blocks, width
 
 DEFAULT_BLOCKS = 1
+# Inside a block: the activation of the feed-forward layer, what produces it, what reads it.
+BERT_BLOCK = ("intermediate.intermediate_act_fn", "intermediate.dense", "output.dense")
+DISTILBERT_BLOCK = ("ffn.activation", "ffn.lin1", "ffn.lin2")
 
 
 class HiddenHead(nn.Module):
@@ -38,7 +41,7 @@ class HiddenHead(nn.Module):
 
 def bert_plan(model: nn.Module, blocks: int | None) -> Plan:
     """BERT and everything that shares its classes, such as MiniLM."""
-    sites = _bert_blocks(model, "bert", blocks)
+    sites = block_sites(model, "bert.encoder.layer", BERT_BLOCK, blocks)
     dense = model.get_submodule("bert.pooler.dense")
     sites.append(Site("dropout", True, width(dense), "bert.pooler.dense", ("classifier",)))
     return Plan(tuple(sites), unbiased=("classifier",))
@@ -46,7 +49,7 @@ def bert_plan(model: nn.Module, blocks: int | None) -> Plan:
 
 def roberta_plan(model: nn.Module, blocks: int | None) -> Plan:
     """RoBERTa: the encoder is BERT's, the head has its hidden layer inside."""
-    sites = _bert_blocks(model, "roberta", blocks)
+    sites = block_sites(model, "roberta.encoder.layer", BERT_BLOCK, blocks)
     dense = model.get_submodule("classifier.dense")
     head = HiddenHead(dense, model.get_submodule("classifier.out_proj"))
     sites.append(
@@ -57,23 +60,16 @@ def roberta_plan(model: nn.Module, blocks: int | None) -> Plan:
 
 def distilbert_plan(model: nn.Module, blocks: int | None) -> Plan:
     """DistilBERT: `ffn` in each block, `pre_classifier` before the logits."""
-    sites = _block_sites(
-        model, "distilbert.transformer.layer", ("ffn.activation", "ffn.lin1", "ffn.lin2"), blocks
-    )
+    sites = block_sites(model, "distilbert.transformer.layer", DISTILBERT_BLOCK, blocks)
     units = width(model.get_submodule("pre_classifier"))
     sites.append(Site("dropout", True, units, "pre_classifier", ("classifier",)))
     return Plan(tuple(sites), unbiased=("classifier",))
 
 
-def _bert_blocks(model: nn.Module, base: str, blocks: int | None) -> list[Site]:
-    inside = ("intermediate.intermediate_act_fn", "intermediate.dense", "output.dense")
-    return _block_sites(model, f"{base}.encoder.layer", inside, blocks)
-
-
-def _block_sites(
+def block_sites(
     model: nn.Module, path: str, inside: tuple[str, str, str], blocks: int | None
 ) -> list[Site]:
-    """Sites of the last blocks; `inside` names the activation, its producer and its consumer."""
+    """Sites of the last blocks of the list at `path`; `inside` is one of the layouts above."""
     layers = list(model.get_submodule(path).children())
     wanted = min(DEFAULT_BLOCKS, len(layers)) if blocks is None else blocks
     check_blocks(wanted, len(layers), model)

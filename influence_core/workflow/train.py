@@ -239,7 +239,11 @@ def prediction_table(split: Split, head: HeadWeights, features: Standardised) ->
         head.proba(features.rows(torch.arange(start, min(start + _CHUNK, len(features)))))
         for start in range(0, len(features), _CHUNK)
     ]
-    proba = torch.cat(parts).cpu().numpy()
+    return predictions(split, torch.cat(parts).cpu().numpy())
+
+
+def predictions(split: Split, proba: npt.NDArray[np.floating]) -> pd.DataFrame:
+    """The same from class probabilities (n, C)."""
     labels = np.asarray(split.labels)
     of_label = np.where(labels >= 0, proba[np.arange(len(labels)), np.maximum(labels, 0)], np.nan)
     return pd.DataFrame(

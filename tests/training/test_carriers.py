@@ -113,6 +113,8 @@ def test_a_training_call_without_keys_is_refused():
     carrier = KeyCarrier(model := Keyword())
     with pytest.raises(KeysError, match="no 'key'"):
         model(x=torch.randn(2, 4))
+    with exposure(model, torch.arange(2)):
+        assert model(x=torch.randn(2, 4)).shape == (2, 2)  # an audit, say
     carrier.remove()
     with pytest.raises(ModelError, match="no turn-over layer"):
         KeyCarrier(nn.Linear(2, 2))
