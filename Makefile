@@ -1,11 +1,13 @@
-# Everything a person needs: `make app` to use it, `make test` to check it.
+# Everything a person needs: `make app` to use it, `make test` to check it, `make benchmark` to
+# compare it with the field.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-benchmark
 
-.PHONY: app test check sample clean
+.PHONY: app test check sample benchmark clean
 
 app: $(APP_STAMP)
 	$(BIN)/streamlit run app.py
@@ -20,6 +22,10 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The table of benchmarks/RESULTS.md; about 20 minutes on two cores, much less on more.
+benchmark: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks
+
 sample: $(STAMP)
 	$(BIN)/python sample_data/build.py
 
@@ -33,6 +39,10 @@ $(APP_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install -q -c constraints.txt -e ".[test]"
+	@touch $@ $(APP_STAMP)
+
+$(BENCH_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e ".[benchmark]"
 	@touch $@ $(APP_STAMP)
 
 clean:
