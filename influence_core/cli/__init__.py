@@ -1,9 +1,11 @@
 """The command line: one verb a command, each module holds the verbs of one room.
 
-Exit codes: 0 done, 1 refused with one sentence on standard error, 2 wrong usage.
+Exit codes: 0 done, 1 refused with one sentence on standard error, 2 wrong usage, 130 stopped on
+request.
 """
 
-from influence_core.cli import basic, cleanse, trust  # noqa: F401  (importing registers the verbs)
+# Importing a module registers its verbs.
+from influence_core.cli import basic, cleanse, jobs, trust  # noqa: F401
 from influence_core.cli.common import app
 
 

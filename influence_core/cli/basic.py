@@ -17,15 +17,17 @@ from influence_core.cli.common import (
     app,
     bar,
     find_project,
+    keep_result,
     out,
     print_json,
     print_table,
     records,
+    stoppable,
     verb,
 )
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
-from influence_core.store.project import projects_home
+from influence_core.store.names import projects_home
 from influence_core.workflow.create import NewProject, create
 from influence_core.workflow.explain import (
     Among,
@@ -83,8 +85,9 @@ def new_verb(
         source=data, valid=valid, test=test, name=name, label=label, content=content,
         id_column=id_column, trunk=trunk, drop_bad=drop_bad,
     )  # fmt: skip
-    with bar(json) as tell:
-        project, findings = create(wish, projects_home(), progress=tell)
+    with bar(json) as tell, stoppable() as cancel:
+        project, findings = create(wish, projects_home(), progress=tell, cancel=cancel)
+    keep_result(project=project.root.name)
     if json:
         print_json(
             {
@@ -116,8 +119,9 @@ def train_verb(
 ) -> None:
     """Train once with turn-over dropout on the project's frozen trunk."""
     options = TrainOptions(members, width, p, epochs, seed, device)
-    with bar(json) as tell:
-        run = train(find_project(project), options, progress=tell)
+    with bar(json) as tell, stoppable() as cancel:
+        run = train(find_project(project), options, progress=tell, cancel=cancel)
+    keep_result(run=run.id)
     if json:
         print_json({"run": run.id, "metrics": run.record.metrics})
         return

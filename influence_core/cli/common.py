@@ -1,10 +1,16 @@
-"""What all verbs share: the Typer app, errors as one sentence, projects by name, tables, bars."""
+"""What all verbs share: the Typer app, errors as one sentence, projects by name, tables, bars.
+
+A long verb does `with bar(json) as tell, stoppable() as cancel:` and hands both on; that is all it
+takes to be a job too.
+"""
 
 import functools
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,9 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from influence_core.errors import StoreError, TurnoverError
+from influence_core.errors import CancelledError, StoreError, TurnoverError
+from influence_core.jobs.report import at_work, job_folder, job_progress, keep_error, watching
+from influence_core.jobs.report import keep_result as keep_result  # noqa: PLC0414  (verbs use it)
 from influence_core.progress import Progress, ProgressFn
-from influence_core.store.project import Project, projects_home
+from influence_core.store.names import projects_home
+from influence_core.store.project import Project
+
+CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,13 +53,18 @@ RunOption = Annotated[str | None, typer.Option(help="Run id; the newest run by d
 
 
 def verb(function: F) -> F:
-    """Print an error of ours as its one sentence and end with 1."""
+    """Print an error of ours as its one sentence and end with 1; with 130 if it was stopped."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with at_work():
+                return function(*args, **kwargs)
+        except CancelledError as error:
+            err.print(escape(str(error)), soft_wrap=True)
+            raise typer.Exit(CANCELLED_CODE) from error
         except TurnoverError as error:
+            keep_error(str(error))
             err.print(f"[red]Error:[/red] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(1) from error
 
@@ -72,10 +88,27 @@ def find_project(name: str) -> Project:
 
 @contextmanager
 def bar(quiet: bool = False) -> Iterator[ProgressFn]:
-    """A progress bar per stage on standard error; nothing when output is for machines."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda event: None
-        return
+    """Progress on standard error, a bar a stage; nothing when output is for machines.
+
+    In a job the progress goes to the job's folder as well.
+    """
+    listeners: list[ProgressFn] = []
+    in_job = job_progress()
+    if in_job is not None:
+        listeners.append(in_job)
+    with ExitStack() as stack:
+        if not quiet and sys.stderr.isatty():
+            listeners.append(stack.enter_context(_drawn()))
+
+        def tell(event: Progress) -> None:
+            for listener in listeners:
+                listener(event)
+
+        yield tell
+
+
+@contextmanager
+def _drawn() -> Iterator[ProgressFn]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
@@ -89,6 +122,30 @@ def bar(quiet: bool = False) -> Iterator[ProgressFn]:
             drawn.update(tasks[name], completed=event.done, total=event.total)
 
         yield tell
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and the Cancel of a job set; hand it on as `cancel=`.
+
+    A second Ctrl-C ends the process at once.
+    """
+    cancel = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        if cancel.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        cancel.set()
+
+    with ExitStack() as stack:
+        # Only the main thread may set handlers; elsewhere (a test, a server) the event is plain.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                stack.callback(signal.signal, number, signal.signal(number, stop))
+        folder = job_folder()
+        if folder is not None:
+            stack.enter_context(watching(folder, cancel))
+        yield cancel
 
 
 def print_json(value: Any) -> None:

@@ -13,10 +13,12 @@ from influence_core.cli.common import (
     app,
     bar,
     find_project,
+    keep_result,
     out,
     print_json,
     print_table,
     records,
+    stoppable,
     verb,
 )
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
@@ -45,8 +47,9 @@ def evaluate_verb(
         what=tuple(what.split(",")), split=split, targets=targets, subsets=subsets, seed=seed
     )
     session = open_session(find_project(project), run, device)
-    with bar(json) as tell:
-        report = evaluate(session, options, progress=tell)
+    with bar(json) as tell, stoppable() as cancel:
+        report = evaluate(session, options, progress=tell, cancel=cancel)
+    keep_result(evaluation=session.run.id)
     if json:
         tables = {name: records(table) for name, table in report.tables.items()}
         print_json({"figures": dict(report.record.figures), "tables": tables})

@@ -8,7 +8,6 @@ for. Workflow writes through it, pages read through it. Projects stand side by s
 installed or checked-out originals are never written to.
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -29,7 +28,9 @@ from influence_core.store.atomic import (
     remove_stale,
     write_text,
 )
-from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter, check_name, new_run_id
+from influence_core.store.names import check_name, new_run_id
+from influence_core.store.names import projects_home as projects_home  # noqa: PLC0414
+from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter
 from influence_core.store.settings import SETTINGS, ProjectSettings
 from influence_core.store.tables import copy_sources, load_dataset, read_header, save_dataset
 
@@ -256,11 +257,6 @@ class Project:
                     except StoreError as error:
                         found[folder.name] = str(error)
         return found
-
-
-def projects_home() -> Path:
-    """The folder of all projects; it need not exist yet."""
-    return Path(os.environ.get("TURNOVER_HOME") or Path.home() / "turnover").expanduser()
 
 
 def list_projects(home: Path) -> list[Project]:

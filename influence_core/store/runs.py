@@ -7,12 +7,9 @@ record. Workflow writes runs, everything after training reads them.
 """
 
 import json
-import re
-import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -34,12 +31,12 @@ from influence_core.store.atomic import (
     read_json,
     write_json,
 )
+from influence_core.store.names import check_name
 
 RECORD = "run.json"
 MODEL = "model.safetensors"
 PROGRESS = "progress.jsonl"
 KINDS = ("head", "network")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def code_version() -> str:
@@ -48,24 +45,6 @@ def code_version() -> str:
         return metadata.version("turnover")
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-def new_run_id() -> str:
-    """An id that sorts by time and never meets another one: 20260131-235959-1a2b3c."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def check_name(name: str, what: str) -> str:
-    """The name itself, if it can be a file name and nothing more.
-
-    Raises:
-        StoreError: it holds a slash, a leading dot or anything else of that kind.
-    """
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"{name!r} cannot be the name of a {what}; use letters, digits, '-' and '_'."
-        )
-    return name
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.atomic import read_json, write_json
 from influence_core.store.export_edits import Edit
+from influence_core.store.names import check_name, new_run_id
 from influence_core.store.project import Project
-from influence_core.store.runs import check_name, new_run_id
 from influence_core.workflow.judge import Judge
 from influence_core.workflow.session import Session
 

@@ -1,0 +1,85 @@
+"""The verb of jobs: list, cancel and resume what runs in a process of its own."""
+
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    JsonOption,
+    app,
+    find_project,
+    out,
+    print_json,
+    print_table,
+    verb,
+)
+from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
+from influence_core.store.names import projects_home
+
+
+@app.command("jobs")
+@verb
+def jobs_verb(
+    project: Annotated[
+        str | None,
+        typer.Argument(help="Project folder or name; without it, jobs that make projects."),
+    ] = None,
+    cancel_id: Annotated[str | None, typer.Option("--cancel", help="Id of a job to stop.")] = None,
+    resume_id: Annotated[
+        str | None, typer.Option("--resume", help="Id of an ended job to go on with.")
+    ] = None,
+    log_id: Annotated[
+        str | None, typer.Option("--log", help="Id of a job whose log is printed.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the jobs of a project; cancel or resume one."""
+    root = projects_home() if project is None else find_project(project).root
+    if log_id is not None:
+        typer.echo(log_tail(find(root, log_id)), nl=False)
+        return
+    if cancel_id is not None:
+        cancel(find(root, cancel_id))
+        out.print(f"Job {escape(cancel_id)} was asked to stop.")
+    if resume_id is not None:
+        out.print(f"Job {escape(resume(find(root, resume_id)).id)} goes on.")
+    if cancel_id is not None or resume_id is not None:
+        return
+    found = jobs(root)
+    if json:
+        print_json([_plain(job) for job in found])
+        return
+    if not found:
+        out.print("There are no jobs.")
+        return
+    table = pd.DataFrame([_line(job) for job in found])
+    print_table("Jobs", table)
+
+
+def _line(job: Job) -> dict[str, str]:
+    told = job.progress
+    where = f"{told.stage} {told.done:,} of {told.total:,}" if told and job.active else job.message
+    return {"id": job.id, "what": job.title, "state": job.state, "where": where}
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    told = job.progress
+    return {
+        "id": job.id,
+        "title": job.title,
+        "arguments": list(job.arguments),
+        "created": job.created,
+        "finished": job.finished,
+        "who": job.who,
+        "state": job.state,
+        "message": job.message,
+        "stage": told.stage if told else None,
+        "done": told.done if told else None,
+        "total": told.total if told else None,
+        "rate": job.rate,
+        "remaining": job.remaining,
+        "result": dict(job.result),
+        "log": job.log_path,
+    }

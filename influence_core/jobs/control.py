@@ -1,0 +1,265 @@
+"""Start, look at, cancel and resume jobs; pages and the verb `jobs` call this.
+
+Everything is read from the job's folder anew, so it does not matter which process started a job.
+"""
+
+import getpass
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from filelock import Timeout
+
+from influence_core.errors import StoreError
+from influence_core.jobs import folder as files
+from influence_core.progress import Progress
+from influence_core.store.atomic import atomic_folder, plain_errors, write_json
+from influence_core.store.names import check_name, new_run_id, projects_home
+
+State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+ENDED = ("done", "failed", "cancelled")
+# A runner that has not taken its lock after this long has never come up.
+STARTUP_SECONDS = 30.0
+_INTERRUPTED = "It was ended from outside (killed, or the machine stopped); it can be resumed."
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stood when it was looked at.
+
+    Attributes:
+        id: folder name; sorts by time.
+        root: the folder of the project that it belongs to.
+        title: what it does, for people.
+        arguments: of the command line, after `turnover`.
+        created: UTC time, ISO 8601.
+        who: user who started it.
+        state: where it is.
+        progress: the verb's last event.
+        rate: units a second in the present stage.
+        remaining: seconds to the end of the present stage.
+        message: how it ended, in one sentence.
+        result: what the verb left, such as {"run": id}.
+        finished: UTC time of the end, ISO 8601, or "".
+    """
+
+    id: str
+    root: Path
+    title: str
+    arguments: tuple[str, ...]
+    created: str
+    who: str
+    state: State
+    progress: Progress | None = None
+    rate: float | None = None
+    remaining: float | None = None
+    message: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    finished: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.root / files.JOBS / self.id
+
+    @property
+    def log_path(self) -> Path:
+        """What the verb printed; the file need not exist yet."""
+        return self.folder / files.LOG
+
+    @property
+    def active(self) -> bool:
+        """Queued or running."""
+        return self.state in ("queued", "running")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `resume` may start it again."""
+        return self.state in ("failed", "cancelled", "interrupted")
+
+
+def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") -> Job:
+    """Start a verb of the command line in a process of its own; returns at once.
+
+    Args:
+        root: folder of the project, which is also the working directory of the verb; the home of
+            projects for a verb that makes one.
+        arguments: as after `turnover`, with absolute paths.
+        title: what it does, for people.
+        who: user who starts it; the one of this process by default.
+
+    Raises:
+        StoreError: the folder cannot be written, or no process can be started.
+    """
+    root = root.resolve()
+    name = new_run_id()
+    with atomic_folder(root / files.JOBS / name) as made:
+        card = {
+            "id": name,
+            "title": title,
+            "arguments": list(arguments),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "who": who or _user(),
+        }
+        write_json(made / "job.json", card)
+    _launch(root / files.JOBS / name, 1)
+    return find(root, name)
+
+
+def jobs(root: Path) -> list[Job]:
+    """All jobs of this project, newest first; folders that are no jobs are passed over."""
+    parent = root / files.JOBS
+    names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+    found = (_look(root, name) for name in sorted(names, reverse=True) if name[:1].isdigit())
+    return [job for job in found if job is not None]
+
+
+def find(root: Path, job_id: str) -> Job:
+    """One job as it stands now.
+
+    Raises:
+        StoreError: there is none of this id, or it is damaged.
+    """
+    job = _look(root, check_name(job_id, "job"))
+    if job is None:
+        raise StoreError(f"There is no job '{job_id}' in {root / files.JOBS}, or it is damaged.")
+    return job
+
+
+def cancel(job: Job) -> None:
+    """Ask a job to stop; it keeps what it has finished. Nothing happens to one that has ended.
+
+    Raises:
+        StoreError: the request cannot be written.
+    """
+    if find(job.root, job.id).active:
+        with plain_errors("cancel the job in", job.folder):
+            (job.folder / files.CANCEL).touch()
+
+
+def resume(job: Job) -> Job:
+    """Start an ended job again with the same arguments; the verb finds its finished parts.
+
+    A job that is queued or running is left alone, so two clicks do no harm.
+
+    Raises:
+        StoreError: it is done, or its folder cannot be written.
+    """
+    try:
+        with plain_errors("resume", job.folder), files.lock(job.folder, "resume.lock").acquire(10):
+            now = find(job.root, job.id)
+            if now.active:
+                return now
+            if not now.resumable:
+                raise StoreError(f"Job '{job.id}' is done; start a new one to do it again.")
+            for name in (files.CANCEL, "ending.json", "result.json", "progress.json"):
+                (job.folder / name).unlink(missing_ok=True)
+            _launch(job.folder, int(files.read(job.folder, "attempt.json").get("number", 1)) + 1)
+    except Timeout as error:
+        raise StoreError(f"Job '{job.id}' is being resumed by somebody else.") from error
+    return find(job.root, job.id)
+
+
+def log_tail(job: Job, limit: int = 64_000) -> str:
+    """The last so many bytes of what the verb printed."""
+    return files.log_text(job.folder, limit)
+
+
+def curves(job: Job) -> list[dict[str, Any]]:
+    """Every event that carried figures, oldest first: `stage`, `done`, and the figures by name."""
+    return files.curve_lines(job.folder)
+
+
+def _launch(folder: Path, number: int) -> None:
+    """Start the runner, detached: it outlives this process and its terminal."""
+    files.replace(
+        folder / "attempt.json", {"number": number, "state": "queued", "time": time.time()}
+    )
+    environment = {k: v for k, v in os.environ.items() if k != files.ENVIRONMENT}
+    environment["TURNOVER_HOME"] = str(projects_home().resolve())
+    with plain_errors("start a process for", folder), (folder / files.LOG).open("ab") as log:
+        runner = subprocess.Popen(
+            # -P: a file of the project's folder must never be imported as a module.
+            [sys.executable, "-P", "-m", "influence_core.jobs.runner", str(folder), str(number)],
+            cwd=folder.parent.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    # Somebody has to take note of its end, or it stays in the process table as long as the app.
+    threading.Thread(target=runner.wait, name=f"job-{folder.name}", daemon=True).start()
+
+
+def _look(root: Path, name: str) -> Job | None:
+    folder = root / files.JOBS / name
+    card = files.read(folder, "job.json")
+    known = {key: card.get(key) for key in ("title", "created", "who")}
+    arguments = card.get("arguments")
+    if not all(isinstance(v, str) for v in known.values()) or not isinstance(arguments, list):
+        return None
+    state, ending = _state(folder)
+    told = files.read(folder, "progress.json") if state not in ENDED else {}
+    progress = _progress(told)
+    rate = told.get("rate") if progress else None
+    rate = float(rate) if isinstance(rate, int | float) and rate > 0 else None
+    left = None
+    if progress and rate and state == "running":
+        left = max((progress.total - progress.done) / rate, 0.0)
+    left_by_verb = files.read(folder, "result.json").get("result")
+    return Job(
+        id=name,
+        root=root,
+        arguments=tuple(map(str, arguments)),
+        state=state,
+        progress=progress,
+        rate=rate,
+        remaining=left,
+        message=str(ending.get("message", "")),
+        result=left_by_verb if isinstance(left_by_verb, dict) else {},
+        finished=str(ending.get("time", "")),
+        **{key: str(value) for key, value in known.items()},
+    )
+
+
+def _state(folder: Path) -> tuple[State, Mapping[str, Any]]:
+    """An ending counts; without one a living process does; else it was interrupted."""
+    ending = files.read(folder, "ending.json")
+    if ending.get("state") in get_args(State):
+        return ending["state"], ending
+    attempt = files.read(folder, "attempt.json")
+    if files.is_alive(folder):
+        return ("running" if attempt.get("state") == "running" else "queued"), {}
+    # The runner writes the ending before it lets go of the lock, so look again.
+    ending = files.read(folder, "ending.json")
+    if ending.get("state") in get_args(State):
+        return ending["state"], ending
+    since = attempt.get("time")
+    young = isinstance(since, int | float) and 0 <= time.time() - since < STARTUP_SECONDS
+    if attempt.get("state") == "queued" and young:
+        return "queued", {}
+    return "interrupted", {"message": _INTERRUPTED}
+
+
+def _progress(told: Mapping[str, Any]) -> Progress | None:
+    try:
+        metrics = {str(k): float(v) for k, v in dict(told.get("metrics", {})).items()}
+        done, total = int(told["done"]), int(told["total"])
+        return Progress(str(told["stage"]), done, total, str(told.get("message", "")), metrics)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return "unknown"

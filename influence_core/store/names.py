@@ -1,0 +1,38 @@
+"""Where projects live, and names that are safe as file names.
+
+Apart from `project` and `runs` so that a process which only watches another one, as jobs do, need
+not load torch and the data libraries to find its way.
+"""
+
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from influence_core.errors import StoreError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def projects_home() -> Path:
+    """The folder of all projects; it need not exist yet."""
+    return Path(os.environ.get("TURNOVER_HOME") or Path.home() / "turnover").expanduser()
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and never meets another one: 20260131-235959-1a2b3c."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, if it can be a file name and nothing more.
+
+    Raises:
+        StoreError: it holds a slash, a leading dot or anything else of that kind.
+    """
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be the name of a {what}; use letters, digits, '-' and '_'."
+        )
+    return name
