@@ -1,0 +1,82 @@
+"""Nearest neighbours among the training rows: agreement of labels, and near-duplicates.
+
+Cosine similarity of standardised trunk features. Rows are compared block by block, so memory is one
+block of similarities; from `SAMPLE` rows on they are compared with a seeded sample of that size,
+which keeps the time linear in N and says the same about a row's neighbourhood.
+"""
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from influence_core.progress import Progress, ProgressFn, check_cancel
+from influence_core.training.heads import Features
+
+SAMPLE = 20_000
+NEIGHBOURS = 10
+_BLOCK = 1024
+
+
+@torch.no_grad()
+def nearest(
+    features: Features,
+    rows: int,
+    k: int = NEIGHBOURS,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The k most similar other rows of every row.
+
+    Args:
+        features: standardised, of `rows` rows.
+        rows: N.
+        k: neighbours; fewer if there are fewer other rows.
+        progress, cancel: as everywhere.
+
+    Returns:
+        Positions (N, k) and cosine similarities (N, k), most similar first.
+    """
+    pool = _pool(rows)
+    base = torch.cat([_unit(features.rows(part)) for part in pool.split(_BLOCK)])  # (M, d)
+    k = max(0, min(k, len(pool) - 1))
+    positions = np.empty((rows, k), dtype=np.int64)
+    similarity = np.empty((rows, k), dtype=np.float32)
+    places = torch.full((rows,), -1, dtype=torch.int64)
+    places[pool] = torch.arange(len(pool))
+    for start in range(0, rows, _BLOCK):
+        check_cancel(cancel)
+        index = torch.arange(start, min(start + _BLOCK, rows))
+        alike = _unit(features.rows(index)) @ base.T  # (B, M)
+        own = places[index]
+        inside = torch.nonzero(own >= 0)[:, 0]
+        alike[inside, own[inside]] = -2.0  # a row is no neighbour of its own
+        top = alike.topk(k, dim=1)
+        positions[index.numpy()] = pool[top.indices.cpu()].numpy()
+        similarity[index.numpy()] = top.values.cpu().numpy()
+        if progress:
+            progress(Progress("neighbours", int(index[-1]) + 1, rows))
+    return positions, similarity
+
+
+def neighbour_agreement(
+    labels: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Share of neighbours (N, k) that carry the row's label, (N,); NaN where there are none."""
+    if positions.shape[1] == 0:
+        return np.full(len(labels), np.nan, np.float32)
+    return (labels[positions] == labels[:, None]).mean(1).astype(np.float32)
+
+
+def _pool(rows: int) -> Tensor:
+    if rows <= SAMPLE:
+        return torch.arange(rows)
+    chosen = np.random.default_rng(0x6E65).choice(rows, SAMPLE, replace=False)
+    return torch.from_numpy(np.sort(chosen))
+
+
+def _unit(h: Tensor) -> Tensor:
+    return h / h.norm(dim=1, keepdim=True).clamp_min(1e-12)

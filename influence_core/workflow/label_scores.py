@@ -1,0 +1,63 @@
+"""The label table of a run: computed once, then read from the run's folder."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+
+from influence_core.labels.duplicates import conflicting_pairs
+from influence_core.labels.neighbours import nearest, neighbour_agreement
+from influence_core.labels.scores import DEFAULT_RANKING, RANKINGS, label_scores, with_ranking
+from influence_core.progress import ProgressFn
+from influence_core.workflow.session import Session
+
+TABLE = "labels"
+PAIRS = "label-pairs"
+PLANTED = "eval-planted"
+
+
+def label_table(
+    session: Session,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> pd.DataFrame:
+    """Label quality of every training row; `labels.scores.COLUMNS` says what each column means.
+
+    The order of the queue follows the project's evaluation: the column that ranked planted wrong
+    labels best, the flipped side's probability of the label if none was measured.
+
+    Raises:
+        StoreError: a table of the run is damaged, or the new one cannot be written.
+    """
+    if not (session.run.has_table(TABLE) and session.run.has_table(PAIRS)):
+        _compute(session, progress, cancel)
+    return with_ranking(session.run.table(TABLE), best_ranking(session))
+
+
+def duplicate_pairs(session: Session) -> pd.DataFrame:
+    """(Near-)duplicates with different labels, columns as `conflicting_pairs` gives them."""
+    if not session.run.has_table(PAIRS):
+        label_table(session)
+    return session.run.table(PAIRS)
+
+
+def best_ranking(session: Session) -> str:
+    """The label-quality column that this project's own planted-noise test ranks best."""
+    if not session.run.has_table(PLANTED):
+        return DEFAULT_RANKING
+    table = session.run.table(PLANTED)
+    known = table[table["column"].isin(RANKINGS)]
+    if known.empty:
+        return DEFAULT_RANKING
+    return str(known.sort_values("average_precision", ascending=False)["column"].iloc[0])
+
+
+def _compute(session: Session, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
+    train = session.project.dataset.train
+    labels = np.array(train.labels)
+    found = nearest(session.features, len(train), progress=progress, cancel=cancel)
+    flipped = session.evidence.flipped.float().cpu().numpy()
+    table = label_scores(session.run.table("rows"), flipped, neighbour_agreement(labels, found[0]))
+    session.run.add_table(TABLE, table)
+    session.run.add_table(PAIRS, conflicting_pairs(labels, train.content_hashes, found))
