@@ -14,6 +14,8 @@ from influence_core.errors import TurnoverError
 from influence_core.store.project import Project, install_samples, list_projects, projects_home
 from influence_core.workflow.samples import sample_root
 from influence_core.workflow.session import Session, open_session
+from pages.ui import jobs as jobs_ui
+from pages.ui.text import plain
 
 log = logging.getLogger("turnover.pages")
 
@@ -41,9 +43,11 @@ def shell() -> None:
             if not projects:
                 st.info("There is no project yet. Make one with `turnover new data.csv`.")
                 st.stop()
+            _follow("project", list(projects))
             # The address bar carries what is shown: folder names, which are unique.
             name = st.selectbox("Project", list(projects), key="project", bind="query-params")
             _choose_run(projects[name])
+            jobs_ui.panel(projects[name])
 
 
 def _choose_run(project: Project) -> None:
@@ -51,6 +55,7 @@ def _choose_run(project: Project) -> None:
     if not runs:
         st.caption("No trained run yet")
         return
+    _follow("run", [r.id for r in runs])
     chosen = st.selectbox("Run", [r.id for r in runs], key="run", bind="query-params")
     record = next(r for r in runs if r.id == chosen)
     st.caption(
@@ -58,6 +63,13 @@ def _choose_run(project: Project) -> None:
     )
     for run, why in project.damaged_runs().items():
         st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
+
+
+def _follow(menu: str, choices: list[str]) -> None:
+    """Choose what a button asked for (`open_run`, `open_project`), before the menu is drawn."""
+    wish = st.session_state.pop(f"open_{menu}", None)
+    if wish in choices:
+        st.session_state[menu] = wish
 
 
 def open_project() -> Project:
@@ -96,8 +108,3 @@ def in_one_sentence() -> Iterator[None]:
             "reload the page, and tell us if it happens again."
         )
         st.stop()
-
-
-def plain(text: str) -> str:
-    """Text made inert for places that read Markdown: every special character is escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&@" else c for c in text)
