@@ -10,7 +10,7 @@ BENCH_STAMP := $(VENV)/.installed-benchmark
 .PHONY: app test check sample benchmark clean
 
 app: $(APP_STAMP)
-	$(BIN)/streamlit run app.py
+	$(BIN)/turnover app
 
 test: $(STAMP) check
 	@command -v chromium >/dev/null || echo "No Chromium here, so the browser tests are skipped: apt-get install chromium"

@@ -14,6 +14,7 @@ from pages.ui.shell import shell
 # takes /cleanse for the script pages/cleanse.py itself and would start it without the frame.
 PAGES = [
     st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
+    st.Page("pages/labels.py", title="Labels", icon=":material/label:", url_path="triage"),
     st.Page(
         "pages/cleanse.py",
         title="Cleanse",

@@ -59,7 +59,7 @@ def app_verb(
             "in all projects, unless a login is configured."
         )
     command = [
-        sys.executable, "-m", "streamlit", "run", str(root / "app.py"),
+        sys.executable, "-m", "pages.ui.serve", "run", str(root / "app.py"),
         "--server.address", host, "--server.port", str(port),
     ]  # fmt: skip
     # Streamlit reads .streamlit/config.toml from the folder that it is started in.

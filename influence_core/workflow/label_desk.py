@@ -20,6 +20,7 @@ import torch
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence.scan import Ranking, Top, scan
+from influence_core.labels.advice import Advice, estimate_left
 from influence_core.store.review_events import Action, Decision, Event, new_action
 from influence_core.store.review_state import DISPUTED, Effective, ReviewState
 from influence_core.store.reviews import ReviewStore, open_reviews
@@ -315,6 +316,16 @@ class Desk:
             disputed=int((outcomes == DISPUTED).sum()),
             wrong=int(wrong.sum()),
             by_class=by_class,
+        )
+
+    def advice(self) -> Advice:
+        """How many wrong labels are probably left, from what counts so far."""
+        outcomes = self.outcomes()
+        return estimate_left(
+            self.scores["p_given"].to_numpy().astype(np.float64),
+            np.isin(outcomes, ["relabel", "exclude", "keep"]),
+            np.isin(outcomes, ["relabel", "exclude"]),
+            self.scores["suspicion_rank"].to_numpy(),
         )
 
     def _action(self, reviewer: str, decisions: Sequence[Decision], action: str) -> Action:

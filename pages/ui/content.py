@@ -20,7 +20,7 @@ _INVISIBLE = {"Cf", "Cc", "Co", "Cs"}
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
-def _picture(raw: bytes, size: int) -> bytes:
+def picture(raw: bytes, size: int) -> bytes:
     image = Image.open(io.BytesIO(raw))
     if max(image.size) > 4 * size:
         image.draft("RGB", (2 * size, 2 * size))
@@ -40,7 +40,7 @@ def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
         st.text(visible(split.texts([position])[0]))
         return
     try:
-        st.image(_picture(split.image_bytes(position), size), alt=alt, width=size)
+        st.image(picture(split.image_bytes(position), size), alt=alt, width=size)
     except (DataError, OSError) as error:
         st.caption(f":material/broken_image: {alt}: the picture cannot be read")
         st.session_state.setdefault("unreadable", {})[key] = str(error)
@@ -51,7 +51,7 @@ def show_own(given: str | bytes) -> None:
     if isinstance(given, str):
         st.text(visible(given))
     else:
-        st.image(_picture(given, LARGE), alt="Your image", width=LARGE)
+        st.image(picture(given, LARGE), alt="Your image", width=LARGE)
 
 
 def visible(text: str) -> str:

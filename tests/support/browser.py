@@ -39,7 +39,7 @@ def server(home, **environment):
     port = free_port()
     log = (home.parent / "server.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true",
+        [sys.executable, "-m", "pages.ui.serve", "run", "app.py", "--server.headless", "true",
          "--server.port", str(port)],
         cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
         env={**os.environ, "TURNOVER_HOME": str(home), **environment},

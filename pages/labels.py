@@ -1,0 +1,137 @@
+"""Labels: go through suspicious training rows, see the evidence, decide; nothing is lost."""
+
+import secrets
+from collections.abc import Callable
+
+import streamlit as st
+
+from influence_core.workflow.label_desk import STATES, Desk, QueueFilter, open_desk
+from influence_core.workflow.session import Session
+from pages.ui import numbers
+from pages.ui.bulk import grid
+from pages.ui.desk import Queue, desk_component
+from pages.ui.label_side import exchange_box, progress_box, twin_sentences, twins_box
+from pages.ui.settings import reviewer
+from pages.ui.shell import in_one_sentence, need_session, plain
+
+VIEWS = {"one": "One at a time", "many": "Many at a time", "twins": "Duplicates"}
+ANY = "any"
+
+
+@st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
+def _desk(root: str, run: str, _session: Session) -> Desk:
+    return open_desk(_session)
+
+
+def page() -> None:
+    """Filters, the desk, and how far the reviewers are."""
+    session = need_session()
+    desk = _desk(str(session.project.root), session.run.id, session)
+    desk.refresh()
+    who = reviewer()
+    st.subheader("Labels")
+    st.caption(
+        f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
+        f"{numbers.count(int(desk.scores['flagged'].sum()))} flagged · deciding as **{plain(who)}**"
+    )
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        default="one",
+        required=True,
+        format_func=VIEWS.__getitem__,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if view == "twins":
+        twins_box(desk, who)
+        return
+    wanted = _filters(desk)
+    queue = _queue(desk, wanted)
+    if not len(queue.positions):
+        st.info("No row passes this filter. Widen it, or choose the rows that are decided.")
+    elif view == "many":
+        grid(desk, queue, who)
+    else:
+        _one(desk, queue, who)
+    progress_box(desk)
+    exchange_box(desk, who)
+
+
+@st.fragment
+def _one(desk: Desk, queue: Queue, who: str) -> None:
+    desk_component(desk, queue, who, twin_sentences(desk))
+
+
+def _filters(desk: Desk) -> QueueFilter:
+    """The row of filters; each choice shows how many rows it would leave."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        wanted = _current()
+        facets = desk.facets(wanted)
+
+        def named(facet: str) -> Callable[[str], str]:
+            counts = facets[facet]
+            return lambda name: (
+                name if name == ANY else f"{name} ({numbers.count(counts.get(name, 0))})"
+            )
+
+        st.selectbox("Status", STATES, key="label_state", format_func=named("state"), width=160)
+        classes = [ANY, *desk.classes]
+        st.selectbox("Given", classes, key="label_given", format_func=named("given"), width=150)
+        st.selectbox(
+            "Suggested", classes, key="label_suggested", format_func=named("suggested"), width=150
+        )
+        with st.popover("More filters", icon=":material/tune:"):
+            st.slider(
+                "Probability of the given label",
+                0.0,
+                1.0,
+                (0.0, 1.0),
+                0.01,
+                key="label_range",
+                help="By the side of the network that never saw the row.",
+            )
+            st.text_input("Search", key="label_text", placeholder="part of the text")
+            st.checkbox(
+                f"Flagged only ({numbers.count(facets['flagged']['flagged'])})", key="label_flagged"
+            )
+        st.button("Refresh", key="label_refresh", on_click=_refresh, help=_REFRESH)
+    return _current()
+
+
+_REFRESH = "The order stays put while you decide; this sorts decided rows out of it."
+
+
+def _refresh() -> None:
+    st.session_state["label_version"] = st.session_state.get("label_version", 0) + 1
+
+
+def _current() -> QueueFilter:
+    state = st.session_state
+    low, high = state.get("label_range", (0.0, 1.0))
+    chosen = {name: state.get(f"label_{name}", ANY) for name in ("given", "suggested")}
+    return QueueFilter(
+        **{name: "" if value == ANY else value for name, value in chosen.items()},
+        state=state.get("label_state", STATES[0]),
+        low=low,
+        high=high,
+        text=state.get("label_text", ""),
+        flagged=state.get("label_flagged", False),
+    )
+
+
+def _queue(desk: Desk, wanted: QueueFilter) -> Queue:
+    """The rows that passed when the filter was set; the order stays put while deciding."""
+    state = st.session_state
+    version = state.get("label_version", 0)
+    asked = (str(desk.session.project.root), desk.session.run.id, wanted, version)
+    kept = state.get("label_queue")
+    if kept is None or kept[0] != asked:
+        kept = (asked, Queue(secrets.token_hex(8), desk.queue(wanted)))
+        state["label_queue"] = kept
+    return kept[1]
+
+
+with in_one_sentence():
+    page()

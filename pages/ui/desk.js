@@ -1,0 +1,358 @@
+// One row at a time, decided by keys. The browser holds the rows ahead, so that a press is answered
+// at once and always falls on the row on screen: each decision carries that row's key. Decisions
+// stay in `pending` until the server has said that they are in the database.
+// Everything that comes from data is set as textContent; nothing of it is ever read as HTML.
+
+const AHEAD = 16; // rows that should be there before they are needed
+const IMPATIENT = 1500; // milliseconds after which a missing row is asked for again
+
+function el(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function button(className, label, key, action) {
+  const node = el("button", className);
+  node.type = "button";
+  node.append(el("span", "", label));
+  if (key) {
+    node.append(el("kbd", "", key));
+    node.setAttribute("aria-keyshortcuts", key);
+  }
+  node.addEventListener("click", action);
+  return node;
+}
+
+function content(item, size, alt) {
+  if (item.image) {
+    const image = el("img", size);
+    image.src = item.image;
+    image.alt = alt;
+    return image;
+  }
+  if (item.text !== undefined) return el("p", `sentence ${size}`, item.text);
+  return el("p", "muted", `${alt}: the picture cannot be read`);
+}
+
+class Desk {
+  constructor(root) {
+    this.root = root.querySelector(".desk");
+    this.queue = null;
+    this.asked = 0;
+    this.got = 0;
+    this.retry = 0;
+    this.pending = [];
+    this.onKey = (event) => this.key(event);
+    this.onLeave = (event) => {
+      if (this.pending.length) event.preventDefault();
+    };
+    this.build();
+  }
+
+  attach() {
+    document.addEventListener("keydown", this.onKey);
+    window.addEventListener("beforeunload", this.onLeave);
+  }
+
+  detach() {
+    document.removeEventListener("keydown", this.onKey);
+    window.removeEventListener("beforeunload", this.onLeave);
+    clearTimeout(this.timer);
+  }
+
+  build() {
+    this.deciding = this.buildDeciding();
+    this.bar = el("div", "bar");
+    this.where = el("span", "where");
+    this.saved = el("span", "saved");
+    this.saved.setAttribute("role", "status");
+    this.bar.append(
+      button("quiet", "Previous", "←", () => this.move(-1)),
+      button("quiet", "Next", "→", () => this.move(1)),
+      this.undoing,
+      this.where,
+      this.saved,
+    );
+    this.problem = el("div", "problem");
+    this.problem.setAttribute("role", "alert");
+    this.item = el("section", "item");
+    this.item.setAttribute("aria-label", "The row");
+    this.evidence = el("section", "evidence");
+    this.evidence.setAttribute("aria-label", "Evidence");
+    const body = el("div", "body");
+    body.append(this.item, this.evidence);
+    this.root.replaceChildren(this.bar, this.problem, this.deciding, body);
+  }
+
+  buildDeciding() {
+    const box = el("div", "deciding");
+    this.accept = button("strong", "", "A", () => this.decide("accept"));
+    this.keep = button("", "Keep: label is right", "K", () => this.decide("keep"));
+    this.exclude = button("", "Exclude", "X", () => this.decide("exclude"));
+    this.unsure = button("", "Unsure", "U", () => this.decide("unsure"));
+    this.undoing = button("quiet", "Undo", "Z", () => this.undo());
+    this.menu = el("select");
+    this.menu.setAttribute("aria-label", "Wrong: relabel to");
+    this.menu.setAttribute("aria-keyshortcuts", "L");
+    this.menu.addEventListener("change", () => {
+      const label = this.menu.value;
+      this.menu.selectedIndex = 0;
+      this.menu.blur();
+      if (label !== "") this.decide("relabel", Number(label));
+    });
+    const menuBox = el("label", "menu");
+    menuBox.append(this.menu, el("kbd", "", "L"));
+    this.note = el("input");
+    this.note.placeholder = "Note (optional)";
+    this.note.maxLength = 4000;
+    this.note.setAttribute("aria-label", "Note, kept with the next decision");
+    this.note.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === "Escape") this.note.blur();
+    });
+    const noteBox = el("label", "menu");
+    noteBox.append(this.note, el("kbd", "", "N"));
+    box.append(this.accept, this.keep, this.exclude, this.unsure, menuBox, noteBox);
+    return box;
+  }
+
+  // The server's word: a queue, some of its rows, and which decisions are safe.
+  update(data, send) {
+    this.send = send;
+    this.data = data;
+    if (data.queue !== this.queue) {
+      this.queue = data.queue;
+      this.cards = new Map();
+      this.history = [];
+      this.cursor = data.cursor;
+      this.moved = null;
+      this.menu.replaceChildren(new Option("Wrong: relabel to …", ""));
+      data.shown.forEach((name, label) => this.menu.append(new Option(name, label)));
+    }
+    data.cards.forEach((card) => this.cards.set(card.index, this.withOwn(card)));
+    if (data.answer > this.got) this.got = data.answer;
+    const safe = new Set(data.acked);
+    this.pending = this.pending.filter((one) => !safe.has(one.id));
+    if (data.moved && data.moved.id !== this.moved) {
+      this.moved = data.moved.id;
+      if (data.moved.index !== null) this.cursor = data.moved.index;
+    }
+    this.draw();
+    this.fetch();
+  }
+
+  // A decision that is still on its way is newer than what the server knew.
+  withOwn(card) {
+    const own = this.pending.findLast((one) => one.key === card.key && !one.undo);
+    if (own) card.mine = this.word(own);
+    return card;
+  }
+
+  name(label) {
+    return label < 0 ? "none" : this.data.shown[label];
+  }
+
+  word(one) {
+    return one.verdict === "relabel" ? `relabel to ${one.new_label}` : one.verdict;
+  }
+
+  push() {
+    this.send({
+      queue: this.queue,
+      want: { n: this.asked, at: this.wanted || 0 },
+      got: this.got,
+      cursor: this.cursor,
+      retry: this.retry,
+      pending: this.pending,
+    });
+  }
+
+  // Ask for rows that are not here yet, once; again if the answer went astray.
+  fetch() {
+    const end = Math.min(this.data.total, this.cursor + AHEAD);
+    let first = this.cursor;
+    while (first < end && this.cards.has(first)) first += 1;
+    clearTimeout(this.timer);
+    if (first >= end) return;
+    const waiting = this.asked > this.got && this.wanted === first;
+    if (!waiting) {
+      this.wanted = first;
+      this.asked = Math.max(this.asked, this.got) + 1;
+      this.push();
+    }
+    this.timer = setTimeout(() => {
+      this.wanted = null;
+      this.fetch();
+    }, IMPATIENT);
+  }
+
+  move(step) {
+    const to = this.cursor + step;
+    if (to < 0 || to > this.data.total) return;
+    this.cursor = to;
+    this.draw();
+    this.fetch();
+  }
+
+  decide(verdict, label) {
+    const card = this.cards.get(this.cursor);
+    if (!card) return;
+    if (verdict === "accept") {
+      if (card.suggested === card.given) return;
+      verdict = "relabel";
+      label = card.suggested;
+    }
+    if (verdict === "relabel" && label === card.given) verdict = "keep";
+    const new_label = verdict === "relabel" ? this.data.classes[label] : null;
+    const one = { id: crypto.randomUUID(), key: card.key, verdict, new_label, note: this.note.value };
+    this.note.value = "";
+    this.pending.push(one);
+    this.history.push({ id: one.id, index: this.cursor, before: card.mine });
+    card.mine = this.word(one);
+    this.cursor = Math.min(this.cursor + 1, this.data.total);
+    this.draw();
+    this.push();
+    this.fetch();
+  }
+
+  undo() {
+    const last = this.history.pop();
+    if (!last && !this.data.undoable) return;
+    const one = { id: crypto.randomUUID(), undo: true, of: last ? last.id : "" };
+    this.pending.push(one);
+    if (last) {
+      const card = this.cards.get(last.index);
+      if (card) card.mine = last.before;
+      this.cursor = last.index;
+    }
+    this.draw();
+    this.push();
+    this.fetch();
+  }
+
+  key(event) {
+    const target = event.composedPath()[0];
+    const typing = ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable;
+    const dialog = document.querySelector('[role="dialog"]');
+    if (typing || dialog || event.ctrlKey || event.metaKey || event.altKey) return;
+    const actions = {
+      a: () => this.decide("accept"),
+      k: () => this.decide("keep"),
+      x: () => this.decide("exclude"),
+      u: () => this.decide("unsure"),
+      z: () => this.undo(),
+      l: () => this.menu.focus(),
+      n: () => this.note.focus(),
+      arrowleft: () => this.move(-1),
+      arrowright: () => this.move(1),
+    };
+    const action = actions[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    // A key that is held down leafs through rows; it must not decide them.
+    if (event.repeat && !event.key.startsWith("Arrow")) return;
+    action();
+  }
+
+  draw() {
+    const { total } = this.data;
+    const card = this.cards.get(this.cursor);
+    const done = this.cursor >= total;
+    this.where.textContent = done ? `End of ${total.toLocaleString("en")} rows`
+      : `${(this.cursor + 1).toLocaleString("en")} of ${total.toLocaleString("en")}, most suspicious first`;
+    const waiting = this.pending.length;
+    const failed = Object.values(this.data.failed);
+    this.saved.textContent = waiting && !failed.length ? `saving ${waiting} …` : waiting ? "" : "all decisions saved";
+    this.problem.replaceChildren();
+    if (failed.length) {
+      this.problem.append(el("span", "", `Not saved: ${failed[0]} `));
+      this.problem.append(button("", `Try ${waiting} again`, "", () => {
+        this.retry += 1;
+        this.push();
+      }));
+    }
+    this.root.dataset.row = card ? card.key : "";
+    this.root.dataset.loaded = this.cards.size;
+    this.deciding.inert = !card;
+    this.undoing.disabled = !this.history.length && !this.data.undoable;
+    if (!card) {
+      this.item.replaceChildren(el("p", "muted", done ? this.data.empty : "Loading …"));
+      this.evidence.replaceChildren();
+      return;
+    }
+    this.drawItem(card);
+    this.drawEvidence(card);
+  }
+
+  drawItem(card) {
+    const labels = el("div", "labels");
+    const given = el("div");
+    given.append(el("span", "muted", "Given label"), el("strong", "", this.name(card.given)), el("span", "number", card.p_given));
+    const suggested = el("div");
+    const differs = card.suggested !== card.given;
+    suggested.append(
+      el("span", "muted", "Suggested label"),
+      el("strong", "", differs ? this.name(card.suggested) : "the same"),
+      el("span", "number", differs ? card.p_suggested : ""),
+    );
+    labels.append(given, suggested);
+    const facts = el("dl");
+    for (const fact of card.facts) {
+      const name = el("dt", "", fact.name);
+      name.title = fact.help;
+      facts.append(name, el("dd", "", fact.value));
+    }
+    const parts = [content(card, "large", `Training row ${card.id}`), labels];
+    if (card.mine) parts.push(el("p", "mine", `You said: ${card.mine}`));
+    for (const word of card.others) parts.push(el("p", "muted", word));
+    if (card.twin) parts.push(el("p", "muted", card.twin));
+    parts.push(el("p", "muted small", `id ${card.id}`), facts);
+    this.item.replaceChildren(...parts);
+    this.accept.firstChild.textContent = differs ? `Wrong: relabel to ${this.name(card.suggested)}` : "No other label suggested";
+    this.accept.disabled = !differs;
+  }
+
+  drawEvidence(card) {
+    const sides = [
+      ["Speaks for the given label", this.name(card.given), card.given_support],
+      [
+        card.suggested !== card.given ? "Speaks for the suggested label" : "Speaks for the next likely label",
+        this.name(card.alternative),
+        card.other_support,
+      ],
+    ].map(([title, label, rows]) => {
+      const side = el("div", "side");
+      const heading = el("h4", "", `${title}: `);
+      heading.append(el("strong", "", label));
+      side.append(heading);
+      const list = el("ol", rows.length && rows[0].image ? "pictures" : "");
+      for (const row of rows) {
+        const line = el("li");
+        line.append(content(row, "small-picture", `Training row ${row.id}, labelled ${row.label}`));
+        const caption = el("p", "muted small");
+        caption.append(el("strong", "", row.label), ` helpful ${row.score}`);
+        line.append(caption);
+        list.append(line);
+      }
+      side.append(rows.length ? list : el("p", "muted", "No training row."));
+      return side;
+    });
+    this.evidence.replaceChildren(...sides);
+  }
+}
+
+const desks = new WeakMap();
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  let desk = desks.get(parentElement);
+  if (!desk) {
+    desk = new Desk(parentElement);
+    desks.set(parentElement, desk);
+  }
+  desk.detach();
+  desk.attach();
+  desk.update(data, (value) => setStateValue("client", value));
+  return () => desk.detach();
+}

@@ -1,0 +1,92 @@
+"""The triage desk under quick fingers: every decision falls on the row that was on screen."""
+
+import pytest
+from browser import chromium, needs_chromium, server, settled
+
+from influence_core.store.project import Project
+from influence_core.store.review_state import ReviewState
+from influence_core.store.reviews import open_reviews
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+VERDICTS = {"a": "relabel", "k": "keep", "x": "exclude", "u": "unsure"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("desk") / "home"
+
+
+@pytest.fixture(scope="module")
+def url(home):
+    with server(home) as address:
+        yield address
+
+
+def words(home, sample):
+    """Key to verdict and new label, as the database has them."""
+    store = open_reviews(Project.open(home / sample))
+    state = ReviewState()
+    state.catch_up(store)
+    store.close()
+    return {
+        f"{key:016x}": (word.outcome, word.new_label) for key, word in state.all_effective().items()
+    }
+
+
+def ready(page, rows):
+    """So many rows are loaded, and the first is on screen."""
+    page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+    page.locator(f".desk[data-loaded='{rows}']").wait_for()
+
+
+def test_twenty_quick_presses_decide_twenty_rows_that_were_on_screen(url, home):
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=fashion")
+        ready(page, 32)
+        pressed = {}
+        desk = page.locator(".desk")
+        for i in range(20):
+            letter = "akxu"[i % 4]
+            key = desk.get_attribute("data-row")
+            suggested = page.locator(".labels strong").nth(1).inner_text()
+            pressed[key] = (VERDICTS[letter], suggested if letter == "a" else None)
+            page.keyboard.press(letter)
+        page.get_by_text("all decisions saved").wait_for()
+        assert len(pressed) == 20
+        assert words(home, "fashion") == pressed
+        for _ in range(3):
+            page.keyboard.press("z")
+        page.get_by_text("all decisions saved").wait_for()
+        assert page.locator(".where").inner_text().startswith("18 of")
+        assert words(home, "fashion") == dict(list(pressed.items())[:17])
+        # Nothing is taken for a decision while somebody types a note.
+        page.keyboard.press("n")
+        page.keyboard.type("axk")
+        assert page.locator(".where").inner_text().startswith("18 of")
+        assert page.outside == []
+
+
+def test_a_reload_goes_on_where_the_database_is_and_bulk_is_one_step(url, home):
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=reviews")
+        ready(page, 32)
+        assert page.locator(".where").inner_text().startswith("1 of 6,000,")
+        page.keyboard.press("k")
+        page.get_by_text("all decisions saved").wait_for()
+        page.reload()
+        ready(page, 32)
+        assert len(words(home, "reviews")) == 1
+        assert page.locator(".where").inner_text().startswith("1 of 5,999,")
+        page.get_by_text("Many at a time").click()
+        page.get_by_text("This page (48)").click()
+        page.get_by_role("button", name="Review and save").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("of 48 rows").wait_for()
+        dialog.get_by_role("button", name="Save").click()
+        dialog.wait_for(state="detached")
+        settled(page)
+        assert len(words(home, "reviews")) > 40
+        page.get_by_role("button", name="Undo my last step").click()
+        settled(page)
+        page.get_by_text("(1 can be undone)").wait_for()
+        assert len(words(home, "reviews")) == 1
