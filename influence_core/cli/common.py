@@ -23,7 +23,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from influence_core.errors import CancelledError, StoreError, TurnoverError
-from influence_core.jobs.report import at_work, job_folder, job_progress, keep_error, watching
+from influence_core.jobs.report import (
+    at_work,
+    job_folder,
+    job_progress,
+    keep_error,
+    watching_runner,
+)
 from influence_core.jobs.report import keep_result as keep_result  # noqa: PLC0414  (verbs use it)
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.names import projects_home
@@ -142,9 +148,8 @@ def stoppable() -> Iterator[threading.Event]:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 stack.callback(signal.signal, number, signal.signal(number, stop))
-        folder = job_folder()
-        if folder is not None:
-            stack.enter_context(watching(folder, cancel))
+        if job_folder() is not None:
+            stack.enter_context(watching_runner(cancel))
         yield cancel
 
 

@@ -114,14 +114,14 @@ class ProgressFile:
 
 
 @contextmanager
-def watching(folder: Path, cancel: threading.Event) -> Iterator[None]:
-    """Set `cancel` when the job's cancel flag appears, or when its runner is dead."""
+def watching_runner(cancel: threading.Event) -> Iterator[None]:
+    """Set `cancel` when the runner is dead: nobody would write the ending or pass on a cancel."""
     ended = threading.Event()
     runner = os.getppid()
 
     def watch() -> None:
         while not ended.wait(WATCH_SECONDS):
-            if files.wants_cancel(folder) or os.getppid() != runner:
+            if os.getppid() != runner:
                 cancel.set()
                 return
 
