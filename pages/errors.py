@@ -9,11 +9,11 @@ from influence_core.workflow.session import Session
 from pages.ui import content, numbers
 from pages.ui.confusion import confusion
 from pages.ui.explained import explained
+from pages.ui.filters import filter_bar, from_address
 from pages.ui.own import own_item_box
 from pages.ui.shell import in_one_sentence, need_session, plain
 
 PAGE = 24
-ANY = "any"
 
 
 def page() -> None:
@@ -70,34 +70,8 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
     with left:
         confusion(session.classes, table)
     with right:
-        _list(session, split, _filtered(session, wrong))
-
-
-def _filtered(session: Session, wrong: pd.DataFrame) -> pd.DataFrame:
-    """Two class menus; a click on the confusion matrix sets both."""
-    options = [ANY, *session.classes]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        true = st.selectbox("True class", options, key="true", bind="query-params", width=200)
-        predicted = st.selectbox(
-            "Predicted class", options, key="pred", bind="query-params", width=200
-        )
-        if true != ANY:
-            wrong = wrong[wrong["label"] == true]
-        if predicted != ANY:
-            wrong = wrong[wrong["predicted"] == predicted]
-        st.button(
-            "Clear",
-            key="clear",
-            on_click=_clear_filters,
-            disabled=true == ANY and predicted == ANY,
-        )
-        st.caption(f"**{numbers.count(len(wrong))}** items")
-    return wrong
-
-
-def _clear_filters() -> None:
-    st.session_state["true"] = ANY
-    st.session_state["pred"] = ANY
+        data = session.project.dataset.split(split)
+        _list(session, split, filter_bar(session.classes, wrong, data))
 
 
 def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
@@ -136,17 +110,9 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         st.error(plain(str(error)))
         st.button("All errors", key="back", on_click=_open, args=(None,))
         return
-    _step_buttons(_apply_filters(wrong), key)
+    data = session.project.dataset.split(split)
+    _step_buttons(from_address(session.classes).narrow(wrong, data), key)
     explained(session, item)
-
-
-def _apply_filters(wrong: pd.DataFrame) -> pd.DataFrame:
-    """The list as it was filtered when the item was opened, so that next means next there."""
-    for column, name in (("label", "true"), ("predicted", "pred")):
-        chosen = st.session_state.get(name) or st.query_params.get(name) or ANY
-        if chosen != ANY:
-            wrong = wrong[wrong[column] == chosen]
-    return wrong
 
 
 def _step_buttons(wrong: pd.DataFrame, key: int) -> None:

@@ -1,35 +1,51 @@
 """The confusion matrix, and what a click on it means."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.ui.filters import choose
+
 # Pale enough at both ends that the counts stay readable on it, in the light and the dark theme.
 SCALE = [[0, "rgba(217, 119, 6, 0)"], [1, "rgba(217, 119, 6, 0.75)"]]
 MARKERS = 4_000  # clickable cells at most; the fullest come first
+MOST = 40  # classes in one picture; of more, those with the most errors
 
 
 def confusion(classes: tuple[str, ...], table: pd.DataFrame) -> None:
-    """Draw it; a click on a cell sets the filters `true` and `pred`."""
+    """Draw it; a click on a cell sets the filters of both classes."""
     known = table[table["label_number"] >= 0]
     size = len(classes)
     counts = np.zeros((size, size), dtype=np.int64)
     np.add.at(counts, (known["label_number"], known["predicted_number"]), 1)
+    shown = most_confused(counts)
     st.plotly_chart(
-        figure(classes, counts),
+        figure(tuple(classes[c] for c in shown), counts[np.ix_(shown, shown)]),
         key="confusion",
-        on_select=lambda: _clicked(classes),
+        on_select=lambda: _clicked([classes[c] for c in shown], classes),
         selection_mode="points",
         config={"displayModeBar": False},
         alt="Confusion matrix: true class by predicted class, number of items",
     )
-    st.caption("Rows are true classes, columns predictions. Click a cell to filter the list.")
+    part = "" if len(shown) == size else f" The {len(shown)} of {size} classes with most errors."
+    st.caption(
+        f"Rows are true classes, columns predictions. Click a cell to filter the list.{part}"
+    )
+
+
+def most_confused(counts: np.ndarray, most: int = MOST) -> np.ndarray:
+    """Class numbers, ascending: all, or the `most` with the most errors to or from them."""
+    wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+    return np.sort(np.argsort(-wrong, kind="stable")[:most])
 
 
 def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
     """Errors coloured by share of their true class, the diagonal left pale."""
     names = [_short(c) for c in classes]
+    side = 30 if len(classes) <= 15 else max(8, 450 // len(classes))  # pixels of a cell, about
     row_sums = counts.sum(1, keepdims=True)
     share = counts / np.maximum(row_sums, 1)
     errors = np.where(np.eye(len(classes), dtype=bool), np.nan, share)
@@ -56,7 +72,7 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
         mode="markers+text" if len(classes) <= 20 else "markers",
         text=[str(n) for n in numbers],
         textfont={"size": 11},
-        marker={"symbol": "square", "size": 30, "opacity": 0.02},
+        marker={"symbol": "square", "size": side, "opacity": 0.02},
         customdata=np.stack([rows, columns], axis=1),
         hovertext=[
             f"{names[r]} → {names[c]}: {n}" for r, c, n in zip(rows, columns, numbers, strict=True)
@@ -77,12 +93,13 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
     return out
 
 
-def _clicked(classes: tuple[str, ...]) -> None:
+def _clicked(shown: Sequence[str], classes: Sequence[str]) -> None:
     points = st.session_state["confusion"]["selection"]["points"]
     if points:
         row, column = points[0]["customdata"]
-        st.session_state["true"] = classes[int(row)]
-        st.session_state["pred"] = classes[int(column)]
+        choose([shown[int(row)]], [shown[int(column)]], classes)
+    else:  # a double click takes the choice back
+        choose([], [], classes)
 
 
 def _short(name: str, length: int = 18) -> str:

@@ -1,32 +1,10 @@
 """The Errors page without a browser: Streamlit's own test runner on the shipped samples."""
 
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
+from errors_page import start, worst
 
 from influence_core.store.project import Project, install_samples, projects_home
-from influence_core.workflow.explain import misclassified
 from influence_core.workflow.samples import sample_root
-from influence_core.workflow.session import open_session
-
-APP = Path(__file__).resolve().parents[2] / "app.py"
-TEXTS = {"reviews": "text", "fashion": "image"}
-
-
-def start(item=None, **switches):
-    """The page with these switches; widgets read the address bar in a real browser only."""
-    test = AppTest.from_file(str(APP), default_timeout=60)
-    for name, value in switches.items():
-        test.session_state[name] = value
-    if item is not None:
-        test.query_params["item"] = item
-    return test.run()
-
-
-def worst(name):
-    session = open_session(Project.open(sample_root() / name))
-    return session, misclassified(session, "test")
 
 
 @pytest.mark.parametrize("name", ["fashion", "reviews"])
