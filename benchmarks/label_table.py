@@ -53,11 +53,9 @@ def cross_validated(task: Task) -> np.ndarray:
     fold = np.random.default_rng(0).permutation(np.arange(n) % FOLDS)
     out = np.empty((n, task.classes), dtype=np.float32)
     for k in range(FOLDS):
-        # The rows left out weigh nothing; two groups, because one group would stop early by them.
-        weights = torch.from_numpy(np.repeat((fold != k)[:, None], 2, axis=1).astype(np.float32))
-        config = task.head(members=8)
-        fit = fit_heads(replace(task.rows, weights=weights), config, task.training())
-        head = HeadWeights(fit.W1[:8], fit.b1[:8], fit.W2[:8], config)
+        weights = torch.from_numpy((fold != k)[:, None].astype(np.float32))
+        fit = fit_heads(replace(task.rows, weights=weights), task.head(), task.training())
+        head = HeadWeights(fit.W1, fit.b1, fit.W2, fit.config)
         out[fold == k] = head.proba(torch.from_numpy(task.X[fold == k])).numpy()
     return out
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.process import Ready
 from benchmarks.task import Task
 from influence_core.evaluation.retrain import label_losses, random_halves, retrain
 from influence_core.influence import ESTIMATORS
@@ -14,31 +15,33 @@ from influence_core.influence.sides import both_sides
 from influence_core.training.heads import fit_heads
 
 
-def run(task: Task, width: int = 256) -> tuple[Evidence, Targets]:
+def trained(task: Task, members: int, width: int) -> tuple[Evidence, HeadWeights]:
     """One turn-over run, as a project trains it."""
     rows = task.rows
-    fit = fit_heads(rows, task.head(width=width), task.training())
+    fit = fit_heads(rows, task.head(members, width), task.training())
     head = HeadWeights(fit.W1, fit.b1, fit.W2, fit.config)
     flipped = both_sides(rows.features, rows.labels, rows.keys, head).flipped
     evidence = Evidence(rows.features, rows.labels, rows.keys, torch.from_numpy(flipped), head)
-    x = torch.from_numpy(task.Xt)
-    return evidence, Targets(x, torch.from_numpy(task.yt), head.proba(x))
+    return evidence, head
 
 
-def estimator(task: Task, name: str, width: int = 256) -> tuple[np.ndarray, float, float]:
-    """Scores (T, N), set-up seconds (training included), seconds per target."""
+def estimator(task: Task, name: str, members: int = 16, width: int = 256) -> Ready:
+    """An entry of our registry, with its default settings."""
     start = time.perf_counter()
-    evidence, targets = run(task, width)
+    evidence, head = trained(task, members, width)
+    done = time.perf_counter()
     prepared = ESTIMATORS[name].prepare(evidence)
-    setup = time.perf_counter() - start
-    one = Targets(targets.features[:1], targets.labels[:1], targets.proba[:1])
-    prepared.query(one).scores(slice(0, 64))  # compilation is not counted
-    start = time.perf_counter()
-    scores = prepared.query(targets).scores(slice(0, len(evidence))).scores.numpy()
-    return scores, setup, (time.perf_counter() - start) / len(targets)
+    setup = time.perf_counter() - done
+
+    def score(which: slice) -> np.ndarray:
+        x = torch.from_numpy(task.Xt[which])
+        targets = Targets(x, torch.from_numpy(task.yt[which]), head.proba(x))
+        return prepared.query(targets).scores(slice(0, len(evidence))).scores.numpy()
+
+    return Ready(score, done - start, setup)
 
 
-def datamodel(task: Task) -> tuple[np.ndarray, float, float]:
+def datamodel(task: Task) -> Ready:
     """Ridge regression of the loss on membership, from as many other retrainings as the truth."""
     from sklearn.linear_model import RidgeCV
 
@@ -51,13 +54,14 @@ def datamodel(task: Task) -> tuple[np.ndarray, float, float]:
         torch.from_numpy(task.Xt),
     )
     losses = label_losses(seen, task.yt)
-    setup = time.perf_counter() - start
-    start = time.perf_counter()
+    training = time.perf_counter() - start
     membership = weights.numpy().T.astype(np.float64)
-    scores = np.stack(
-        [
-            -RidgeCV(alphas=np.logspace(-1, 4, 11)).fit(membership, losses[:, t]).coef_
-            for t in range(len(task.yt))
+
+    def score(which: slice) -> np.ndarray:
+        fits = [
+            RidgeCV(alphas=np.logspace(-1, 4, 11)).fit(membership, losses[:, t])
+            for t in range(len(task.yt))[which]
         ]
-    )
-    return scores, setup, (time.perf_counter() - start) / len(task.yt)
+        return np.stack([-fit.coef_ for fit in fits])
+
+    return Ready(score, training, 0.0)

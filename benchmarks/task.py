@@ -54,6 +54,19 @@ class Task:
         """As many epochs as the run kept."""
         return HeadTraining(epochs=self.epochs, seed=seed)
 
+    def small(self, rows: int = 128) -> "Task":
+        """A few rows, two targets, subsets and one epoch, to try a method on."""
+        return replace(
+            self,
+            X=self.X[:rows],
+            labels=self.labels[:rows],
+            keys=self.keys[:rows],
+            Xt=self.Xt[:2],
+            yt=self.yt[:2],
+            epochs=1,
+            weights=self.weights[:rows, :16],
+        )
+
 
 def raw(X: np.ndarray) -> Standardised:
     """Rows that are standardised already."""
