@@ -55,14 +55,14 @@ class Task:
         return HeadTraining(epochs=self.epochs, seed=seed)
 
     def small(self, rows: int = 128) -> "Task":
-        """A few rows, two targets, subsets and one epoch, to try a method on."""
+        """A few rows, targets and subsets and one epoch, to try a method on."""
         return replace(
             self,
             X=self.X[:rows],
             labels=self.labels[:rows],
             keys=self.keys[:rows],
-            Xt=self.Xt[:2],
-            yt=self.yt[:2],
+            Xt=self.Xt[:8],
+            yt=self.yt[:8],
             epochs=1,
             weights=self.weights[:rows, :16],
         )
