@@ -105,7 +105,7 @@ def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") ->
             "id": name,
             "title": title,
             "arguments": list(arguments),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
             "who": who or _user(),
         }
         write_json(made / "job.json", card)
@@ -117,8 +117,9 @@ def jobs(root: Path) -> list[Job]:
     """All jobs of this project, newest first; folders that are no jobs are passed over."""
     parent = root / files.JOBS
     names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
-    found = (_look(root, name) for name in sorted(names, reverse=True) if name[:1].isdigit())
-    return [job for job in found if job is not None]
+    looked = (_look(root, name) for name in names if name[:1].isdigit())
+    found = [job for job in looked if job is not None]
+    return sorted(found, key=lambda job: (job.created, job.id), reverse=True)
 
 
 def find(root: Path, job_id: str) -> Job:

@@ -124,7 +124,7 @@ def _buttons(job: Job, place: str) -> None:
                 # The menus in the sidebar follow; see shell.
                 st.session_state[f"open_{what}"] = str(made)
                 st.rerun(scope="app")
-        with st.popover("Log", key=f"log_{key}"):
+        with st.popover("Log", key=f"log_{key}", type="tertiary"):
             st.code(log_tail(job, LOG_BYTES) or "Nothing yet", language=None, wrap_lines=True)
     if "evaluation" in job.result:
         st.page_link("pages/trust.py", label="See the result")
@@ -141,7 +141,7 @@ def _try(action: Callable[[Job], object], job: Job) -> None:
 
 def _all(roots: Sequence[Path]) -> list[Job]:
     found = [job for root in roots for job in jobs(root)]
-    return sorted(found, key=lambda job: job.id, reverse=True)
+    return sorted(found, key=lambda job: (job.created, job.id), reverse=True)
 
 
 def _root(project: Project | Path) -> Path:
