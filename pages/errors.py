@@ -66,12 +66,13 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         f"{numbers.count(known)} items wrong ({numbers.percent(len(wrong) / known, 1)}) · "
         "worst first: least probability of the true label"
     )
-    left, right = st.columns([2, 3], gap="medium")
-    with left:
-        confusion(session.classes, table)
-    with right:
-        data = session.project.dataset.split(split)
-        _list(session, split, filter_bar(session.classes, wrong, data))
+    data = session.project.dataset.split(split)
+    with st.grid(columns="auto", min_column_width=420, gap="medium"):
+        with st.container():
+            confusion(session.classes, table)
+        with st.container():
+            passed = filter_bar(session.classes, wrong, data)
+    _list(session, split, passed)
 
 
 def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:

@@ -73,7 +73,8 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
         text=[str(n) for n in numbers],
         textfont={"size": 11},
         marker={"symbol": "square", "size": side, "opacity": 0.02},
-        customdata=np.stack([rows, columns], axis=1),
+        # A list: of an array the browser gives back a mapping, not the two numbers.
+        customdata=np.stack([rows, columns], axis=1).tolist(),
         hovertext=[
             f"{names[r]} → {names[c]}: {n}" for r, c, n in zip(rows, columns, numbers, strict=True)
         ],
@@ -85,8 +86,13 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
     out.update_layout(
         height=min(560, 140 + 34 * len(classes)),
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        xaxis={"type": "category", "title": "predicted", "side": "bottom"},
-        yaxis={"type": "category", "title": "true", "autorange": "reversed"},
+        xaxis={"type": "category", "title": "predicted", "showgrid": False},
+        yaxis={
+            "type": "category",
+            "title": "true",
+            "autorange": "reversed",
+            "showgrid": False,
+        },
         clickmode="event+select",
         dragmode=False,
     )

@@ -118,10 +118,12 @@ def filter_bar(classes: Sequence[str], table: pd.DataFrame, split: Split) -> pd.
             "Search", key=f"{_STATE}text", placeholder="part of the sentence" if text else
             "part of the id", max_chars=MOST_TEXT, on_change=_changed, width=220,
         )  # fmt: skip
-        passed = wanted.narrow(table, split)
-        st.button("Clear", key="clear", on_click=clear, disabled=wanted == ItemFilter())
-        of = "" if len(passed) == len(table) else f" of {numbers.count(len(table))}"
-        st.caption(f"**{numbers.count(len(passed))}**{of} items")
+    passed = wanted.narrow(table, split)
+    of = "" if len(passed) == len(table) else f" of {numbers.count(len(table))}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.caption(f"**{numbers.count(len(passed))}**{of} items", width="content")
+        if wanted != ItemFilter():
+            st.button("Clear filters", key="clear", on_click=clear, type="tertiary")
     return passed
 
 
@@ -155,7 +157,7 @@ def _classes(label: str, part: str, classes: Sequence[str], counts: dict[str, in
     if len(classes) <= MOST_CHIPS:
         st.pills(
             label, classes, selection_mode="multi", key=f"{_STATE}{part}", on_change=_changed,
-            format_func=_named(counts, plain),
+            format_func=_named(counts, plain), wrap=True,
         )  # fmt: skip
     else:
         st.multiselect(

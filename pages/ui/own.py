@@ -15,7 +15,9 @@ def own_item_box(session: Session) -> None:
     """The box; nothing happens until something is given."""
     text = session.project.dataset.modality == "text"
     what = "sentence" if text else "image"
-    with st.expander(f"Explain a {what} of your own", icon=":material/edit_note:"):
+    with st.expander(
+        f"Explain {'a' if text else 'an'} {what} of your own", icon=":material/edit_note:"
+    ):
         with st.form("own", border=False):
             given = _field(text)
             label = st.selectbox("Its true label", [UNKNOWN, *session.classes], key="own_label")
