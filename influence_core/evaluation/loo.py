@@ -7,6 +7,7 @@ thousands moves a head very little, so the spread over members stands beside the
 
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +34,14 @@ def leave_one_out(
     targets: Targets,
     positions: npt.NDArray[np.int64],
     *,
+    keep: Path | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> LeaveOneOut:
     """Retrain without each row of `positions`, (k,).
+
+    Args:
+        keep: file for finished retrainings, see `retrain`.
 
     Raises:
         DataError: no position is given.
@@ -47,7 +52,13 @@ def leave_one_out(
     rows, config = recipe.rows, recipe.config
     grouped = replace(rows, weights=without(len(rows.labels), removed))
     seen = retrain(
-        grouped, config, recipe.training, targets.features, progress=progress, cancel=cancel
+        grouped,
+        config,
+        recipe.training,
+        targets.features,
+        keep=keep,
+        progress=progress,
+        cancel=cancel,
     )
     labels = targets.labels.cpu().numpy()
     losses = -seen[:, :, np.arange(len(labels)), labels]  # (1 + k, E, T)

@@ -122,6 +122,7 @@ class Estimator:
     source: str
     has_stderr: bool
     prepare: Prepare
+    needs_head: bool = False  # reads masks or weights of a turn-over head
 
 
 def need_head(evidence: Evidence, name: str) -> HeadWeights:

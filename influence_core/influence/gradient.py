@@ -81,4 +81,5 @@ GRADIENT = Estimator(
     source="TracIn: Pruthi et al. 2020; last layer as in Yeh et al. 2022",
     has_stderr=True,
     prepare=prepare,
+    needs_head=True,
 )

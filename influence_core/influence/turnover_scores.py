@@ -174,4 +174,5 @@ TURNOVER = Estimator(
     source="Kobayashi et al. 2020, eq. 8",
     has_stderr=True,
     prepare=prepare,
+    needs_head=True,
 )

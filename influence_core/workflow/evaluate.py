@@ -4,8 +4,9 @@ Stages, each optional: `lds` (estimators against retrainings on random halves, w
 ceiling; settings and the default estimator are chosen here), `removal` (take the most helpful rows
 away), `loo` (leave one out), `planted` (flip labels and find them), `null` (fresh keys through the
 significance test) and `isolation` (the audit). Tables are stored with the run, what follows from
-them with the project (`store.evaluations`). Finished retrainings are kept beside the run, so a
-stopped evaluation goes on where it was.
+them with the project (`store.evaluations`). Both are written after each stage, and finished
+retrainings are kept beside the run, so an evaluation that was stopped or killed goes on where it
+was. A whole network is not retrained: a head on its features is (`stand_in`).
 """
 
 import threading
@@ -22,12 +23,13 @@ from influence_core.evaluation.null_control import null_control
 from influence_core.evaluation.planted import planted_noise
 from influence_core.evaluation.removal import most_helpful, removal_curves
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.combined import PARTS
+from influence_core.influence.base import need_head
 from influence_core.progress import ProgressFn, check_cancel
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation, write_evaluation
 from influence_core.turnover.audit import audit
 from influence_core.turnover.head import TurnoverHead
 from influence_core.workflow.evaluate_lds import measure_lds
+from influence_core.workflow.evaluation_stop import finished_stages, forget_stop, note_finished
 from influence_core.workflow.evaluation_work import (
     STAGES,
     EvaluateOptions,
@@ -75,10 +77,22 @@ def evaluate(
         work.estimator, work.reason = before.estimator, before.reason
         work.settings, work.figures = dict(before.settings), dict(before.figures)
         work.lamps = dict(before.lamps)
+    done = finished_stages(work)
     for stage in STAGES:
-        if stage in options.what:
+        if stage in options.what and stage not in done:
             check_cancel(cancel)
             _STAGES[stage](work)
+            _keep(work)
+            done.append(stage)
+            note_finished(work, done)
+    record = _keep(work)
+    forget_stop(work)
+    return EvaluationReport(record, work.tables)
+
+
+def _keep(work: Work) -> EvaluationRecord:
+    """Write what has been found so far: tables with the run, conclusions with the project."""
+    session = work.session
     for name, table in work.tables.items():
         session.run.add_table(f"eval-{name}", table)
     record = EvaluationRecord(
@@ -93,14 +107,14 @@ def evaluate(
     write_evaluation(session.project.root, record)
     if work.estimator:
         session.project.with_settings(default_estimator=work.estimator)
-    return EvaluationReport(record, work.tables)
+    return record
 
 
 def _removal(work: Work) -> None:
     some = some_targets(work, _REMOVAL_TARGETS)
     n = len(work.session.evidence)
     rankings = {}
-    for name in PARTS:
+    for name in work.parts:
         prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
         rankings[name] = most_helpful(prepared.query(some), n, 160)
     points = removal_curves(
@@ -127,9 +141,13 @@ def _loo(work: Work) -> None:
     order = scores.argsort(axis=1, kind="stable")
     ends = np.concatenate([order[:, : _LOO_ROWS // 2], order[:, -(_LOO_ROWS // 2) :]], axis=1)
     positions = np.unique(ends)
-    members = work.session.head.config.members
     found = leave_one_out(
-        work.recipe(0, members), some, positions, progress=work.tell("loo"), cancel=work.cancel
+        work.recipe(0, None),
+        some,
+        positions,
+        keep=work.folder / "loo.npy",
+        progress=work.tell("loo"),
+        cancel=work.cancel,
     )
     column = {int(p): i for i, p in enumerate(positions)}
     train = work.session.project.dataset.train
@@ -148,8 +166,7 @@ def _loo(work: Work) -> None:
 
 
 def _planted(work: Work) -> None:
-    members = work.session.head.config.members
-    r = work.recipe(3, members)
+    r = work.recipe(3, None)
     found = planted_noise(
         r.rows,
         r.config,
@@ -166,6 +183,9 @@ def _planted(work: Work) -> None:
 
 
 def _null(work: Work) -> None:
+    if work.session.evidence.head is None:  # the turn-over estimator scores a head's masks only
+        work.lamps.pop("null", None)
+        return
     found = null_control(work.session.evidence, work.targets)
     work.figures |= {"null_false_alarms": found.false_alarms, "null_signal": found.signal}
     work.figures["null_calls"] = found.calls
@@ -184,7 +204,8 @@ def _isolation(work: Work) -> None:
     if stored and "isolated" in stored:
         share = float(stored["isolated"])
     else:
-        head, evidence = work.session.head, work.session.evidence
+        evidence = work.session.evidence
+        head = need_head(evidence, "isolation")
         model = TurnoverHead(head.config)
         model.load_state_dict({name: getattr(head, name).cpu() for name in ("W1", "b1", "W2")})
         rows = torch.arange(min(8, len(evidence)))

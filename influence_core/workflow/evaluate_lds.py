@@ -17,9 +17,10 @@ from influence_core.evaluation.choose import STRENGTHS, choose_strength, fit_ble
 from influence_core.evaluation.lds import Array, Interval, lds, noise_ceiling, subset_sums
 from influence_core.evaluation.retrain import label_losses, random_halves, retrain
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.combined import COMBINED, PARTS, score_size
+from influence_core.influence.combined import COMBINED, score_size
 from influence_core.progress import Progress, check_cancel
 from influence_core.workflow.evaluation_work import Work
+from influence_core.workflow.stand_in import SENTENCE
 
 TUNED = ("flipped-ridge", "flipped-kernel")
 CEILING = "ceiling"
@@ -58,7 +59,7 @@ def _score_estimators(
     seconds: dict[str, float] = {}
     sums: dict[str, Array] = {}
     n = len(work.session.evidence)
-    for name in PARTS:
+    for name in work.parts:
         if work.progress:
             work.progress(Progress("score", len(found), len(ESTIMATORS), name))
         check_cancel(work.cancel)
@@ -123,4 +124,6 @@ def _choose_default(work: Work, found: Mapping[str, Array]) -> None:
     best, second = ranked[0], ranked[1]
     work.estimator = best
     work.reason = f"LDS {means[best]}, next best {second} {means[second].mean:.2f}"
+    if work.session.evidence.head is None:
+        work.reason += f". {SENTENCE}"
     work.figures["lds"] = means[best].mean

@@ -14,9 +14,11 @@ from influence_core.errors import DataError, ModelError
 from influence_core.evaluation.retrain import Recipe
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Query, Settings, Targets
+from influence_core.influence.combined import PARTS
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.heads import Rows
 from influence_core.workflow.session import Session
+from influence_core.workflow.stand_in import stand_in
 
 STAGES = ("lds", "removal", "loo", "planted", "null", "isolation")
 
@@ -77,8 +79,14 @@ class Work:
         """Where finished retrainings are kept."""
         return self.session.run.folder / "retrainings"
 
-    def recipe(self, number: int, members: int = 1) -> Recipe:
-        """The run's own training with one member and a start and order of its own."""
+    @property
+    def parts(self) -> list[str]:
+        """Single estimators that this run can serve: a whole network has no head to read."""
+        headless = self.session.evidence.head is None
+        return [name for name, e in PARTS.items() if not (headless and e.needs_head)]
+
+    def recipe(self, number: int, members: int | None = 1) -> Recipe:
+        """The run's own training with one member (None: all) and a start and order of its own."""
         return recipe(self.session, number, members)
 
     def query(self, name: str, settings: Settings | None = None) -> Query:
@@ -97,9 +105,15 @@ class Work:
 
 
 def recipe(session: Session, number: int = 0, members: int | None = None) -> Recipe:
-    """How the run was trained, as a recipe for retraining; `number` 0 is the run's own seed."""
-    head, training = session.head.config, session.training
+    """How the run was trained, as a recipe for retraining; `number` 0 is the run's own seed.
+
+    For a whole network it is the recipe of a head on its features (`stand_in`).
+    """
     evidence = session.evidence
+    if evidence.head is None:
+        head, training = stand_in(session)
+    else:
+        head, training = evidence.head.config, session.training
     return Recipe(
         Rows(evidence.features, evidence.labels, evidence.keys),
         replace(head, members=members or head.members, seed=head.seed + 1000 * number),

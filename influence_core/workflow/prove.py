@@ -17,6 +17,7 @@ from influence_core.progress import ProgressFn
 from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.explain import Item
 from influence_core.workflow.session import Session
+from influence_core.workflow.stand_in import SENTENCE
 
 Keys = npt.NDArray[np.uint64]
 
@@ -120,6 +121,7 @@ def _report(session: Session, item: Item, proof: Proof) -> ProofReport:
                     "retrainings": proof.retrainings,
                 }
             )
-    return ProofReport(
-        proof.sentence(label, session.classes[label]), pd.DataFrame(lines), proof, label
-    )
+    sentence = proof.sentence(label, session.classes[label])
+    if session.evidence.head is None:
+        sentence += f" {SENTENCE}"
+    return ProofReport(sentence, pd.DataFrame(lines), proof, label)

@@ -1,5 +1,6 @@
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,58 @@ def test_finished_retrainings_are_not_repeated(world):
     assert again.tables["lds"]["lds"].tolist() == pytest.approx(
         report.tables["lds"]["lds"].tolist(), nan_ok=True
     )
+
+
+def test_a_killed_evaluation_goes_on_after_its_last_finished_stage(world, monkeypatch):
+    """The process dies in the third stage; the next call measures only what is missing."""
+    session = world[0]
+    options = EvaluateOptions(what=("removal", "loo", "planted"), targets=3, subsets=12, seed=4)
+
+    def power_cut(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("influence_core.workflow.evaluate.planted_noise", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(session, options)
+    seen = []
+    report = evaluate(session, options, progress=seen.append)
+    assert {event.stage for event in seen} == {"planted"}
+    assert set(report.tables) == {"removal", "loo", "planted"}
+    assert len(report.tables["removal"]) > 0
+    seen.clear()
+    evaluate(session, options, progress=seen.append)  # complete: the next one measures anew
+    assert "planted" in {event.stage for event in seen}
+
+
+def test_another_evaluation_does_not_take_over_a_stopped_one(world, monkeypatch):
+    session = world[0]
+    options = EvaluateOptions(what=("planted", "null"), targets=3, subsets=12, seed=5)
+
+    def power_cut(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("influence_core.workflow.evaluate.null_control", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(session, options)
+    other = evaluate(session, replace(options, planted=0.3))
+    assert set(other.tables) == {"planted"}
+
+
+def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path):
+    made = project(tmp_path / "net", n=60)
+    train(made, TrainOptions(members=2, width=32, epochs=2))
+    whole = open_session(Project.open(made.root))
+    session = replace(whole, evidence=replace(whole.evidence, head=None))
+    report = evaluate(session, replace(SMALL, what=("lds", "removal", "loo", "planted", "null")))
+    asked = set(report.tables["estimators"]["estimator"])
+    assert asked == set(ESTIMATORS) - {"turnover", "gradient"} | {"ceiling"}
+    assert "head on this network's features, not the network" in report.record.reason
+    assert "null" not in report.record.lamps
+    item = find_item(session, "test", int(made.dataset.split("test").keys[0]))
+    proof = prove(session, item, made.dataset.train.keys[:3], retrainings=2)
+    assert "head on this network's features, not the network" in proof.sentence
 
 
 def test_cancel_stops_an_evaluation(world):
