@@ -17,7 +17,7 @@ instance into parameters that its flipped side reads.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -134,6 +134,7 @@ def fit_heads(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    watch: Callable[[Sequence[Tensor]], Mapping[str, float]] | None = None,
 ) -> HeadFit:
     """Train G groups of E members on the rows.
 
@@ -143,6 +144,7 @@ def fit_heads(
         training: epochs, batch size, learning rate, and the seed of the batch order.
         progress: called after every epoch with both sides' losses.
         cancel: set it to stop between two batches; `CancelledError` is raised.
+        watch: given the parameters after every epoch (not for groups); figures for `progress`.
 
     Returns:
         `HeadFit` with W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C), group-major.
@@ -165,7 +167,8 @@ def fit_heads(
         stats = loop.probe(epoch)
         history.append(stats)
         if progress:
-            progress(Progress("train", epoch, limit, metrics=asdict(stats)))
+            more = watch(loop.params) if watch else {}
+            progress(Progress("train", epoch, limit, metrics={**asdict(stats), **more}))
         if stats.flipped_error < best_error:
             best_error, best_epoch = stats.flipped_error, epoch
             if training.epochs is None:

@@ -6,7 +6,7 @@ A head run on disk:
     rows.parquet       one line a training row: both sides' probability of its label, the flipped
                        side's prediction, self-influence with its standard error, AUM
     pred-<split>.parquet  one line an item: label, prediction, confidence, probability of the label
-    progress.jsonl     both sides' losses per epoch
+    progress.jsonl     both sides' losses and that of held-out items per epoch
 """
 
 import threading
@@ -33,6 +33,7 @@ from influence_core.training.features import Standardised
 from influence_core.training.heads import HeadFit, HeadTraining, Rows, fit_heads
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
+from influence_core.workflow.watch import held_out
 
 _CHUNK = 2048
 
@@ -82,7 +83,8 @@ def train(
             if progress:
                 progress(event)
 
-        fit = fit_heads(rows, config, training, progress=tell, cancel=cancel)
+        watch = held_out(project, _standardised(rows), config)
+        fit = fit_heads(rows, config, training, progress=tell, cancel=cancel, watch=watch)
         head = _kept(fit, device)
         features = rows.features
         sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
