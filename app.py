@@ -13,6 +13,7 @@ from pages.ui.shell import shell
 # Addresses differ from file names on purpose: until the first visit has run this file, Streamlit
 # takes /cleanse for the script pages/cleanse.py itself and would start it without the frame.
 PAGES = [
+    st.Page("pages/projects.py", title="Projects", icon=":material/folder:", url_path="home"),
     st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
     st.Page("pages/labels.py", title="Labels", icon=":material/label:", url_path="triage"),
     st.Page(

@@ -18,6 +18,14 @@ def sample_root() -> Path | None:
     return None
 
 
+def sample_names() -> frozenset[str]:
+    """Folder names of the shipped samples."""
+    root = sample_root()
+    if root is None:
+        return frozenset()
+    return frozenset(path.parent.name for path in root.glob("*/project.toml"))
+
+
 def dashboard_root() -> Path:
     """The folder of `app.py`.
 

@@ -41,18 +41,25 @@ def shell() -> None:
         projects = {p.root.name: p for p in list_projects(_home(str(projects_home())))}
         with st.sidebar:
             if not projects:
-                st.info("There is no project yet. Make one with `turnover new data.csv`.")
-                st.stop()
+                st.session_state.pop("project", None)
+                jobs_ui.panel(None)
+                return
             _follow("project", list(projects))
             # The address bar carries what is shown: folder names, which are unique.
             name = st.selectbox("Project", list(projects), key="project", bind="query-params")
-            _choose_run(projects[name])
+            try:
+                _choose_run(projects[name])
+            except TurnoverError as error:
+                # The page of projects must stay open, also with a damaged one chosen.
+                st.session_state.pop("run", None)
+                st.error(plain(str(error)))
             jobs_ui.panel(projects[name])
 
 
 def _choose_run(project: Project) -> None:
     runs = [r for r in project.runs() if r.fingerprint == project.fingerprint]
     if not runs:
+        st.session_state.pop("run", None)  # of the project that was open before
         st.caption("No trained run yet")
         return
     _follow("run", [r.id for r in runs])
@@ -75,7 +82,7 @@ def _follow(menu: str, choices: list[str]) -> None:
 def open_project() -> Project:
     """The chosen project."""
     if "project" not in st.session_state:
-        st.info("Open the dashboard at its front page; this address is not one of its pages.")
+        st.info("No project is open. Open or make one on the Projects page.")
         st.stop()
     return Project.open(projects_home() / st.session_state["project"])
 
@@ -85,8 +92,9 @@ def need_session() -> Session:
     project = open_project()
     run = st.session_state.get("run")
     if run is None:
+        _ = project.header  # a damaged project says so
         st.info(
-            "This project has no trained run yet. Train one with "
+            "This project has no trained run yet. Train one on the Projects page, or with "
             f"`turnover train {project.root.name}`; this page fills as soon as it is done."
         )
         st.stop()
