@@ -6,6 +6,7 @@ import streamlit as st
 from influence_core.influence import ESTIMATORS
 from influence_core.store.evaluations import read_evaluation
 from influence_core.workflow.session import Session
+from pages.ui.evaluate import evaluate_controls
 from pages.ui.shell import in_one_sentence, need_session, plain
 
 
@@ -16,10 +17,11 @@ def page() -> None:
     found = read_evaluation(session.project.root)
     if found is None or found.run != session.run.id:
         st.info(
-            "These scores have not been evaluated yet. Run `turnover evaluate "
-            f"{session.project.root.name}`: it retrains on random halves, leaves rows out, plants "
-            "wrong labels and sends unknown keys through the noise test; a few minutes."
+            "These scores have not been evaluated yet. An evaluation retrains on random halves, "
+            "leaves rows out, plants wrong labels and sends unknown keys through the noise test; a "
+            f"few minutes, here or with `turnover evaluate {session.project.root.name}`."
         )
+        evaluate_controls(session, found)
         _explained()
         st.stop()
     columns = st.columns(max(len(found.lamps), 1), gap="medium")
@@ -28,6 +30,7 @@ def page() -> None:
             (st.success if lamp["green"] else st.error)(plain(f"{name}: {lamp['text']}"))
     if found.reason:
         st.info(plain(found.reason))
+    evaluate_controls(session, found)
     _comparison(session)
     _tables(session)
     _explained()

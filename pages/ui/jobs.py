@@ -87,7 +87,11 @@ def _panel(roots: Sequence[Path], active: Sequence[str]) -> None:
 
 
 def _watch(root: Path, job_id: str, active: bool) -> None:
-    job = find(root, job_id)
+    try:
+        job = find(root, job_id)
+    except TurnoverError as error:  # somebody removed its folder
+        st.caption(plain(str(error)))
+        return
     _redraw_if_changed([job], [job_id] if active else [])
     with st.container(border=True, gap="xsmall"):
         st.markdown(f"**{plain(job.title)}**")
