@@ -25,6 +25,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.data.readers import READERS
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
@@ -78,12 +79,20 @@ def new_verb(
     test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
     trunk: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
     drop_bad: Annotated[bool, typer.Option(help="Leave bad rows out.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(READERS)}; by its looks by default.")
+    ] = None,
+    valid_share: Annotated[
+        float, typer.Option(help="Share cut off train where there is no valid split.")
+    ] = 0.15,
+    test_share: Annotated[float, typer.Option(help="The same for the test split.")] = 0.15,
     json: JsonOption = False,
 ) -> None:
     """Make a project from data of your own."""
     wish = NewProject(
         source=data, valid=valid, test=test, name=name, label=label, content=content,
-        id_column=id_column, trunk=trunk, drop_bad=drop_bad,
+        id_column=id_column, trunk=trunk, drop_bad=drop_bad, kind=kind,
+        valid_share=valid_share, test_share=test_share,
     )  # fmt: skip
     with bar(json) as tell, stoppable() as cancel:
         project, findings = create(wish, projects_home(), progress=tell, cancel=cancel)

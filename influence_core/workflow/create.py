@@ -29,6 +29,9 @@ class NewProject:
     id_column: str | None = None
     trunk: str | None = None
     drop_bad: bool = False
+    kind: str | None = None
+    valid_share: float = 0.15
+    test_share: float = 0.15
 
 
 def create(
@@ -48,6 +51,9 @@ def create(
         label_column=wish.label,
         content_column=wish.content,
         id_column=wish.id_column,
+        kind=wish.kind,
+        valid_share=wish.valid_share,
+        test_share=wish.test_share,
         bad_rows="drop" if wish.drop_bad else "refuse",
     )
     parts = {"train": wish.source, "valid": wish.valid, "test": wish.test}
