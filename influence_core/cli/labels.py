@@ -1,0 +1,244 @@
+"""The verbs of label quality: labels, decide, decisions.
+
+Exit codes: 0 done, 1 refused with what is wrong on standard error (nothing was written then), 2
+wrong usage, 130 stopped on request.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ProjectArgument,
+    RunOption,
+    app,
+    bar,
+    err,
+    find_project,
+    keep_result,
+    out,
+    print_json,
+    print_table,
+    records,
+    stoppable,
+    verb,
+)
+from influence_core.data.dataset import Split
+from influence_core.labels.agreement import agreement
+from influence_core.labels.scores import COLUMNS
+from influence_core.store.atomic import write_text
+from influence_core.workflow.decide import (
+    FORMATS,
+    apply_decisions,
+    changed_rows,
+    find_format,
+    read_decisions,
+)
+from influence_core.workflow.hand_out import export_decisions
+from influence_core.workflow.label_desk import Desk, open_desk
+from influence_core.workflow.label_scores import best_ranking, duplicate_pairs, label_table
+from influence_core.workflow.session import Session, open_session
+
+LOCAL = "local"  # the reviewer's name where nobody logs in, as in the dashboard
+_SHOWN = ["key", "id", "given", "suggested", "p_given", "p_suggested", "knn_agreement", "flagged"]
+FormatOption = Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")]
+
+
+@app.command("labels")
+@verb
+def labels_verb(
+    project: ProjectArgument,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Most suspicious rows; 20 on screen, else all.")
+    ] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="CSV file to write.")] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Equal or nearly equal rows labelled differently.")
+    ] = False,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """List training rows whose label is suspicious, the most suspicious first."""
+    session = open_session(find_project(project), run, device)
+    with bar(json) as tell, stoppable() as cancel:
+        table = label_table(session, progress=tell, cancel=cancel)
+    keep_result(run=session.run.id)
+    found = _pairs(session) if duplicates else _queue(session, table)
+    if target is not None:
+        _write_csv(target, found.head(top or len(found)))
+    if json:
+        print_json(
+            {
+                "run": session.run.id,
+                "rows": len(table),
+                "flagged": int(table["flagged"].sum()),
+                "ranking": best_ranking(session),
+                "columns": {} if duplicates else {**COLUMNS, "id": "The row's id in the source."},
+                "pairs" if duplicates else "queue": records(found.head(top or len(found))),
+            }
+        )
+        return
+    if target is not None:
+        out.print(f"{min(top or len(found), len(found)):,} lines in {escape(str(target))}")
+        return
+    title = f"{int(table['flagged'].sum()):,} of {len(table):,} labels are flagged"
+    if duplicates:
+        title = f"{len(found):,} pairs of (nearly) equal rows have different labels"
+    shown = found if duplicates else found[_SHOWN]
+    print_table(title, _with_text(session.project.dataset.train, shown, top or 20))
+    out.print(f"Next: turnover decide {escape(session.project.root.name)} decisions.csv")
+
+
+@app.command("decide")
+@verb
+def decide_verb(
+    project: ProjectArgument,
+    source: Annotated[Path, typer.Argument(metavar="DECISIONS", help="File with decisions.")],
+    form: FormatOption = "csv",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the file.")
+    ] = False,
+    reviewer: Annotated[str, typer.Option(help="Where the file names nobody.")] = LOCAL,
+    json: JsonOption = False,
+) -> None:
+    """Write decisions from a file: all of it, or nothing if a line is bad.
+
+    A CSV needs the columns verdict (relabel, exclude, keep, unsure) and key or id; new_label, note
+    and reviewer are read if they are there.
+    """
+    opened = find_project(project)
+    decisions = read_decisions(opened, source, form)
+    run = opened.latest_run()
+    run_id = "" if run is None else run.id
+    written = apply_decisions(opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad)
+    known = len(decisions) - written
+    if json:
+        print_json({"written": written, "known": known, "problems": list(decisions.problems)})
+        return
+    for problem in decisions.problems:
+        err.print(f"[yellow]Left out[/yellow] {escape(problem)}", soft_wrap=True)
+    tail = f"; {known:,} were there already" if known else ""
+    out.print(f"{written:,} decisions written{tail}.")
+
+
+@app.command("decisions")
+@verb
+def decisions_verb(
+    project: ProjectArgument,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="File to write; without it, a summary.")
+    ] = None,
+    form: FormatOption = "csv",
+    undecided: Annotated[
+        int, typer.Option(min=0, help="So many undecided rows go along, most suspicious first.")
+    ] = 0,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Write all decisions to a file, or say how far the reviewers are."""
+    opened = find_project(project)
+    if target is None:
+        _summary(open_desk(open_session(opened, run, device)), json)
+        return
+    wanted = find_format(form).scored or undecided > 0
+    with bar(json) as tell, stoppable() as cancel:
+        scores = None
+        if wanted and (run is not None or opened.latest_run() is not None):
+            session = open_session(opened, run, device)
+            scores = label_table(session, progress=tell, cancel=cancel)
+    rows = export_decisions(opened, target, form, scores=scores, undecided=undecided)
+    if json:
+        print_json({"out": target, "rows": rows})
+    else:
+        out.print(f"{rows:,} rows in {escape(str(target))}")
+
+
+def _queue(session: Session, table: pd.DataFrame) -> pd.DataFrame:
+    """All rows in the order of the queue, classes by name, with their ids."""
+    ranked = table.sort_values("suspicion_rank")
+    train = session.project.dataset.train
+    columns = {name: _names(session, ranked[name]) for name in ("given", "suggested")}
+    named = ranked.assign(**columns)
+    named.insert(1, "id", [train.ids[position] for position in ranked["position"]])
+    return named
+
+
+def _pairs(session: Session) -> pd.DataFrame:
+    """Both rows of each pair by id, classes by name."""
+    pairs = duplicate_pairs(session)
+    train = session.project.dataset.train
+    out = pd.DataFrame({"kind": pairs["kind"], "similarity": pairs["similarity"]})
+    for side in ("a", "b"):
+        positions = pairs[f"position_{side}"].to_numpy()
+        out[f"key_{side}"] = [f"{int(key):016x}" for key in train.keys[positions]]
+        out[f"id_{side}"] = [train.ids[position] for position in positions]
+        out[f"label_{side}"] = _names(session, pairs[f"label_{side}"])
+    return out
+
+
+def _names(session: Session, numbers: pd.Series) -> list[str]:
+    return [session.classes[number] if number >= 0 else "" for number in numbers]
+
+
+def _with_text(train: Split, found: pd.DataFrame, top: int) -> pd.DataFrame:
+    """The first rows, with their sentences if they have some."""
+    shown = found.head(top)
+    if train.content_column != "text":
+        return shown
+    if "key" in shown:
+        keys = shown["key"].to_numpy(dtype=np.uint64)
+    else:
+        keys = np.array([int(key, 16) for key in shown["key_a"]], dtype=np.uint64)
+        shown = shown.drop(columns=["key_a", "key_b"])
+    return shown.assign(text=train.texts(train.positions_of(keys)))
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """A table as CSV with the columns of `--json`, keys as 16 hex digits."""
+    plain = frame
+    if "key" in frame:
+        plain = frame.assign(key=[f"{int(key):016x}" for key in frame["key"]])
+    write_text(path, plain.to_csv(index=False, lineterminator="\n"))
+
+
+def _summary(desk: Desk, json: bool) -> None:
+    """Progress, agreement, decisions that do not count, and whether to stop."""
+    progress, advice = desk.progress(), desk.advice()
+    agreed = agreement(desk.by_reviewer())
+    changed = changed_rows(desk.session.project, desk.reviews)
+    if json:
+        print_json(
+            {
+                "rows": progress.total,
+                "flagged": progress.flagged,
+                "decided": progress.decided,
+                "disputed": progress.disputed,
+                "wrong": progress.wrong,
+                "classes": records(progress.by_class),
+                "agreement": records(agreed),
+                "changed": records(changed),
+                "left": advice.left,
+                "left_interval": None if advice.left is None else [advice.low, advice.high],
+                "advice": advice.sentence,
+            }
+        )
+        return
+    out.print(
+        f"{progress.decided:,} of {progress.total:,} rows are decided "
+        f"({progress.flagged_decided:,} of {progress.flagged:,} flagged ones), "
+        f"{progress.wrong:,} are wrong, {progress.disputed:,} are disputed."
+    )
+    print_table("By class", progress.by_class)
+    if len(agreed):
+        print_table("Agreement between reviewers", agreed)
+    if len(changed):
+        print_table("Decisions that do not count: the row is another by now", changed)
+    out.print(escape(advice.sentence))

@@ -1,0 +1,138 @@
+import csv
+import json
+
+import pytest
+from tiny import project, sentences
+from typer.testing import CliRunner
+
+from influence_core.cli import app
+from influence_core.data.build import build_dataset
+from influence_core.labels.scores import COLUMNS
+from influence_core.store.project import Project
+from influence_core.store.reviews import open_reviews
+from influence_core.workflow.train import TrainOptions, train
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A project without a run."""
+    return project(tmp_path / "home" / "tiny", n=90)
+
+
+@pytest.fixture
+def made(bare):
+    train(bare, TrainOptions(members=2, width=32, epochs=3))
+    return type(bare).open(bare.root)
+
+
+def events(project):
+    store = open_reviews(project)
+    found = store.events()
+    store.close()
+    return found
+
+
+def test_the_queue_as_table_as_json_and_as_csv_says_the_same(made, tmp_path):
+    told = json.loads(run(app, ["labels", "tiny", "--json"]).stdout)
+    assert told["rows"] == len(told["queue"]) == 90
+    assert [row["suspicion_rank"] for row in told["queue"]] == list(range(90))
+    assert set(told["queue"][0]) == set(told["columns"]) == {*COLUMNS, "id"}
+    path = tmp_path / "labels.csv"
+    out = run(app, ["labels", "tiny", "--top", "7", "--out", str(path)])
+    assert out.exit_code == 0, out.output
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["key"] for line in lines] == [row["key"] for row in told["queue"][:7]]
+    assert {line["given"] for line in lines} <= {"bad", "good"}
+    assert "labels are flagged" in run(app, ["labels", "tiny", "--top", "3"]).stdout
+
+
+def test_duplicates_with_different_labels_are_listed_by_id(tmp_path):
+    texts, labels = sentences(40)
+    both = {"text": [*texts, texts[3]], "label": [*labels, 1 - labels[3]]}
+    both["id"] = [f"row-{i}" for i in range(41)]
+    dataset = build_dataset({"train": both}, ["bad", "good"])
+    made = Project.create(tmp_path / "home" / "twins", "Twins", dataset, "minilm")
+    train(made, TrainOptions(members=2, width=32, epochs=1))
+    told = json.loads(run(app, ["labels", "twins", "--duplicates", "--json"]).stdout)
+    first = told["pairs"][0]
+    assert (first["kind"], first["id_a"], first["id_b"]) == ("exact", "row-3", "row-40")
+    assert {first["label_a"], first["label_b"]} == {"bad", "good"}
+    shown = run(app, ["labels", "twins", "--duplicates"])
+    assert shown.exit_code == 0, shown.output
+    assert "row-40" in shown.stdout
+
+
+def test_labels_of_a_project_without_a_run_are_refused_with_the_remedy(bare):
+    out = run(app, ["labels", "tiny"])
+    assert out.exit_code == 1
+    assert "turnover train" in out.stderr
+
+
+def test_decisions_are_written_without_a_run_and_come_out_again(bare, tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("id,verdict\ntrain-0,keep\ntrain-1,exclude\n")
+    out = run(app, ["decide", "tiny", str(path), "--reviewer", "ann"])
+    assert out.exit_code == 0, out.output
+    assert "2 decisions written" in out.stdout
+    assert (
+        "2 were there already"
+        in run(app, ["decide", "tiny", str(path), "--reviewer", "ann"]).stdout
+    )
+    back = tmp_path / "back.jsonl"
+    out = run(app, ["decisions", "tiny", "--out", str(back), "--format", "jsonl", "--json"])
+    assert json.loads(out.stdout)["rows"] == 2
+    assert {json.loads(line)["reviewer"] for line in back.read_text().splitlines()} == {"ann"}
+
+
+def test_one_bad_line_keeps_the_whole_file_out_unless_it_is_skipped(made, tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("id,verdict\ntrain-0,keep\nnobody,keep\n")
+    out = run(app, ["decide", "tiny", str(path)])
+    assert out.exit_code == 1
+    assert "line 3: no training row has the id 'nobody'" in out.stderr
+    assert events(made) == []
+    out = run(app, ["decide", "tiny", str(path), "--skip-bad", "--json"])
+    assert out.exit_code == 0
+    told = json.loads(out.stdout)
+    assert (told["written"], len(told["problems"])) == (1, 1)
+    (event,) = events(made)
+    assert event.run == made.latest_run().id
+    assert event.reviewer == "local"
+
+
+def test_undecided_rows_go_to_label_studio_with_suggestions(made, tmp_path):
+    path = tmp_path / "tasks.json"
+    arguments = ["decisions", "tiny", "--out", str(path), "--format", "label-studio"]
+    out = run(app, [*arguments, "--undecided", "5"])
+    assert out.exit_code == 0, out.output
+    tasks = json.loads(path.read_text("utf-8"))
+    queue = json.loads(run(app, ["labels", "tiny", "--top", "5", "--json"]).stdout)["queue"]
+    assert [task["data"]["key"] for task in tasks] == [row["key"] for row in queue]
+    assert tasks[0]["predictions"][0]["result"][0]["value"]["choices"] == [queue[0]["suggested"]]
+
+
+def test_without_a_file_it_says_how_far_the_reviewers_are(made, tmp_path):
+    path = tmp_path / "d.csv"
+    lines = [f"train-{i},{'exclude' if i % 3 == 0 else 'keep'},{who}" for i in range(30)
+             for who in ("ann", "bob")]  # fmt: skip
+    path.write_text("id,verdict,reviewer\n" + "\n".join(lines) + "\n")
+    run(app, ["decide", "tiny", str(path)])
+    told = json.loads(run(app, ["decisions", "tiny", "--json"]).stdout)
+    assert (told["decided"], told["wrong"]) == (30, 10)
+    assert told["agreement"] == [
+        {"first": "ann", "second": "bob", "rows": 30, "same": 1.0, "kappa": 1.0}
+    ]
+    low, high = told["left_interval"]
+    assert low <= told["left"] <= high <= 60
+    shown = " ".join(run(app, ["decisions", "tiny"]).stdout.split())
+    assert told["advice"] in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [["labels"], ["decide", "tiny"], ["labels", "x", "--top", "0"]]
+)
+def test_wrong_usage_ends_with_two(arguments):
+    assert run(app, arguments).exit_code == 2
