@@ -53,15 +53,16 @@ def page() -> None:
         st.info("No row passes this filter. Widen it, or choose the rows that are decided.")
     elif view == "many":
         grid(desk, queue, who)
+        progress_box(desk)
     else:
         _one(desk, queue, who)
-    progress_box(desk)
     exchange_box(desk, who)
 
 
 @st.fragment
 def _one(desk: Desk, queue: Queue, who: str) -> None:
     desk_component(desk, queue, who, twin_sentences(desk))
+    progress_box(desk)
 
 
 def _filters(desk: Desk) -> QueueFilter:

@@ -1,14 +1,28 @@
 """Beside the triage desk: how far reviewers are, duplicates that disagree, import and export."""
 
+import tempfile
+from pathlib import Path
+
 import streamlit as st
 
+from influence_core.errors import TurnoverError
 from influence_core.labels.agreement import agreement
+from influence_core.workflow.decide import (
+    FORMATS,
+    apply_decisions,
+    changed_rows,
+    read_decisions,
+)
+from influence_core.workflow.exchange import Row
+from influence_core.workflow.hand_out import decided_rows
 from influence_core.workflow.label_desk import Choice, Desk
 from influence_core.workflow.label_scores import duplicate_pairs
 from pages.ui import content, numbers
 from pages.ui.shell import plain
 
 PAIRS_SHOWN = 12
+SHOWN_PROBLEMS = 10
+MOST_HANDED_OUT = 10_000
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -36,17 +50,14 @@ def twin_sentences(desk: Desk) -> dict[int, str]:
 def progress_box(desk: Desk) -> None:
     """Decided of flagged and of all, per class, between reviewers; and whether to go on."""
     progress, advice = desk.progress(), desk.advice()
-    with st.expander(
-        f"Progress: {numbers.count(progress.flagged_decided)} of "
-        f"{numbers.count(progress.flagged)} flagged rows decided, "
-        f"{numbers.count(progress.decided)} of {numbers.count(progress.total)} in all",
-        icon=":material/monitoring:",
-    ):
-        st.markdown(
-            plain(advice.sentence),
-            help="From your decisions: a Bayesian logistic curve of wrong against the flipped-side "
-            "probability, carried on to the rows that nobody has decided (labels/advice.py).",
-        )
+    st.markdown(
+        f"**{numbers.count(progress.flagged_decided)}** of {numbers.count(progress.flagged)} "
+        f"flagged rows decided, {numbers.count(progress.decided)} of "
+        f"{numbers.count(progress.total)} in all. {plain(advice.sentence)}",
+        help="From your decisions: a Bayesian logistic curve of wrong against the flipped-side "
+        "probability, carried on to the rows that nobody has decided (labels/advice.py).",
+    )
+    with st.expander("Progress by class and reviewer", icon=":material/monitoring:"):
         st.caption(
             f"{numbers.count(progress.wrong)} found wrong · {numbers.count(progress.disputed)} "
             "disputed between reviewers"
@@ -111,4 +122,83 @@ def _twin(desk: Desk, who: str, position: int, label: int, other: int) -> None:
 
 
 def exchange_box(desk: Desk, who: str) -> None:
-    """Decisions in and out of files."""
+    """Decisions in and out of files, and those that no longer count."""
+    project = desk.session.project
+    changed = changed_rows(project, desk.reviews)
+    if len(changed):
+        with st.expander(
+            f"{numbers.count(len(changed))} decisions do not count: their rows have changed",
+            icon=":material/warning:",
+        ):
+            shown = changed.assign(key=[f"{int(key):016x}" for key in changed["key"]])
+            st.dataframe(shown, hide_index=True, key="changed_table")
+    with st.expander("Decisions in files: CSV, JSON lines, Label Studio, Argilla"):
+        form = st.selectbox(
+            "Format", list(FORMATS), format_func=lambda f: FORMATS[f].title, key="exchange_format"
+        )
+        left, right = st.columns(2, gap="large")
+        with left:
+            _hand_out(desk, form)
+        with right:
+            _take_in(desk, who, form)
+
+
+def _hand_out(desk: Desk, form: str) -> None:
+    format_ = FORMATS[form]
+    undecided = st.number_input(
+        "Undecided rows to go along",
+        0,
+        min(MOST_HANDED_OUT, len(desk.scores)),
+        0,
+        key="exchange_undecided",
+        help="The most suspicious ones, to be labelled elsewhere.",
+        disabled=not format_.scored,
+    )
+    project = desk.session.project
+
+    def rows() -> list[Row]:
+        return decided_rows(project, desk.scores, int(undecided) if format_.scored else 0)
+
+    name = f"{project.root.name}-decisions{format_.suffix}"
+    st.download_button(
+        "Export decisions",
+        lambda: format_.write(rows(), desk.classes),
+        file_name=name,
+        key="exchange_out",
+    )
+    if format_.settings is not None:
+        settings = format_.settings
+        st.download_button(
+            f"Settings for {format_.title}",
+            lambda: settings(rows(), desk.classes),
+            file_name=name + format_.settings_suffix,
+            key="exchange_settings",
+        )
+
+
+def _take_in(desk: Desk, who: str, form: str) -> None:
+    given = st.file_uploader("Import decisions", key="exchange_in", max_upload_size=50)
+    if given is None:
+        return
+    project = desk.session.project
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("decisions" + FORMATS[form].suffix)
+        path.write_bytes(given.getvalue())
+        try:
+            found = read_decisions(project, path, form)
+        except TurnoverError as error:
+            st.error(plain(str(error)))
+            return
+    st.markdown(f"**{numbers.count(len(found))}** good decisions")
+    for problem in found.problems[:SHOWN_PROBLEMS]:
+        st.caption(plain(problem))
+    bad = len(found.problems)
+    if bad:
+        st.warning(f"{numbers.count(bad)} lines cannot be used. Mend the file, or leave them out.")
+    if len(found) and st.button(
+        f"Apply {numbers.count(len(found))}" + (", leave the others out" if bad else ""),
+        key="exchange_apply",
+    ):
+        new = apply_decisions(project, found, who, run_id=desk.session.run.id, skip_bad=True)
+        desk.refresh()
+        st.success(f"{numbers.count(new)} decisions were new and are saved.")

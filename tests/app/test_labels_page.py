@@ -1,0 +1,49 @@
+"""The Labels page without a browser; the desk itself is tried in one (tests/browser)."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+def start(**switches):
+    test = AppTest.from_file(str(APP), default_timeout=90)
+    test.session_state["project"] = switches["project"]
+    test.run().switch_page("pages/labels.py")
+    for name, value in switches.items():
+        test.session_state[name] = value
+    return test.run()
+
+
+def words(test):
+    return " ".join(part.value for part in [*test.caption, *test.markdown, *test.info])
+
+
+@pytest.mark.parametrize("name", ["fashion", "reviews"])
+def test_the_page_counts_what_is_flagged_and_decided(name):
+    test = start(project=name)
+    assert not test.exception
+    assert not test.error
+    rows = {"fashion": "4,000", "reviews": "6,000"}[name]
+    assert f"{rows} training rows" in words(test)
+    assert f"0 of {rows} in all" in words(test)
+    state = test.selectbox(key="label_state")
+    assert state.options[0] == f"undecided ({rows})"
+
+
+def test_a_bulk_decision_shows_its_scope_and_counts_at_once():
+    test = start(project="reviews", view="many", label_given="positive")
+    assert not test.error
+    assert sum(box.label.startswith("Select") for box in test.checkbox) == 48
+    test.checkbox(key=next(b.key for b in test.checkbox if b.label == "Select")).check()
+    button = next(b for b in test.button if b.label == "Review and save …")
+    button.click().run()
+    assert not test.exception
+    assert any("Save 1 decisions" in b.label for b in test.button)
+
+
+def test_a_filter_that_leaves_nothing_says_what_to_do():
+    test = start(project="reviews", label_text="no such words anywhere")
+    assert "No row passes this filter" in words(test)
