@@ -50,7 +50,8 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
     os.nice(NICENESS)
     stopped = Stop(folder)
     try:
-        slot = wait_for_slot(projects_home(), stopped)
+        since = float(files.read(folder, "attempt.json").get("time", time.time()))
+        slot = wait_for_slot(projects_home(), stopped, since)
     except StoreError as error:
         _end(folder, "failed", str(error))
         return
@@ -68,7 +69,7 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
 
 
 class Stop:
-    """Whether the job shall stop: by its flag file, or because this process was told to end."""
+    """Whether the job shall stop: its flag is there, its folder is gone, or we are told to end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,7 +82,7 @@ class Stop:
 
     def __call__(self) -> bool:
         """True from then on."""
-        return self.told or files.wants_cancel(self.folder)
+        return self.told or files.wants_cancel(self.folder) or not self.folder.is_dir()
 
 
 def _verb(folder: Path, stopped: Callable[[], bool], grace: float) -> int:
@@ -130,6 +131,8 @@ def _judged(folder: Path, code: int) -> tuple[str, str]:
 
 
 def _end(folder: Path, state: str, message: str) -> None:
+    if not folder.is_dir():  # removed with its project, and not to come back
+        return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / "ending.json", {"state": state, "message": message, "time": now})
 

@@ -27,8 +27,13 @@ def slots_at_once() -> int:
     return max(int(wish), 1) if wish.strip().isdigit() else 1
 
 
-def wait_for_slot(home: Path, stop: Callable[[], bool]) -> BaseFileLock | None:
+def wait_for_slot(home: Path, stop: Callable[[], bool], since: float) -> BaseFileLock | None:
     """Wait for a turn; the returned lock is the slot, to be released at the end.
+
+    Args:
+        home: of projects.
+        stop: whether to give up, asked all the time.
+        since: when the job was asked for, in seconds since 1970; the earliest goes first.
 
     Returns:
         None if `stop` said so before it was our turn.
@@ -39,7 +44,7 @@ def wait_for_slot(home: Path, stop: Callable[[], bool]) -> BaseFileLock | None:
     queue = home / ".jobs"
     with plain_errors("queue in", queue):
         queue.mkdir(parents=True, exist_ok=True)
-        name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.ticket"
+        name = f"{int(since * 1e6):020d}-{secrets.token_hex(4)}.ticket"
         ticket = FileLock(queue / name)
         with ticket:
             try:

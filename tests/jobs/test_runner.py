@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -77,6 +78,17 @@ def test_a_verb_that_hears_nothing_is_killed_after_the_grace(tmp_path):
     assert find(tmp_path, folder.name).state == "cancelled"
 
 
+def test_a_removed_project_ends_its_jobs_and_does_not_come_back(tmp_path):
+    folder = job_by_hand(tmp_path / "project")
+    runner = subprocess.Popen([sys.executable, "-c", RUN, str(folder)])
+    verb = eventually(psutil.Process(runner.pid).children)[0]
+    verb.suspend()
+    shutil.rmtree(tmp_path / "project")
+    assert runner.wait(60) == 0
+    assert not verb.is_running()
+    assert not (tmp_path / "project").exists()
+
+
 def test_a_killed_verb_is_interrupted_and_the_runner_says_so(tmp_path):
     folder = job_by_hand(tmp_path)
     runner = subprocess.Popen([sys.executable, "-c", RUN, str(folder)])
@@ -114,15 +126,15 @@ def test_a_queued_job_is_cancelled_without_beginning_and_two_resumes_are_one(tmp
     assert log_tail(done).count("Usage:") == 1
 
 
-def test_slots_go_to_those_who_came_first(busy):
+def test_slots_go_to_those_who_asked_first(busy):
     home, order = projects_home(), []
 
     def take(name):
-        with wait_for_slot(home, lambda: False):
+        with wait_for_slot(home, lambda: False, since=float(name)):
             order.append(name)
 
     threads = []
-    for name in range(3):
+    for name in (3, 1, 2):
         threads.append(threading.Thread(target=take, args=(name,)))
         threads[-1].start()
         eventually(lambda: len(list((home / ".jobs").glob("*.ticket"))) == len(threads))
@@ -131,7 +143,7 @@ def test_slots_go_to_those_who_came_first(busy):
     busy.release()
     for thread in threads:
         thread.join()
-    assert order == [0, 1, 2]
+    assert order == [1, 2, 3]
     assert not list((home / ".jobs").glob("*.ticket"))
 
 
