@@ -1,6 +1,9 @@
 """Rows that say the same and are labelled differently: one of the two labels is wrong.
 
 Exact duplicates share their content's hash; near-duplicates have almost the same trunk features.
+Exact ones are all found. Near ones come from the nearest neighbours: in a set of more than
+`neighbours.SAMPLE` rows only pairs with at least one row in that sample are. A row without a label
+contradicts nothing.
 """
 
 from collections import defaultdict
@@ -22,7 +25,7 @@ def conflicting_pairs(
     """Pairs of rows with (nearly) the same content and different labels.
 
     Args:
-        labels: (N,). hashes: (N,) of the contents.
+        labels: (N,), -1 for none. hashes: (N,) of the contents.
         neighbours: positions and similarities (N, k) from `nearest`.
         near: least similarity of a near-duplicate.
 
@@ -32,8 +35,8 @@ def conflicting_pairs(
     """
     pairs: dict[tuple[int, int], tuple[str, float]] = {}
     groups: dict[int, list[int]] = defaultdict(list)
-    counts = pd.Series(hashes).duplicated(keep=False).to_numpy()
-    for position in np.flatnonzero(counts):
+    copied = pd.Series(hashes).duplicated(keep=False).to_numpy()
+    for position in np.flatnonzero(copied & (labels >= 0)):
         groups[int(hashes[position])].append(int(position))
     for members in groups.values():
         first = {int(labels[m]): m for m in reversed(members)}  # one row a label stands for all
@@ -46,7 +49,8 @@ def conflicting_pairs(
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         other = int(positions[row, column])
         a, b = min(row, other), max(row, other)
-        if labels[a] != labels[b] and hashes[a] != hashes[b]:
+        known = labels[a] >= 0 and labels[b] >= 0
+        if known and labels[a] != labels[b] and hashes[a] != hashes[b]:
             pairs.setdefault((a, b), ("near", float(similarity[row, column])))
     ranked = sorted(pairs.items(), key=lambda pair: (pair[1][0] != "exact", -pair[1][1], pair[0]))
     kept = ranked[:MAX_PAIRS]

@@ -40,6 +40,10 @@ COLUMNS: dict[str, str] = {
     "suspicion_rank": "Place in the queue, 0 is the most suspicious.",
 }
 
+_ABOUT_THE_LABEL = [
+    "p_given", "p_learned", "self_influence", "self_influence_stderr", "aum", "knn_agreement"
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -62,6 +66,8 @@ DEFAULT_RANKING = "flipped"
 def label_scores(rows: pd.DataFrame, flipped: Floats, agreement: Floats) -> pd.DataFrame:
     """All columns but the queue's order, which `with_ranking` adds.
 
+    A row without a label (-1) has a suggestion and otherwise NaN; it is never flagged.
+
     Args:
         rows: a run's table, one line a training row: key, label, flipped_label, learned_label,
             flipped_predicted, flipped_confidence, self_influence and its stderr, aum.
@@ -80,7 +86,8 @@ def label_scores(rows: pd.DataFrame, flipped: Floats, agreement: Floats) -> pd.D
     given = rows["label"].to_numpy().astype(np.int64)
     suggested = rows["flipped_predicted"].to_numpy().astype(np.int64)
     issue, quality = cleanlab_columns(given, flipped)
-    return pd.DataFrame(
+    known = given >= 0
+    table = pd.DataFrame(
         {
             "key": rows["key"],
             "position": np.arange(n),
@@ -95,9 +102,11 @@ def label_scores(rows: pd.DataFrame, flipped: Floats, agreement: Floats) -> pd.D
             "knn_agreement": agreement.astype(np.float32),
             "cleanlab_issue": issue,
             "cleanlab_quality": quality,
-            "flagged": issue | (suggested != given),
+            "flagged": known & (issue | (suggested != given)),
         }
     )
+    table.loc[~known, _ABOUT_THE_LABEL] = np.nan
+    return table
 
 
 def cleanlab_columns(
@@ -105,8 +114,15 @@ def cleanlab_columns(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
     """cleanlab's decision and quality score from out-of-sample probabilities (N, C).
 
-    cleanlab wants every class to have rows, so classes without any are left out for it.
+    cleanlab wants every class to have rows and every row a label, so classes without any rows are
+    left out for it, and rows without a label are no issue and have the quality NaN.
     """
+    known = given >= 0
+    if not known.all():
+        issue, quality = np.zeros(len(given), bool), np.full(len(given), np.nan, np.float32)
+        if known.any():
+            issue[known], quality[known] = cleanlab_columns(given[known], flipped[known])
+        return issue, quality
     present, labels = np.unique(given, return_inverse=True)
     proba = flipped[:, present].astype(np.float64)
     total = proba.sum(1, keepdims=True)

@@ -32,3 +32,10 @@ def test_no_pair_is_an_empty_table_with_its_columns():
     found = conflicting_pairs(np.array([0, 1]), np.array([1, 2], dtype=np.uint64), none(2))
     assert found.empty
     assert "similarity" in found
+
+
+def test_a_row_without_a_label_contradicts_nothing():
+    hashes = np.array([5, 5, 7, 8], dtype=np.uint64)
+    alike = (np.array([[1], [0], [3], [2]]), np.ones((4, 1), np.float32))
+    assert conflicting_pairs(np.array([-1, 0, 1, -1]), hashes, alike).empty
+    assert len(conflicting_pairs(np.array([1, 0, 1, 0]), hashes, alike)) == 2

@@ -89,6 +89,24 @@ def test_a_column_without_values_gives_way_to_the_default():
     pd.testing.assert_frame_equal(with_ranking(scores, "aum"), with_ranking(scores, "flipped"))
 
 
+def test_rows_without_a_label_are_suggested_one_come_last_and_change_nothing_else():
+    labels, flipped, _ = toy()
+    bare = labels.copy()
+    bare[:5] = -1
+    table = with_ranking(label_scores(run_table(bare, flipped), flipped, np.ones(200)))
+    assert set(table.nlargest(5, "suspicion_rank")["position"]) == set(range(5))
+    np.testing.assert_array_equal(table["suggested"], flipped.argmax(1))
+    assert not table["flagged"][:5].any()
+    assert (
+        table.loc[:4, ["p_given", "aum", "knn_agreement", "cleanlab_quality"]].isna().all(axis=None)
+    )
+    rest = label_scores(run_table(bare, flipped)[5:], flipped[5:], np.ones(195))
+    for name in ("cleanlab_issue", "cleanlab_quality", "flagged", "p_given"):
+        np.testing.assert_array_equal(table[name][5:], rest[name])
+    none = np.full(200, -1)
+    assert not label_scores(run_table(none, flipped), flipped, np.ones(200))["flagged"].any()
+
+
 def test_arrays_of_other_rows_are_refused():
     labels, flipped, _ = toy()
     with pytest.raises(DataError, match="200 rows, probabilities of 199"):
