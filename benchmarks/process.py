@@ -77,11 +77,11 @@ def run(pipe: Any, method: Method, task: Task, threads: int) -> None:
         pipe.send(f"failed: {type(error).__name__}: {str(error)[:80]}")
 
 
-def measure(method: Method, task: Task) -> Measured | str:
+def measure(method: Method, task: Task, threads: int) -> Measured | str:
     """Run a method in a process of its own; a sentence where it cannot run."""
     context = mp.get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=run, args=(there, method, task, torch.get_num_threads()))
+    child = context.Process(target=run, args=(there, method, task, threads))
     child.start()
     there.close()
     watched = psutil.Process(child.pid)

@@ -76,11 +76,11 @@ PEERS: dict[str, Method] = {
 }
 
 
-def compare(task: Task, methods: dict[str, Method]) -> list[Line]:
+def compare(task: Task, methods: dict[str, Method], threads: int) -> list[Line]:
     """Run every method on the task."""
     lines = []
     for name, method in methods.items():
-        found = measure(method, task)
+        found = measure(method, task, threads)
         if isinstance(found, Measured):
             values = lds(found.scores.astype(np.float64) @ task.weights, task.losses)
             lines.append(Line(name, name in PEERS, values, found))
@@ -117,13 +117,13 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def section(name: str, subsets: int, methods: dict[str, Method]) -> str:
+def section(name: str, subsets: int, methods: dict[str, Method], threads: int) -> str:
     start = time.perf_counter()
     task = make_task(name, subsets)
     truth = time.perf_counter() - start
     print(f"{task.name}: truth in {truth:.0f} s", flush=True)
     ceiling = noise_ceiling(task.losses, task.second)
-    lines = compare(task, methods)
+    lines = compare(task, methods, threads)
     mine = {line.name: line for line in lines}
     checks = digits_limits(lines, task.wrong) if task.name == "digits" else []
     checks += ceiling_share(mine[DEFAULT], ceiling, task.wrong)
@@ -145,7 +145,7 @@ def section(name: str, subsets: int, methods: dict[str, Method]) -> str:
     return text
 
 
-def preamble(arguments: list[str]) -> str:
+def preamble(arguments: list[str], threads: int) -> str:
     versions = []
     for package in PACKAGES:
         try:
@@ -156,7 +156,7 @@ def preamble(arguments: list[str]) -> str:
     return (
         "# Benchmarks\n\n"
         f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}; {platform.machine()}, "
-        f"{torch.get_num_threads()} threads, Python {platform.python_version()}; "
+        f"{threads} thread{'s' * (threads > 1)} a method, Python {platform.python_version()}; "
         f"{', '.join(versions)}.\n\n"
         "LDS is the mean over targets ± half a 95 % interval (Student). Imports, compilation and "
         "first calls are nobody's cost: every method runs once on 128 rows before it is timed. "
@@ -175,12 +175,14 @@ def main() -> None:
     defaults = ["digits", str(SAMPLES / "fashion"), str(SAMPLES / "reviews")]
     parser.add_argument("--sets", nargs="+", default=defaults, help="digits or project folders")
     parser.add_argument("--subsets", type=int, help="retrainings on halves; 300 on digits, 200")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="a method")
     parser.add_argument("--no-peers", action="store_true", help="ours only")
     parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
     chosen = parser.parse_args()
     os.environ |= {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}  # of the methods' processes
     methods = OURS if chosen.no_peers else {**OURS, **PEERS}
-    text = preamble(sys.argv[1:])
+    text = preamble(sys.argv[1:], chosen.threads)
     for name in chosen.sets:
-        text += "\n" + section(name, chosen.subsets or SUBSETS.get(name, 200), methods)
+        subsets = chosen.subsets or SUBSETS.get(name, 200)
+        text += "\n" + section(name, subsets, methods, chosen.threads)
         chosen.out.write_text(text, encoding="utf-8")
