@@ -10,7 +10,6 @@ class changes, by doubling and then halving. Called by `workflow.evaluate`.
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -196,30 +195,30 @@ def smallest_flip(
     """
     n = len(job.rows.labels)
     ranking = _checked(ranking, n)[: n // 2]
-    members = job.members(search_retrainings * 24)
-    nobody = np.array([], dtype=np.int64)
+    members = job.members(search_retrainings * 12)
     tried: dict[int, float] = {}
     rounds = int(np.ceil(np.log2(max(len(ranking), 2)))) + 2
 
-    def look(sizes: Sequence[int]) -> None:
-        removed = [nobody, *(ranking[:size] for size in sizes)]
-        votes = np.stack(
-            [
-                job.proba(number, members, removed, cancel=cancel).argmax(axis=1)
-                for number in range(search_retrainings)
-            ]
-        )  # (S, 1 + sizes)
-        usual = np.bincount(votes[:, 0]).argmax()
-        for column, size in enumerate(sizes, start=1):
-            tried[size] = float((votes[:, column] != usual).mean())
+    def votes(removed: Positions) -> npt.NDArray[np.int64]:
+        """Predicted class of each search retraining without these rows, (S,)."""
+        seen = [
+            job.proba(number, members, [removed], cancel=cancel)[0].argmax()
+            for number in range(search_retrainings)
+        ]
+        return np.array(seen)
+
+    usual = np.bincount(votes(np.array([], dtype=np.int64))).argmax()
+
+    def look(size: int) -> None:
+        tried[size] = float((votes(ranking[:size]) != usual).mean())
         if progress:
-            progress(Progress("search", min(len(tried), rounds), rounds, f"{max(sizes)} rows"))
+            progress(Progress("search", min(len(tried), rounds), rounds, f"{size} rows"))
 
     low, size = 0, 1
     while True:
         check_cancel(cancel)
         size = min(size, len(ranking))
-        look([size])
+        look(size)
         if tried[size] > 0.5 or size == len(ranking):
             break
         low, size = size, size * 2
@@ -229,7 +228,7 @@ def smallest_flip(
     while high - low > max(1, high // 16):
         check_cancel(cancel)
         middle = (low + high) // 2
-        look([middle])
+        look(middle)
         low, high = (low, middle) if tried[middle] > 0.5 else (middle, high)
     proof = prove(job, ranking[:high], progress=progress, cancel=cancel)
     while not proof.flips and high < len(ranking):  # the search's few votes were too kind
