@@ -123,7 +123,7 @@ def _judged(folder: Path, code: int) -> tuple[str, str]:
     if code in DONE_CODES:
         return "done", DONE_CODES[code]
     if files.wants_cancel(folder):
-        return "cancelled", "Cancelled; what was finished before is kept."
+        return "cancelled", "What was finished before is kept."
     if code < 0 or code == CANCELLED_CODE:
         why = " (killed, often for lack of memory)" if code == -signal.SIGKILL else ""
         return "interrupted", f"It was ended from outside{why}; it can be resumed."
