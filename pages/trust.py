@@ -1,13 +1,32 @@
 """Trust: what the project's own evaluation found out about its scores."""
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.influence import ESTIMATORS
-from influence_core.store.evaluations import read_evaluation
+from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.workflow.session import Session
 from pages.ui.evaluate import evaluate_controls
 from pages.ui.shell import in_one_sentence, need_session, plain
+from pages.ui.trust_charts import comparison, removal
+
+LAMPS = {"null": "Noise test", "isolation": "Isolation"}
+TABLES = {
+    "planted": (
+        "Planted wrong labels",
+        "Some labels were flipped on purpose: how well each column finds them, 1 is perfect.",
+    ),
+    "loo": (
+        "Leave one out",
+        "The head retrained without one row at a time, from the same start and order: the rise of "
+        "the item's loss in nats with its standard error, beside the score.",
+    ),
+    "estimators": (
+        "Estimators in numbers",
+        "Mean LDS and half its 95 % interval, by kind of item, and seconds for one item.",
+    ),
+    "removal": ("Removal in numbers", "Mean rise of the loss in nats and half its interval."),
+    "lds": ("LDS of every item", "What the means above are taken over."),
+}
 
 
 def page() -> None:
@@ -24,50 +43,70 @@ def page() -> None:
         evaluate_controls(session, found)
         _explained()
         st.stop()
-    columns = st.columns(max(len(found.lamps), 1), gap="medium")
-    for column, (name, lamp) in zip(columns, found.lamps.items(), strict=False):
-        with column:
-            (st.success if lamp["green"] else st.error)(plain(f"{name}: {lamp['text']}"))
+    _lamps(found)
     if found.reason:
-        st.info(plain(found.reason))
+        st.info(plain(f"The default for this project is {found.estimator}: {found.reason}."))
     evaluate_controls(session, found)
     _comparison(session)
     _tables(session)
     _explained()
 
 
+def _lamps(found: EvaluationRecord) -> None:
+    """Two headline checks; a whole network has no noise test of this kind."""
+    columns = st.columns(len(LAMPS), gap="medium")
+    for column, (name, title) in zip(columns, LAMPS.items(), strict=True):
+        lamp = found.lamps.get(name)
+        with column:
+            if lamp is None:
+                st.info(f"**{title}**: not measured for this run.")
+                continue
+            show = st.success if lamp["green"] else st.error
+            word = "passed" if lamp["green"] else "failed"
+            show(f"**{title}: {word}.** {plain(lamp['text'])}")
+
+
 def _comparison(session: Session) -> None:
-    """Estimators beside the noise ceiling, which none can exceed."""
-    if not session.run.has_table("eval-estimators"):
-        return
-    table = session.run.table("eval-estimators")
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=table[f"lds_{kind}"],
-                y=table["estimator"],
-                name=f"{kind} targets",
-                mode="markers",
-                error_x={"type": "data", "array": table[f"half_{kind}"]},
-                marker={"size": 10, "symbol": symbol},
-            )
-            for kind, symbol in (("misclassified", "circle"), ("random", "diamond"))
-        ]
-    )
-    figure.update_layout(
-        height=140 + 32 * len(table),
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        xaxis={"title": "LDS: rank correlation with retraining on random halves, 95 % interval"},
-        yaxis={"autorange": "reversed"},
-    )
-    st.plotly_chart(figure, key="lds_chart", alt="LDS of each estimator with its interval")
+    """Estimators beside the noise ceiling, and what leaving their rows out does."""
+    if session.run.has_table("eval-estimators"):
+        st.markdown("#### Do the scores foretell retraining?")
+        st.caption(
+            "The model is retrained on random halves of the rows. LDS is the rank correlation "
+            "between an item's loss and what the summed scores of the rows in the half foretell: "
+            "1 is perfect, 0 is chance. No estimator can exceed the ceiling but by luck, because "
+            "two retrainings on the same half differ too. Bars are 95 % intervals over items."
+        )
+        figure = comparison(session.run.table("eval-estimators"))
+        st.plotly_chart(
+            figure,
+            key="lds_chart",
+            config={"displayModeBar": False},
+            alt="LDS of each estimator with its interval, and the ceiling",
+        )
+    if session.run.has_table("eval-removal"):
+        st.markdown("#### Does leaving out the most helpful rows hurt?")
+        st.caption(
+            "For each item the rows that an estimator calls most helpful are left out and the "
+            "model is retrained. The more the item's loss rises above random rows, the better."
+        )
+        st.plotly_chart(
+            removal(session.run.table("eval-removal")),
+            key="removal_chart",
+            config={"displayModeBar": False},
+            alt="Rise of the loss by the number of rows left out, for each estimator",
+        )
 
 
 def _tables(session: Session) -> None:
-    names = sorted(p.stem for p in session.run.folder.glob("eval-*.parquet"))
-    for name in names:
-        with st.expander(plain(name.removeprefix("eval-"))):
-            st.dataframe(session.run.table(name), hide_index=True, key=f"table_{name}")
+    for name, (title, about) in TABLES.items():
+        if not session.run.has_table(f"eval-{name}"):
+            continue
+        with st.expander(title):
+            st.caption(about)
+            table = session.run.table(f"eval-{name}")
+            for column in {"key", "target"} & set(table):
+                table[column] = [f"{key:016x}" for key in table[column]]
+            st.dataframe(table, hide_index=True, key=f"table_{name}")
 
 
 def _explained() -> None:

@@ -192,8 +192,8 @@ def _null(work: Work) -> None:
     work.lamps["null"] = {
         "green": found.passed,
         "text": (
-            f"{found.false_alarms:.0%} of {found.targets} targets gave a false alarm, "
-            f"{found.allowed:.0%} are allowed."
+            f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
+            f"on was called beyond noise; {found.allowed:.0%} are allowed."
         ),
     }
 

@@ -1,0 +1,80 @@
+"""Pictures of an evaluation: estimators beside the noise ceiling, and what removal does."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+KINDS = {"misclassified": ("circle", "dash"), "random": ("diamond", "dot")}
+CEILING, RANDOM = "ceiling", "random"
+SHIFT = 0.13  # of a line, up and down, so that the two intervals do not hide each other
+
+
+def comparison(table: pd.DataFrame) -> go.Figure:
+    """LDS of each estimator by kind of target; the ceiling that none can exceed as a line each.
+
+    Args:
+        table: `eval-estimators` as stored with a run, the ceiling among its lines.
+    """
+    own = table[table["estimator"] != CEILING]
+    own = own.assign(mean=own[["lds_misclassified", "lds_random"]].mean(axis=1))
+    own = own.sort_values("mean", ascending=False)
+    ceiling = table[table["estimator"] == CEILING]
+    figure = go.Figure()
+    for number, (kind, (symbol, dash)) in enumerate(KINDS.items()):
+        figure.add_scatter(
+            x=own[f"lds_{kind}"],
+            y=[line + SHIFT * (2 * number - 1) for line in range(len(own))],
+            name=f"{kind} items",
+            mode="markers",
+            error_x={"type": "data", "array": own[f"half_{kind}"]},
+            marker={"size": 10, "symbol": symbol},
+        )
+        for limit in ceiling[f"lds_{kind}"].dropna():
+            figure.add_vline(
+                x=limit,
+                line={"dash": dash, "width": 1.5, "color": "gray"},
+                annotation={
+                    "text": f"ceiling, {kind}",
+                    "yanchor": "bottom",
+                    "y": 1.0 + 0.07 * number,
+                    "xanchor": "right",
+                },
+            )
+    figure.update_layout(
+        height=170 + 34 * len(own),
+        margin={"l": 0, "r": 0, "t": 48, "b": 0},
+        xaxis={"title": "LDS: rank correlation with retraining on random halves"},
+        yaxis={
+            "autorange": "reversed",
+            "tickvals": list(range(len(own))),
+            "ticktext": own["estimator"].tolist(),
+        },
+        legend={"orientation": "h", "y": -0.28},
+    )
+    return figure
+
+
+def removal(table: pd.DataFrame) -> go.Figure:
+    """Rise of the loss after leaving out the most helpful rows; random rows are the baseline.
+
+    Args:
+        table: `eval-removal` as stored with a run.
+    """
+    figure = go.Figure()
+    for name, points in table.groupby("estimator", sort=False):
+        baseline = name == RANDOM
+        figure.add_scatter(
+            x=points["removed"],
+            y=points["rise"],
+            name="random rows" if baseline else str(name),
+            mode="lines+markers",
+            line={"dash": "dot", "color": "gray"} if baseline else {},
+            error_y={"type": "data", "array": points["half"], "thickness": 1},
+        )
+    sizes = sorted(table["removed"].unique())
+    figure.update_layout(
+        height=380,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "rows left out", "type": "log", "tickvals": sizes, "ticktext": sizes},
+        yaxis={"title": "rise of the loss, nats"},
+    )
+    return figure
