@@ -1,18 +1,15 @@
-"""The verbs of cleansing: cleanse, export.
+"""The verbs of cleansing: cleanse, trial.
 
-Exit codes for pipelines: 0 done (`cleanse --try`: it helps), 1 refused with a sentence on standard
-error, 2 wrong usage, 3 `cleanse --try` found no evidence that it helps.
+Exit codes for pipelines: 0 done (with a trial: it helps), 1 refused with a sentence on standard
+error, 2 wrong usage, 3 the trial found no evidence that it helps, 130 stopped.
 """
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from influence_core.cleansing.choose import Candidates, Rule, Selection, choose, warnings_of
-from influence_core.cleansing.choose import class_changes as changes_of
-from influence_core.cleansing.rounds import Plan, best_round
+from influence_core.cleansing.choose import Selection, class_changes, warnings_of
 from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
@@ -21,21 +18,30 @@ from influence_core.cli.common import (
     app,
     bar,
     find_project,
+    keep_result,
     out,
     print_json,
+    print_table,
+    records,
+    stoppable,
     verb,
 )
+from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
-from influence_core.progress import ProgressFn
-from influence_core.store.export_edits import Edit, ExportOptions
-from influence_core.store.export_revert import revert
-from influence_core.workflow.cleanse import cleanse, ranking, trial
-from influence_core.workflow.cleansings import Cleansing, load_cleansing, save_cleansing
-from influence_core.workflow.export import edits_of, edits_of_round, export_cleansed
+from influence_core.workflow.cleanse import Trial
+from influence_core.workflow.cleansings import (
+    Cleansing,
+    load_cleansing,
+    newest_cleansing,
+    save_cleansing,
+)
+from influence_core.workflow.find_harm import ROUNDS, WAYS, Question, find_harm
 from influence_core.workflow.judge import ALL, Judge
 from influence_core.workflow.session import Session, open_session
+from influence_core.workflow.trials import FRACTIONS, run_sweep, run_trial, selection_of
 
 NO_EVIDENCE = 3
+SeedsOption = Annotated[int, typer.Option(min=2, help="Retrainings of each arm.")]
 
 
 @app.command("cleanse")
@@ -43,120 +49,142 @@ NO_EVIDENCE = 3
 def cleanse_verb(
     project: ProjectArgument,
     judge: Annotated[str | None, typer.Option(help="Split that judges.")] = None,
-    part: Annotated[str, typer.Option(help="all, misclassified, or a class of it.")] = ALL,
-    drop: Annotated[float, typer.Option(help="Share of the rows to drop at most.")] = 0.1,
-    by: Annotated[str, typer.Option(help="rounds, or one shot: fraction, count, fdr.")] = "rounds",
+    part: Annotated[
+        str, typer.Option(help="all, misclassified, a class, column=value, or ~words.")
+    ] = ALL,
+    drop: Annotated[
+        float, typer.Option(help="Share of the rows to drop at most; a count or a rate by --by.")
+    ] = 0.1,
+    by: Annotated[str, typer.Option(help=f"One of {', '.join(WAYS)}.")] = ROUNDS,
     step: Annotated[float, typer.Option(help="Share of the rows a round drops.")] = 0.02,
     patience: Annotated[
         int, typer.Option(min=0, help="Rounds without improvement before it stops; 0: go on.")
     ] = 2,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Add what reviewers decided; it wins.")
+    ] = False,
     estimator: Annotated[
         str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
     ] = DEFAULT_ESTIMATOR,
     try_it: Annotated[bool, typer.Option("--try", help="Retrain beside two controls.")] = False,
-    seeds: Annotated[int, typer.Option(min=2, help="Retrainings of each arm.")] = 10,
+    seeds: SeedsOption = 10,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Find training rows that harm the judge and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
-    question = Judge(judge or session.project.settings.judge, part)
-    with bar(json) as tell:
-        plan = Plan(min(step, drop), drop, patience) if by == "rounds" else None
-        edits, selection = _found(session, question, estimator, plan, Rule(by, drop), tell)
-        kept = save_cleansing(session, Cleansing(question, estimator, by, tuple(edits)))
-        result = None
-        if try_it and edits:
-            others = [s for s in session.project.dataset.splits if s != "train"]
-            result = trial(session, selection, others, seeds=seeds, progress=tell)
-    changes = changes_of(session.evidence.labels.cpu().numpy(), selection, session.classes)
-    said = warnings_of(selection, changes, len(session.evidence), one_shot=by != "rounds")
-    helps = result is None or any(
-        none.low > 0 and random.low > 0
-        for name, (none, random) in result.differences.items()
-        if name != question.split
-    )
+    question = Question(
+        Judge(judge or session.project.settings.judge, part),
+        estimator, by, drop, step, patience, decisions,
+    )  # fmt: skip
+    result = None
+    with bar(json) as tell, stoppable() as cancel:
+        found = find_harm(session, question, progress=tell, cancel=cancel)
+        kept = save_cleansing(session, found)
+        keep_result(cleansing=kept)
+        if try_it and found.edits():
+            result = run_trial(session, kept, seeds=seeds, progress=tell, cancel=cancel)
+    selection = selection_of(session, found.edits())
+    said = _warnings(session, found, selection)
+    verdicts = {} if result is None else result.verdicts
     if json:
         print_json(
             {
                 "cleansing": kept,
                 "removed": len(selection.removed),
+                "relabelled": len(selection.relabelled),
                 "warnings": said,
-                "verdicts": {} if result is None else result.verdicts,
-                "rows": [edit.to_json() for edit in edits],
+                "verdicts": verdicts,
+                "rows": [edit.to_json() for edit in found.edits()],
             }
         )
     else:
-        _print(session, edits, said, {} if result is None else result.verdicts, kept)
-    if not helps:
-        raise typer.Exit(NO_EVIDENCE)
+        _print(session, found, [*said, *verdicts.values()], kept)
+    _end(result, question.judge)
 
 
-def _found(
-    session: Session, judge: Judge, name: str, plan: Plan | None, rule: Rule, tell: ProgressFn
-) -> tuple[list[Edit], Selection]:
-    reason = f"harms {judge.split}/{judge.part} by {name}"
-    if plan is not None:
-        state = best_round(cleanse(session, judge, plan, name, progress=tell))
-        return edits_of_round(session, state, reason), Selection(state.removed)
-    found = ranking(session, judge, name, progress=tell)
-    selection = choose(Candidates(found.score, found.p_values()), [rule])
-    return edits_of(session, selection, reason, found), selection
-
-
-def _print(
-    session: Session, edits: list[Edit], said: list[str], verdicts: dict[str, str], kept: str
-) -> None:
-    rows = len(session.evidence)
-    out.print(f"{len(edits):,} of {rows:,} rows harm the judge; kept as cleansing {kept}")
-    for edit in edits[:10]:
-        score = "" if edit.score is None else f"{edit.score:+.3g}"
-        out.print(f"  {escape(edit.id)}  {escape(str(edit.old_label))}  {score}")
-    for sentence in (*said, *verdicts.values()):
-        out.print(escape(sentence))
-    out.print(f"Next: turnover export {escape(session.project.root.name)} --out clean.csv")
-
-
-@app.command("export")
+@app.command("trial")
 @verb
-def export_verb(
-    project: Annotated[
-        str | None, typer.Argument(help="Project folder or name; not needed with --revert.")
-    ] = None,
-    target: Annotated[Path | None, typer.Option("--out", help="File or folder to make.")] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", help="csv, parquet, hf or folder.")
-    ] = None,
+def trial_verb(
+    project: ProjectArgument,
     cleansing: Annotated[
         str | None, typer.Option(help="Id of a cleansing; the newest by default.")
     ] = None,
-    revert_manifest: Annotated[
-        Path | None, typer.Option("--revert", help="Manifest of an export to take back.")
+    number: Annotated[
+        int | None, typer.Option("--round", help="Round to try; the best by default.")
     ] = None,
-    spreadsheet_safe: Annotated[
-        bool, typer.Option(help="Guard against formulas; this changes text.")
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Try more and more of the rows instead.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    shares: Annotated[str, typer.Option(help="Shares of a sweep, comma-separated.")] = ",".join(
+        f"{f:g}" for f in FRACTIONS
+    ),
+    seeds: SeedsOption = 10,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Write the cleansed training set in its own format, or take an export back."""
-    if target is None:
-        raise typer.BadParameter("give the file or folder to make", param_hint="--out")
-    if revert_manifest is not None:
-        manifest = revert(revert_manifest, target, overwrite=overwrite)
-        told: dict[str, Any] = {"reverted": target, "from": revert_manifest}
-    else:
-        if project is None:
-            raise typer.BadParameter("name a project", param_hint="PROJECT")
-        session = open_session(find_project(project))
-        edits = load_cleansing(session.project, cleansing).edits
-        options = ExportOptions(spreadsheet_safe=spreadsheet_safe, overwrite=overwrite)
-        manifest = export_cleansed(session, edits, target, form, options)
-        told = {"out": target, **manifest.counts}
+    """Retrain with and without the rows of a cleansing, beside nothing and random rows."""
+    opened = find_project(project)
+    name = cleansing or newest_cleansing(opened)
+    found = load_cleansing(opened, name)
+    session = open_session(opened, found.run or None, device)
+    with bar(json) as tell, stoppable() as cancel:
+        keep_result(cleansing=name)
+        if sweep:
+            table = run_sweep(
+                session, name, _shares(shares), seeds=seeds, progress=tell, cancel=cancel
+            )
+            if json:
+                print_json({"cleansing": name, "sweep": records(table)})
+            else:
+                print_table(f"Sweep of cleansing {name}", table)
+            return
+        result = run_trial(session, name, number, seeds=seeds, progress=tell, cancel=cancel)
     if json:
-        print_json({**told, "sha256": manifest.sha256})
+        print_json({"cleansing": name, "verdicts": result.verdicts, "table": records(result.table)})
     else:
-        out.print(f"{escape(str(target))}: {escape(str(told))}")
-        for note in manifest.notes:
-            out.print(escape(note))
+        for sentence in result.verdicts.values():
+            out.print(escape(sentence))
+    _end(result, found.judge)
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise DataError(f"'{text}' is no list of shares; write them as 0.01,0.02,0.05.") from error
+    if not all(0 < share < 1 for share in found):
+        raise DataError("A share of the rows lies between 0 and 1, such as 0.01 for 1 %.")
+    return found
+
+
+def _warnings(session: Session, found: Cleansing, selection: Selection) -> list[str]:
+    labels = session.evidence.labels.cpu().numpy()
+    changes = class_changes(labels, selection, session.classes)
+    one_shot = not found.rounds and bool(found.computed)
+    return warnings_of(selection, changes, len(labels), one_shot=one_shot)
+
+
+def _end(result: Trial | None, judge: Judge) -> None:
+    """Exit with 3 if a trial helped on no split that chose nothing."""
+    if result is not None and not any(
+        none.low > 0 and random.low > 0
+        for name, (none, random) in result.differences.items()
+        if name != judge.split
+    ):
+        raise typer.Exit(NO_EVIDENCE)
+
+
+def _print(session: Session, found: Cleansing, said: list[str], kept: str) -> None:
+    edits = found.edits()
+    out.print(
+        f"{len(edits):,} of {len(session.evidence):,} rows would change; kept as cleansing {kept}"
+    )
+    for edit in edits[:10]:
+        score = "" if edit.score is None else f"{edit.score:+.3g}"
+        new = "" if edit.new_label is None else f" → {edit.new_label}"
+        out.print(f"  {escape(edit.id)}  {escape(str(edit.old_label))}{escape(new)}  {score}")
+    for sentence in said:
+        out.print(escape(sentence))
+    out.print(f"Next: turnover export {escape(session.project.root.name)} --out clean.csv")

@@ -1,7 +1,6 @@
 """The verb `export`: the cleansed training set in its own format, with a manifest that undoes it.
 
-Edits come from a cleansing (`edits_of`) and from reviewers' decisions; a reviewer's word about a
-row wins, since a person looked at it.
+Edits come from a cleansing (`edits_of`) and from reviewers' decisions (`workflow.decided`).
 """
 
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from influence_core.store.export_edits import Edit, ExportOptions
 from influence_core.store.export_manifest import Manifest
 from influence_core.store.export_start import Order
 from influence_core.store.exports import export
+from influence_core.store.project import Project
 from influence_core.workflow.session import Session
 
 PROGRAM = "turnover"
@@ -65,22 +65,18 @@ def edits_of_round(session: Session, state: Round, reason: str) -> list[Edit]:
     return edits_of(session, Selection(state.removed), reason, Harm(score, error))
 
 
-def merged(decided: Sequence[Edit], computed: Sequence[Edit]) -> list[Edit]:
-    """Both lists as one; where both speak of a row, the decision stands."""
-    by_row = {edit.row: edit for edit in computed} | {edit.row: edit for edit in decided}
-    return [by_row[row] for row in sorted(by_row)]
-
-
-def export_cleansed(
-    session: Session,
+def export_project(
+    project: Project,
     edits: Sequence[Edit],
     out: Path,
     form: str | None = None,
     options: ExportOptions | None = None,
+    run: str = "",
+    *,
     progress: ProgressFn | None = None,
 ) -> Manifest:
     """Write the training split with these edits; see `store.exports.export` for the errors."""
-    order = Order(session.project.dataset, tuple(edits), "train", session.run.id)
+    order = Order(project.dataset, tuple(edits), "train", run)
     return export(order, out, form, options, progress)
 
 

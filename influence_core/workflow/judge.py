@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from influence_core.data.dataset import Split
 from influence_core.errors import DataError
 from influence_core.workflow.session import Session
 
@@ -15,7 +16,13 @@ ALL, WRONG = "all", "misclassified"
 
 @dataclass(frozen=True)
 class Judge:
-    """A split or a part of it: `part` is "all", "misclassified" or a class name."""
+    """A split or a part of it.
+
+    Attributes:
+        split: which.
+        part: "all", "misclassified", a class name, `column=value` for the items whose extra column
+            has that value, or `~words` for those whose text contains the words in any case.
+    """
 
     split: str
     part: str = ALL
@@ -58,11 +65,10 @@ def judge_items(session: Session, judge: Judge) -> JudgeItems:
     if judge.part == WRONG:
         table = session.run.table(f"pred-{judge.split}")
         chosen &= table["predicted"].to_numpy() != labels
-    elif judge.part != ALL:
-        if judge.part not in session.classes:
-            known = ", ".join((ALL, WRONG, *session.classes[:20]))
-            raise DataError(f"The judge has no part '{judge.part}'; choose one of {known}.")
+    elif judge.part in session.classes:
         chosen &= labels == session.classes.index(judge.part)
+    elif judge.part != ALL:
+        chosen &= _slice(split, judge.part, session.classes)
     positions = np.flatnonzero(chosen)
     if not len(positions):
         raise DataError(
@@ -71,3 +77,18 @@ def judge_items(session: Session, judge: Judge) -> JudgeItems:
         )
     features = session.split_features(judge.split).rows(torch.from_numpy(positions))
     return JudgeItems(positions, features, torch.from_numpy(labels[positions]).to(features.device))
+
+
+def _slice(split: Split, part: str, classes: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Items of a slice that is no class: by the text, or by a column of the source."""
+    if part.startswith("~") and split.content_column == "text":
+        words = part[1:].casefold()
+        return np.array([words in text.casefold() for text in split.texts()])
+    column, equals, value = part.partition("=")
+    if equals and column in split.extra_columns:
+        return np.array([str(cell) == value for cell in split.extra(column)])
+    known = ", ".join((ALL, WRONG, *classes[:20]))
+    raise DataError(
+        f"The judge has no part '{part}'; choose one of {known}, 'column=value' with a column of "
+        f"{split.extra_columns}, or '~words' for texts that contain them."
+    )

@@ -1,12 +1,14 @@
 """The Cleanse page without a browser, on a small project of its own."""
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
+from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.train import TrainOptions, train
 
@@ -22,17 +24,32 @@ def page():
     return test.switch_page("pages/cleanse.py").run()
 
 
+def finished(page, verb):
+    """Wait for the job, then draw the page as it is afterwards."""
+    home = projects_home() / "tiny"
+    for _ in range(600):
+        newest = next((job for job in jobs(home) if job.arguments[0] == verb), None)
+        if newest is not None and not newest.active:
+            break
+        time.sleep(0.1)
+    page.run()
+    assert not page.exception
+    return newest
+
+
 def test_from_the_question_to_the_download(page):
     assert any("Nothing is changed before" in i.value for i in page.info)
     page.selectbox(key="judge_part").set_value("all")
     page.number_input(key="judge_share").set_value(10.0)
-    page.segmented_control(key="judge_by").set_value("fraction")
+    page.selectbox(key="judge_by").set_value("fraction")
     page.button(key="judge_go").click()
     page.run()
-    assert not page.exception
+    assert finished(page, "cleanse").state == "done"
     assert not page.error
     assert any("beyond 2 % go in rounds" in w.value.replace("\\", "") for w in page.warning)
+    page.number_input(key="try_seeds").set_value(3)
     page.button(key="try_go").click().run()
+    assert finished(page, "trial").state == "done"
     told = [e.value.replace("\\", "") for e in [*page.info, *page.success, *page.warning]]
     assert any("points of accuracy on 'test'" in t for t in told)
     page.button(key="export_go").click().run()
@@ -51,6 +68,7 @@ def test_a_small_judge_is_refused_in_one_sentence(page):
     page.selectbox(key="judge_part").set_value("misclassified")
     page.button(key="judge_go").click()
     page.run()
-    assert not page.exception
-    shown = [e.value for e in [*page.error, *page.info]]
-    assert any("judge" in s for s in shown)
+    job = finished(page, "cleanse")
+    assert job.state == "failed"
+    assert "judge" in job.message
+    assert any("judge" in c.value for c in page.caption)

@@ -81,7 +81,7 @@ def test_a_class_as_judge_holds_only_that_class(session):
 def test_a_kept_cleansing_comes_back_whole(session):
     found = ranking(session, Judge("valid"))
     edits = edits_of(session, Selection(found.worst_first()[:3], {40: 1}), "because", found)
-    kept = Cleansing(Judge("valid"), "flipped-ridge", "fraction", tuple(edits))
+    kept = Cleansing(Judge("valid"), "flipped-ridge", "fraction", tuple(edits), run=session.run.id)
     name = save_cleansing(session, kept)
     assert load_cleansing(session.project, name) == kept
     assert load_cleansing(session.project) == kept

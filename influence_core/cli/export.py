@@ -1,0 +1,105 @@
+"""The verbs export and report: the cleansed training set as a file, and one page about it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    JsonOption,
+    ProjectArgument,
+    app,
+    bar,
+    find_project,
+    keep_result,
+    out,
+    print_json,
+    verb,
+)
+from influence_core.store.export_edits import ExportOptions
+from influence_core.store.export_revert import revert
+from influence_core.store.report import write_report
+from influence_core.workflow.cleansing_report import cleansing_report
+from influence_core.workflow.cleansings import load_cleansing, newest_cleansing
+from influence_core.workflow.export import export_project
+
+CleansingOption = Annotated[
+    str | None, typer.Option(help="Id of a cleansing; the newest by default.")
+]
+RoundOption = Annotated[
+    int | None, typer.Option("--round", help="Round to step back to; the best by default.")
+]
+
+
+@app.command("export")
+@verb
+def export_verb(
+    project: Annotated[
+        str | None, typer.Argument(help="Project folder or name; not needed with --revert.")
+    ] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="File or folder to make.")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv, parquet, hf or folder.")
+    ] = None,
+    cleansing: CleansingOption = None,
+    number: RoundOption = None,
+    revert_manifest: Annotated[
+        Path | None, typer.Option("--revert", help="Manifest of an export to take back.")
+    ] = None,
+    spreadsheet_safe: Annotated[
+        bool, typer.Option(help="Guard against formulas; this changes text.")
+    ] = False,
+    keep_original: Annotated[
+        bool, typer.Option(help="Keep what Parquet and Hugging Face need to be reverted.")
+    ] = True,
+    copy_images: Annotated[
+        bool, typer.Option(help="Copy pictures into a tree of class folders.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write the cleansed training set in its own format, or take an export back."""
+    if target is None:
+        raise typer.BadParameter("give the file or folder to make", param_hint="--out")
+    if revert_manifest is not None:
+        manifest = revert(revert_manifest, target, overwrite=overwrite)
+        told: dict[str, Any] = {"reverted": target, "from": revert_manifest}
+    else:
+        if project is None:
+            raise typer.BadParameter("name a project", param_hint="PROJECT")
+        opened = find_project(project)
+        found = load_cleansing(opened, cleansing)
+        options = ExportOptions(
+            spreadsheet_safe=spreadsheet_safe,
+            keep_original=keep_original,
+            copy_images=copy_images,
+            overwrite=overwrite,
+        )
+        with bar(json) as tell:
+            manifest = export_project(
+                opened, found.edits(number), target, form, options, found.run, progress=tell
+            )
+        keep_result(export=str(target))
+        told = {"out": target, **manifest.counts}
+    if json:
+        print_json({**told, "sha256": manifest.sha256})
+    else:
+        out.print(f"{escape(str(target))}: {escape(str(told))}")
+        for note in manifest.notes:
+            out.print(escape(note))
+
+
+@app.command("report")
+@verb
+def report_verb(
+    project: ProjectArgument,
+    target: Annotated[Path, typer.Option("--out", help="HTML file to make.")],
+    cleansing: CleansingOption = None,
+    number: RoundOption = None,
+) -> None:
+    """Write one self-contained HTML page about a cleansing, to send to a colleague."""
+    opened = find_project(project)
+    report = cleansing_report(opened, cleansing or newest_cleansing(opened), number)
+    write_report(report, target)
+    out.print(f"{escape(str(target))} written")

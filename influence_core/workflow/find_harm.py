@@ -1,0 +1,83 @@
+"""From a question to a kept cleansing: which rows would go, by scores, by reviewers, or by both."""
+
+import threading
+from dataclasses import dataclass
+
+from influence_core.cleansing.choose import RULES, Candidates, Rule, choose
+from influence_core.cleansing.rounds import Plan
+from influence_core.errors import DataError
+from influence_core.influence import DEFAULT_ESTIMATOR
+from influence_core.progress import ProgressFn
+from influence_core.store.export_edits import Edit
+from influence_core.workflow.cleanse import cleanse, ranking
+from influence_core.workflow.cleansings import Cleansing, summaries
+from influence_core.workflow.decided import decided_edits
+from influence_core.workflow.export import edits_of, edits_of_round
+from influence_core.workflow.judge import Judge
+from influence_core.workflow.session import Session
+
+ROUNDS, DECISIONS = "rounds", "decisions"
+# How rows are chosen, and what it means.
+WAYS: dict[str, str] = {
+    ROUNDS: "in rounds, retrained in between",
+    **{by: f"one shot, by {by}" for by in RULES if by != DECISIONS},
+    DECISIONS: "only what reviewers decided",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What harms whom, and how to choose.
+
+    Attributes:
+        judge: whose loss counts.
+        estimator: by name.
+        by: a name in `WAYS`.
+        drop: share of the rows to drop at most; a count for "count", a rate for "fdr".
+        step: share a round drops.
+        patience: rounds without improvement before it stops; 0 goes on.
+        decisions: add what reviewers decided.
+    """
+
+    judge: Judge
+    estimator: str = DEFAULT_ESTIMATOR
+    by: str = ROUNDS
+    drop: float = 0.1
+    step: float = 0.02
+    patience: int = 2
+    decisions: bool = False
+
+
+def find_harm(
+    session: Session,
+    question: Question,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Cleansing:
+    """Answer a question; nothing is written.
+
+    Raises:
+        DataError: an unknown way, or an amount or judge that makes no sense.
+    """
+    if question.by not in WAYS:
+        raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
+    by, judge, name = question.by, question.judge, question.estimator
+    decided: tuple[Edit, ...] = ()
+    kept: frozenset[int] = frozenset()
+    if question.decisions or by == DECISIONS:
+        decided, kept = decided_edits(session.project)
+    run = session.run.id
+    if by == DECISIONS:
+        return Cleansing(judge, name, by, (), decided, kept, run=run)
+    reason = f"harms {judge.split}/{judge.part} by {name}"
+    if by == ROUNDS:
+        plan = Plan(min(question.step, question.drop), question.drop, question.patience)
+        states = cleanse(session, judge, plan, name, progress=progress, cancel=cancel)
+        short, best = summaries(states)
+        computed = tuple(edits_of_round(session, states[-1], reason))
+        return Cleansing(judge, name, by, computed, decided, kept, short, best, run)
+    found = ranking(session, judge, name, progress=progress, cancel=cancel)
+    selection = choose(Candidates(found.score, found.p_values()), [Rule(by, question.drop)])
+    computed = tuple(edits_of(session, selection, reason, found))
+    return Cleansing(judge, name, by, computed, decided, kept, run=run)

@@ -1,0 +1,102 @@
+"""What a cleansing would do: its rounds, what classes lose, and the rows that go first."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.cleansing.choose import class_changes, warnings_of
+from influence_core.store.export_edits import Edit
+from influence_core.workflow.cleansings import Cleansing
+from influence_core.workflow.session import Session
+from influence_core.workflow.trials import selection_of
+from pages.ui import content, numbers
+from pages.ui.text import plain
+
+EXAMPLES = 12
+
+
+def choose_round(found: Cleansing, name: str) -> int:
+    """Every round is kept; the best on the watching part is taken until a person says otherwise."""
+    frame = pd.DataFrame(
+        {
+            "round": [s.number for s in found.rounds],
+            "rows removed": [s.removed for s in found.rounds],
+            "judge, choosing part": [100 * s.choosing_accuracy for s in found.rounds],
+            "judge, watching part": [100 * s.watching_accuracy for s in found.rounds],
+            "loss, watching part": [s.watching_loss for s in found.rounds],
+        }
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.dataframe(
+            frame, hide_index=True, key="rounds_table",
+            column_config={
+                part: st.column_config.NumberColumn(format="%.1f %%")
+                for part in ("judge, choosing part", "judge, watching part")
+            } | {"loss, watching part": st.column_config.NumberColumn(format="%.4f nats")},
+        )  # fmt: skip
+    with right:
+        options = [s.number for s in found.rounds]
+        if len(options) == 1:
+            st.caption("No round was better than the whole set on the part that only watched.")
+            return options[0]
+        number = st.select_slider(
+            "Take the state after round", options, value=found.taken, key=f"round_{name}"
+        )
+        st.caption(
+            f"Round {found.taken} has the least loss on the part of the judge that chose nothing."
+        )
+    return int(number)
+
+
+def preview(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
+    """Counts, warnings, per class, and examples from the top of the list."""
+    labels = session.evidence.labels.cpu().numpy()
+    selection = selection_of(session, edits)
+    changes = class_changes(labels, selection, session.classes, _limit())
+    st.markdown(
+        f"##### What would change: {numbers.count(len(edits))} of {numbers.count(len(labels))} rows"
+    )
+    one_shot = not found.rounds and bool(found.computed)
+    for sentence in warnings_of(selection, changes, len(labels), one_shot=one_shot):
+        st.warning(plain(sentence))
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        table = {
+            "class": [c.name for c in changes],
+            "before": [c.before for c in changes],
+            "removed": [c.removed for c in changes],
+            "relabelled away": [c.relabelled_from for c in changes],
+            "relabelled to": [c.relabelled_to for c in changes],
+            "after": [c.after for c in changes],
+        }
+        st.dataframe(pd.DataFrame(table), hide_index=True, key="class_changes")
+        st.number_input(
+            "Warn when a class loses more than, %", 1, 100, 20, key="class_limit", width=250
+        )
+    with right:
+        _examples(session, edits)
+
+
+def _limit() -> float:
+    return float(st.session_state.get("class_limit", 20)) / 100
+
+
+def _examples(session: Session, edits: Sequence[Edit]) -> None:
+    train = session.project.dataset.train
+    image = train.content_column != "text"
+    worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)[:EXAMPLES]
+    st.caption("The first ones, with their mean influence on the judge ± standard error")
+    with st.grid(columns="auto", min_column_width=110 if image else 260, gap="xsmall"):
+        for edit in worst:
+            with st.container(border=True, gap="xxsmall"):
+                content.show(train, edit.key, alt=f"Training row {edit.id}, {edit.old_label}")
+                st.caption(f"**{plain(str(edit.old_label))}** · {_why(edit)}")
+
+
+def _why(edit: Edit) -> str:
+    if edit.score is None:
+        what = "excluded" if edit.new_label is None else f"relabelled to {plain(edit.new_label)}"
+        return f"{what} by {plain(edit.who)}"
+    return f"harmful {plain(numbers.influence(edit.score, edit.stderr or float('nan')))}"
