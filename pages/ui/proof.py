@@ -1,14 +1,18 @@
 """*Prove it*: retrain without the listed rows and show what happens to the open item."""
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.progress import Progress
-from influence_core.workflow.explain import Explanation
-from influence_core.workflow.prove import FlipReport, ProofReport, prove, smallest_flip
+from influence_core.workflow.explain import Explanation, explain
+from influence_core.workflow.prove import FlipReport, Keys, ProofReport, prove, smallest_flip
 from influence_core.workflow.session import Session
 from pages.ui.shell import plain
 
+SEARCHED = 500  # rows along which the smallest flipping set is searched
+_KEPT = "proof_outcome"
 ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "without random rows"}
 
 
@@ -27,28 +31,51 @@ def proof_box(session: Session, answer: Explanation) -> None:
             go_flip = st.button("Smallest set that flips", key="flip_go", disabled=table.empty)
         st.caption(
             "Ten retrainings from the same starts, masks and batch orders: with all rows, without "
-            "these, and without as many random rows of the same classes."
+            "these, and without as many random rows of the same classes. The smallest set is "
+            f"searched along the first {SEARCHED} rows of the list, by doubling and halving."
         )
-        keys = table["key"].to_numpy()
+        asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
+        asked = (*asked, answer.question.estimator, answer.label)
         if go_proof:
-            _show(_waiting(lambda tell: prove(session, answer.item, keys[: int(k)], progress=tell)))
+            keys = table["key"].to_numpy()[: int(k)]
+            found = _waiting(lambda tell: prove(session, answer.item, keys, progress=tell))
+            st.session_state[_KEPT] = (asked, found)
         if go_flip:
-            _show_flip(
-                _waiting(lambda tell: smallest_flip(session, answer.item, keys, progress=tell))
+            ranking = _longer(session, answer, side)
+            found = _waiting(
+                lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
             )
+            st.session_state[_KEPT] = (asked, found)
+        kept, found = st.session_state.get(_KEPT, (None, None))
+        if kept == asked and isinstance(found, ProofReport):
+            _show(found)
+        elif kept == asked and isinstance(found, FlipReport):
+            _show_flip(found)
+
+
+def _longer(session: Session, answer: Explanation, side: str) -> Keys:
+    """The same ranking, further down than it is shown."""
+    question = replace(answer.question, k=SEARCHED)
+    longer = explain(session, answer.item, question)
+    table = longer.helpful if side == "helpful" else longer.harmful
+    return table["key"].to_numpy()
 
 
 def _waiting(work):  # type: ignore[no-untyped-def]
-    bar = st.progress(0.0, "Retraining …")
+    """Run with a bar and a Cancel button: pressing it draws the page anew, which ends the work."""
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, "Retraining …")
+        st.button("Cancel", key="proof_cancel")
 
     def tell(event: Progress) -> None:
         share = min(event.done / max(event.total, 1), 1.0)
-        bar.progress(share, f"Retraining {event.done} of {event.total}")
+        what = f" without {event.message}" if event.message else ""
+        bar.progress(share, f"Retraining{what}: {event.done} of {event.total}")
 
-    try:
-        return work(tell)
-    finally:
-        bar.empty()
+    found = work(tell)
+    place.empty()
+    return found
 
 
 def _show(report: ProofReport) -> None:
