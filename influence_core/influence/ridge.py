@@ -94,6 +94,8 @@ class _Prepared:
         h = with_constant(targets.features).T
         surprise = residuals(targets.proba, targets.labels)  # (T, C)
         solved = [torch.cholesky_solve(h, factor) for factor in self.factors]  # (d + 1, T) each
+        if len(targets) == 1 and len(solved) > 1:
+            return _SingleQuery(self.evidence, self.residual, torch.cat(solved, 1) * surprise[0])
         return _Query(self.evidence, self.residual, tuple(solved), surprise)
 
 
@@ -116,8 +118,22 @@ class _Query:
         return Scores(total.T)
 
 
+@dataclass(frozen=True)
+class _SingleQuery:
+    """One target: all classes in one product, so that the features are read once, not C times."""
+
+    evidence: Evidence
+    residual: Tensor  # (N, C)
+    solved: Tensor  # (d + 1, C), times the target's residual
+
+    def scores(self, rows: slice) -> Scores:
+        h = self.evidence.features.rows(torch.arange(rows.start, rows.stop))
+        product = _similarity(h, self.solved).mul_(self.residual[rows])
+        return Scores(product.sum(1)[None])
+
+
 def _similarity(h: Tensor, solved: Tensor) -> Tensor:
-    """(n, d), (d + 1, T) to (n, T): the constant's part is added, not multiplied."""
+    """(n, d), (d + 1, m) to (n, m): the constant's part is added, not multiplied."""
     return torch.addmm(solved[-1], h, solved[:-1])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from influence_core.errors import ModelError
 from influence_core.influence import ESTIMATORS, estimator
-from influence_core.influence.base import calibrated_temperature
+from influence_core.influence.base import Targets, calibrated_temperature
 from influence_core.turnover.head import HeadConfig
 
 
@@ -85,3 +85,14 @@ def test_every_estimator_explains_itself_in_two_lines(name):
 def test_an_unknown_estimator_error_lists_the_known_ones():
     with pytest.raises(ModelError, match="flipped-ridge"):
         estimator("nonsense")
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_a_target_alone_scores_as_it_does_among_others(name):
+    _, proof = evidence(HeadConfig(4, 3, members=2, width=64), n=50)
+    goal, prepared = targets(proof), estimator(name).prepare(proof)
+    together = prepared.query(goal).scores(slice(3, 50)).scores
+    for t in range(len(goal)):
+        one = Targets(goal.features[t : t + 1], goal.labels[t : t + 1], goal.proba[t : t + 1])
+        alone = prepared.query(one).scores(slice(3, 50)).scores
+        assert torch.allclose(alone[0], together[t], atol=1e-5)
