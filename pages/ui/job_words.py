@@ -23,6 +23,11 @@ STAGES = {
     "planted": ("Training on planted noise", "epochs"),
     "retrain": ("Retraining", "retrainings"),
     "round": ("Cleansing", "rounds"),
+    "neighbours": ("Finding neighbours", "rows"),
+    "sweep": ("Sweeping shares", "steps"),
+    "search": ("Searching", "retrainings"),
+    "prove": ("Proving", "retrainings"),
+    "map": ("Drawing the map", "steps"),
     "export": ("Writing", "rows"),
 }
 _STATES = {
