@@ -134,6 +134,8 @@ def _buttons(job: Job, place: str) -> None:
         st.page_link("pages/trust.py", label="See the result")
     if "cleansing" in job.result:
         st.page_link("pages/cleanse.py", label="See the result")
+    if "export" in job.result:
+        st.caption(f"Written to {plain(str(job.result['export']))}")
 
 
 def _try(action: Callable[[Job], object], job: Job) -> None:
