@@ -1,9 +1,11 @@
 """Trust: what the project's own evaluation found out about its scores."""
 
+from math import isfinite, nan
+
 import streamlit as st
 
-from influence_core.influence import ESTIMATORS
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
+from influence_core.workflow.estimators import estimator_table
 from influence_core.workflow.session import Session
 from pages.ui.evaluate import evaluate_controls
 from pages.ui.shell import in_one_sentence, need_session, plain
@@ -41,7 +43,7 @@ def page() -> None:
             f"few minutes, here or with `turnover evaluate {session.project.root.name}`."
         )
         evaluate_controls(session, found)
-        _explained()
+        _explained(session)
         st.stop()
     _lamps(found)
     if found.reason:
@@ -49,7 +51,7 @@ def page() -> None:
     evaluate_controls(session, found)
     _comparison(session)
     _tables(session)
-    _explained()
+    _explained(session)
 
 
 def _lamps(found: EvaluationRecord) -> None:
@@ -109,12 +111,14 @@ def _tables(session: Session) -> None:
             st.dataframe(table, hide_index=True, key=f"table_{name}")
 
 
-def _explained() -> None:
-    with st.expander("What each estimator does, and where it comes from"):
-        for entry in ESTIMATORS.values():
+def _explained(session: Session) -> None:
+    with st.expander("What each estimator does, where it comes from, and what it costs"):
+        for line in estimator_table(session.project).to_dict("records"):
+            cost = line.get("ms per item", nan)
+            spent = f" {cost:.2g} ms per item here." if isfinite(cost) else ""
             st.markdown(
-                f"**{plain(entry.title)}** `{entry.name}`  \n"
-                f"{plain(entry.explanation.replace(chr(10), ' '))} Source: {plain(entry.source)}."
+                f"**{plain(line['title'])}** `{line['estimator']}`  \n"
+                f"{plain(line['explanation'])} Source: {plain(line['source'])}.{spent}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The verb of trust: evaluate."""
+"""The verbs of trust: evaluate, and estimators to say what there is to trust."""
 
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.workflow.estimators import estimator_table
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.session import open_session
 
@@ -61,3 +62,25 @@ def evaluate_verb(
         out.print(f"[{colour}]{escape(lamp)}[/{colour}]: {escape(str(state['text']))}")
     if report.record.reason:
         out.print(escape(report.record.reason))
+
+
+@app.command("estimators")
+@verb
+def estimators_verb(
+    project: Annotated[
+        str | None, typer.Argument(help="Show what was measured in this project, too.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what each estimator does, where it comes from, and what it was measured to be worth."""
+    table = estimator_table(None if project is None else find_project(project))
+    if json:
+        print_json(records(table))
+        return
+    for line in records(table):
+        out.print(f"[bold]{escape(line.pop('estimator'))}[/bold]  {escape(line.pop('title'))}")
+        out.print(f"  {escape(line.pop('explanation'))}", soft_wrap=True)
+        out.print(f"  Source: {escape(line.pop('source'))}", soft_wrap=True)
+        known = [f"{name} {value:.3g}" for name, value in line.items() if value is not None]
+        if known:
+            out.print(f"  Measured here: {', '.join(known)}")
