@@ -14,7 +14,14 @@ from torch import Tensor
 
 from influence_core.errors import MismatchError, ModelError, StoreError
 from influence_core.influence import estimator as find_estimator
-from influence_core.influence.base import Evidence, HeadWeights, Prepared, Targets
+from influence_core.influence.base import (
+    NO_SETTINGS,
+    Evidence,
+    HeadWeights,
+    Prepared,
+    Settings,
+    Targets,
+)
 from influence_core.models.device import pick_device
 from influence_core.models.trunks import Trunk, load_trunk
 from influence_core.store.evaluations import read_evaluation
@@ -35,7 +42,7 @@ class Session:
     evidence: Evidence
     head: HeadWeights
     device: torch.device
-    _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _prepared: dict[str, tuple[Settings, Prepared]] = field(default_factory=dict)
     _splits: dict[str, Standardised] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,13 +64,18 @@ class Session:
         return HeadTraining(**saved)
 
     def prepared(self, name: str) -> Prepared:
-        """The estimator's per-run work, done once, with the settings an evaluation has chosen."""
+        """The estimator's per-run work, done once, with the settings an evaluation has chosen.
+
+        An evaluation may end while the session is open: other settings are prepared anew.
+        """
+        measured = read_evaluation(self.project.root)
+        own = NO_SETTINGS if measured is None else measured.settings.get(name, NO_SETTINGS)
         with self._lock:
-            if name not in self._prepared:
-                measured = read_evaluation(self.project.root)
-                own = {} if measured is None else measured.settings.get(name, {})
-                self._prepared[name] = find_estimator(name).prepare(self.evidence, own)
-            return self._prepared[name]
+            known = self._prepared.get(name)
+            if known is None or known[0] != own:
+                known = (own, find_estimator(name).prepare(self.evidence, own))
+                self._prepared[name] = known
+            return known[1]
 
     def split_features(self, split: str) -> Standardised:
         """Features of a split in the run's own standardisation."""

@@ -8,7 +8,7 @@ from tiny import project
 
 from influence_core.errors import CancelledError, DataError, ModelError, StoreError
 from influence_core.influence import ESTIMATORS
-from influence_core.store.evaluations import FILE, read_evaluation
+from influence_core.store.evaluations import FILE, read_evaluation, write_evaluation
 from influence_core.store.project import Project
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.explain import Question, explain, find_item
@@ -64,6 +64,22 @@ def test_chosen_settings_are_what_later_questions_use(world, item):
     mine = fresh.prepared("flipped-ridge").query(goal).scores(slice(0, 90)).scores
     asked = entry.prepare(fresh.evidence, {"strength": strength}).query(goal)
     assert np.array_equal(mine.numpy(), asked.scores(slice(0, 90)).scores.numpy())
+
+
+def test_an_open_session_takes_over_settings_that_an_evaluation_chooses(world, item):
+    session = open_session(Project.open(world[0].project.root))
+    record = read_evaluation(session.project.root)
+    before = session.prepared("flipped-ridge")
+    assert session.prepared("flipped-ridge") is before
+    other = {**record.settings, "flipped-ridge": {"strength": 77.0}}
+    write_evaluation(session.project.root, replace(record, settings=other))
+    try:
+        goal = session.targets(item.features[None], session.evidence.labels[:1])
+        after = session.prepared("flipped-ridge").query(goal).scores(slice(0, 90)).scores
+        asked = ESTIMATORS["flipped-ridge"].prepare(session.evidence, {"strength": 77.0})
+        assert np.array_equal(after.numpy(), asked.query(goal).scores(slice(0, 90)).scores.numpy())
+    finally:
+        write_evaluation(session.project.root, record)
 
 
 def test_progress_names_the_stages(world):
