@@ -1,0 +1,185 @@
+"""Explanations while they come: a first ranking at once, better ones after it, none twice.
+
+A page asks for an answer and gets a `LiveScan`, which fills in a thread of its own. A viewer (one
+browser tab) has one scan at a time: asking for another item abandons the first at its next chunk
+of rows. Finished answers are kept, up to a number of bytes, and shared by all viewers; answers are
+read-only. Called by `pages.ui.explained`; nothing here knows Streamlit.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from influence_core.errors import CancelledError
+from influence_core.workflow.explain import Explanation, Item, Question, explain
+from influence_core.workflow.session import Session
+
+Key = tuple[str, str, str, Question]
+CACHE_BYTES = 64 << 20
+THREADS = 4  # scans at once; more wait for a free thread
+MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are forgotten
+
+Work = Callable[[Callable[[Explanation], None], threading.Event], Explanation]
+
+
+def key_of(session: Session, item: Item, question: Question) -> Key:
+    """What an answer depends on: the run, the target and the switches."""
+    record = session.run.record
+    features = item.features.cpu().numpy().tobytes()
+    seen = hashlib.blake2b(
+        features + f"{item.true} {item.split} {item.key}".encode(), digest_size=16
+    )
+    return str(session.project.root), record.id, seen.hexdigest(), question
+
+
+class LiveScan:
+    """One explanation on its way. Every method may be called from any thread."""
+
+    def __init__(self, answer: Explanation | None = None) -> None:
+        self._news = threading.Condition()
+        self._stop = threading.Event()
+        self._answer = answer
+        self._over = answer is not None
+        self._error: BaseException | None = None
+        self._version = int(answer is not None)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come: finished, cancelled or failed."""
+        return self._over
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to stop before its end."""
+        return self._stop.is_set() and (self._answer is None or self._answer.provisional)
+
+    def cancel(self) -> None:
+        """Stop at the next chunk of rows; what was ranked until then stays."""
+        self._stop.set()
+
+    def wait(self, seen: int = 0, timeout: float | None = None) -> tuple[int, Explanation | None]:
+        """Wait for an answer newer than number `seen`, or for the end.
+
+        Returns:
+            The number of the newest answer and the answer; it may be provisional, or None.
+
+        Raises:
+            TurnoverError: whatever the scan failed with.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._over or self._version > seen, timeout)
+            if self._error is not None:
+                raise self._error
+            return self._version, self._answer
+
+    def run(self, work: Work, keep: Callable[[Explanation], None]) -> None:
+        """Do the work; `keep` is given the finished answer."""
+        try:
+            answer = work(self._told, self._stop)
+            keep(answer)
+            self._told(answer)
+        except CancelledError:
+            pass  # the last provisional answer stays
+        except BaseException as error:  # raised again where somebody waits
+            self._error = error
+        finally:
+            with self._news:
+                self._over = True
+                self._news.notify_all()
+
+    def _told(self, answer: Explanation) -> None:
+        with self._news:
+            self._answer = answer
+            self._version += 1
+            self._news.notify_all()
+
+
+class AnswerCache:
+    """Finished answers, the least recently used thrown away beyond so many bytes."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._held: OrderedDict[Key, tuple[Explanation, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, key: Key) -> Explanation | None:
+        """The answer, if it is still here."""
+        with self._lock:
+            if key not in self._held:
+                return None
+            self._held.move_to_end(key)
+            return self._held[key][0]
+
+    def put(self, key: Key, answer: Explanation) -> None:
+        """Keep an answer; one larger than the whole limit is not kept."""
+        size = size_of(answer)
+        if size > self._limit:
+            return
+        with self._lock:
+            if key in self._held:
+                self.bytes -= self._held.pop(key)[1]
+            self._held[key] = answer, size
+            self.bytes += size
+            while self.bytes > self._limit:
+                _, (_, freed) = self._held.popitem(last=False)
+                self.bytes -= freed
+
+
+def size_of(answer: Explanation) -> int:
+    """Bytes that an answer holds on to: its tables, the target's features and probabilities."""
+    tables = sum(
+        int(table.memory_usage(index=True, deep=True).sum())
+        for table in (answer.helpful, answer.harmful)
+    )
+    return tables + answer.item.features.nbytes + answer.item.proba.nbytes
+
+
+class LiveScans:
+    """All scans of one app: a thread pool, the cache, and which scan each viewer waits for."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self.cache = AnswerCache(limit)
+        # Threads are kept: a new one would build the matrix library's own pool for every scan.
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
+        self._current: OrderedDict[str, tuple[Key, LiveScan]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def ask(self, viewer: str, session: Session, item: Item, question: Question) -> LiveScan:
+        """The viewer's scan for this question; any other scan of the viewer is abandoned.
+
+        Asking again for the same thing gives the same scan, also after it was cancelled, until
+        `forget` is called.
+        """
+        key = key_of(session, item, question)
+        with self._lock:
+            before = self._current.get(viewer)
+            if before is not None and before[0] == key:
+                return before[1]
+            if before is not None:
+                before[1].cancel()
+            held = self.cache.get(key)
+            scan = LiveScan(held)
+            self._current[viewer] = key, scan
+            self._current.move_to_end(viewer)
+            while len(self._current) > MOST_VIEWERS:
+                self._current.popitem(last=False)[1][1].cancel()
+        if held is None:
+            self._pool.submit(
+                scan.run,
+                lambda tell, stop: explain(session, item, question, on_partial=tell, cancel=stop),
+                lambda answer: self.cache.put(key, answer),
+            )
+        return scan
+
+    def forget(self, viewer: str) -> None:
+        """Stop the viewer's scan, so that asking again starts anew."""
+        with self._lock:
+            before = self._current.pop(viewer, None)
+        if before is not None:
+            before[1].cancel()

@@ -1,0 +1,121 @@
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import project
+
+from influence_core.errors import CancelledError, DataError
+from influence_core.workflow.explain import Question, explain, find_item
+from influence_core.workflow.live import AnswerCache, LiveScan, LiveScans, key_of, size_of
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train import TrainOptions, train
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    made = project(tmp_path_factory.mktemp("home") / "tiny", n=90)
+    train(made, TrainOptions(members=2, width=64, epochs=2))
+    return open_session(type(made).open(made.root))
+
+
+@pytest.fixture(scope="module")
+def items(session):
+    return [find_item(session, "test", int(k)) for k in session.project.dataset.split("test").keys]
+
+
+def finished(scan):
+    seen = 0
+    while not scan.over:
+        seen, _ = scan.wait(seen, 20)
+    return scan.wait(seen, 20)[1]
+
+
+def test_a_live_scan_ends_with_the_plain_answer(session, items):
+    question = Question(estimator="turnover")
+    answer = finished(LiveScans().ask("me", session, items[0], question))
+    plain = explain(session, items[0], question)
+    assert not answer.provisional
+    pd.testing.assert_frame_equal(answer.helpful, plain.helpful)
+    pd.testing.assert_frame_equal(answer.harmful, plain.harmful)
+
+
+def test_a_finished_answer_is_shared_between_viewers_and_not_computed_again(session, items):
+    scans = LiveScans()
+    first = finished(scans.ask("one", session, items[0], Question()))
+    other = scans.ask("two", session, items[0], Question())
+    assert other.over
+    assert other.wait()[1] is first
+
+
+def test_every_switch_and_target_is_an_answer_of_its_own(session, items):
+    asked = [Question(), Question(k=3), Question(toward="true"), Question(estimator="turnover")]
+    keys = {key_of(session, item, question) for item in items[:2] for question in asked}
+    assert len(keys) == 8
+
+
+def held_back(told, stop):
+    """A scan that tells one provisional answer and then waits to be cancelled."""
+    told(PROVISIONAL)
+    assert stop.wait(20)
+    raise CancelledError("stopped")
+
+
+class _Part:
+    provisional = True
+
+
+PROVISIONAL = _Part()
+
+
+def test_cancelling_keeps_what_was_ranked_and_caches_nothing():
+    scan, kept = LiveScan(), []
+    thread = threading.Thread(target=scan.run, args=(held_back, kept.append))
+    thread.start()
+    assert scan.wait(0, 20)[1] is PROVISIONAL
+    assert not scan.over
+    scan.cancel()
+    thread.join(20)
+    assert scan.over
+    assert scan.cancelled
+    assert scan.wait(0, 0)[1] is PROVISIONAL
+    assert kept == []
+
+
+def test_asking_for_another_item_abandons_the_first(session, items):
+    scans = LiveScans()
+    first = scans.ask("me", session, items[0], Question())
+    again = scans.ask("me", session, items[0], Question())
+    second = scans.ask("me", session, items[1], Question())
+    assert again is first
+    assert first._stop.is_set()
+    assert not second._stop.is_set()
+    assert finished(second).item is items[1]
+
+
+def test_a_failing_scan_raises_where_it_is_waited_for(session, items):
+    nameless = replace(items[0], true=None)
+    scan = LiveScans().ask("me", session, nameless, Question(toward="true"))
+    with pytest.raises(DataError, match="no true label"):
+        finished(scan)
+
+
+def test_the_cache_stays_within_its_bytes_and_drops_the_least_used(session, items):
+    answers = [explain(session, item, Question(k=5)) for item in items[:3]]
+    keys = [key_of(session, item, Question(k=5)) for item in items[:3]]
+    room = AnswerCache(sum(map(size_of, answers)) - 1)
+    for key, answer in zip(keys[:2], answers[:2], strict=True):
+        room.put(key, answer)
+    assert room.get(keys[0]) is answers[0]  # now the second is the least used
+    room.put(keys[2], answers[2])
+    assert [room.get(key) is None for key in keys] == [False, True, False]
+    assert room.bytes == size_of(answers[0]) + size_of(answers[2])
+    small = AnswerCache(10)
+    small.put(keys[0], answers[0])
+    assert len(small) == small.bytes == 0
+
+
+def test_sizes_grow_with_the_lists(session, items):
+    sizes = [size_of(explain(session, items[0], Question(k=k))) for k in (1, 40)]
+    assert np.diff(sizes)[0] > 39 * 8
