@@ -1,10 +1,13 @@
 """One item and the training rows that helped or harmed it."""
 
+import uuid
+
 import pandas as pd
 import streamlit as st
 
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.explain import Explanation, Item, Question, explain
+from influence_core.workflow.explain import Explanation, Item, Question
+from influence_core.workflow.live import LiveScan, LiveScans
 from influence_core.workflow.noise import NoiseCheck, check_noise
 from influence_core.workflow.session import Session
 from pages.ui import content, numbers
@@ -22,7 +25,9 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
         _pinned(session, item, own)
     with right:
         question = switches(session, item)
-        answer = explain(session, item, question)
+        answer = _answer(session, item, question)
+        if answer is None:
+            return
         _told(session, answer)
         noise = check_noise(session, answer)
         if noise is not None:
@@ -34,6 +39,59 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
             _side(session, answer, "harmful", noise)
         if own is None:
             proof_box(session, answer)
+
+
+# Answers sooner than this are drawn once, without a provisional list before them.
+_AT_ONCE = 0.15
+
+
+@st.cache_resource(show_spinner=False)
+def live_scans() -> LiveScans:
+    """The scans and finished answers of this app, shared by all browser sessions."""
+    return LiveScans()
+
+
+def _answer(session: Session, item: Item, question: Question) -> Explanation | None:
+    """The finished answer; until it is there, provisional ones are drawn, with Cancel.
+
+    A click on anything else ends this run of the page, and the next question ends the scan. None
+    if the viewer has cancelled; what was ranked until then stays on the screen.
+    """
+    viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
+    scan = live_scans().ask(viewer, session, item, question)
+    seen, answer = scan.wait(timeout=_AT_ONCE)
+    if scan.over and not scan.cancelled:
+        return answer
+    button, lists = st.empty(), st.empty()
+    if not scan.cancelled:
+        button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
+    while not scan.over:
+        with lists.container():
+            _provisional(session, scan, answer)
+        seen, answer = scan.wait(seen)
+    if scan.cancelled:
+        again = live_scans().forget
+        button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))
+        with lists.container():
+            _provisional(session, scan, answer)
+        return None
+    button.empty()
+    lists.empty()
+    return answer
+
+
+def _provisional(session: Session, scan: LiveScan, answer: Explanation | None) -> None:
+    """What is known so far."""
+    if answer is None:
+        st.caption("Cancelled." if scan.cancelled else "Preparing the estimator for this run…")
+        return
+    st.caption(
+        f"{'Cancelled at ' if scan.cancelled else ''}{numbers.count(answer.scored)} of "
+        f"{numbers.count(answer.total)} rows, provisional"
+    )
+    for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
+        with column:
+            _side(session, answer, side, None)
 
 
 def switches(session: Session, item: Item) -> Question:
@@ -125,6 +183,7 @@ def _told(session: Session, answer: Explanation) -> None:
 def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | None) -> None:
     asked = plain(session.classes[answer.label])
     table = answer.helpful if side == "helpful" else answer.harmful
+    part = f"_of_{answer.scored}" if answer.provisional else ""  # both are drawn in one run
     if side == "helpful":
         st.markdown(f"**Helpful (+)** lowered the loss of {asked}")
     else:
@@ -138,7 +197,7 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
         columns="auto" if image else 1, min_column_width=110 if image else 200, gap="xsmall"
     ):
         for row in table.itertuples():
-            with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}"):
+            with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}{part}"):
                 content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
                 st.caption(
                     f"{row.rank} · **{plain(row.label)}** · "

@@ -1,0 +1,52 @@
+"""A scan that is stopped half-way on the Errors page: what was ranked stays, and can go on."""
+
+import threading
+
+import pytest
+from errors_page import start, worst
+
+from influence_core.errors import CancelledError
+from influence_core.influence.scan import scan
+from influence_core.workflow import explain as explaining
+
+
+@pytest.fixture
+def half_way(monkeypatch):
+    """Scans whose second chunk comes only when this event is set."""
+    go_on = threading.Event()
+
+    def slow(query, rows, **options):
+        tell = options.pop("on_partial")
+
+        def held(part):
+            tell(part)
+            while not go_on.wait(0.01):
+                if options["cancel"].is_set():
+                    raise CancelledError("stopped")
+
+        return scan(query, rows, on_partial=held, **options)
+
+    monkeypatch.setattr(explaining, "scan", slow)
+    return go_on
+
+
+def test_a_stopped_scan_keeps_its_rows_and_can_be_started_again(half_way):
+    _, wrong = worst("reviews")
+    stop = threading.Timer(1.5, cancel_all)
+    test = start(project="reviews")
+    stop.start()
+    test.button(key=f"open_{wrong['key'][0]:016x}").click().run()
+    assert not test.exception
+    told = [c.value for c in test.caption]
+    assert any("Cancelled at" in c and "provisional" in c for c in told)
+    assert sum("helpful \\+" in c for c in told) == 12
+    half_way.set()
+    test.button(key="scan_again").click().run()
+    assert any("rows scored on" in c.value for c in test.caption)
+
+
+def cancel_all():
+    from pages.ui.explained import live_scans
+
+    for _, running in list(live_scans()._current.values()):
+        running.cancel()
