@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from influence_core.cli import network
 from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
@@ -44,6 +45,7 @@ from influence_core.workflow.explain import (
 from influence_core.workflow.samples import dashboard_root
 from influence_core.workflow.session import Session, open_session
 from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train_network import train_network
 
 
 @app.command("app")
@@ -124,19 +126,39 @@ def train_verb(
     epochs: Annotated[int | None, typer.Option(min=1, help="By default found by itself.")] = None,
     seed: Annotated[int, typer.Option(help="Of start, masks and batch order.")] = 0,
     device: DeviceOption = "auto",
+    mode: network.ModeOption = "head",
+    trunk: network.TrunkOption = None,
+    turnover_layers: network.LayersOption = None,
+    twins: network.TwinsOption = None,
+    batch: network.BatchOption = None,
+    lr: network.RateOption = None,
+    patience: network.PatienceOption = None,
+    watch: network.WatchOption = None,
+    precision: network.PrecisionOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train once with turn-over dropout on the project's frozen trunk."""
-    options = TrainOptions(members, width, p, epochs, seed, device)
+    """Train once: a head on the frozen trunk, or with --mode finetune the whole network."""
+    given = network.Given(trunk, turnover_layers, twins, batch, lr, patience, watch, precision)
+    network.check(mode, given)
     with bar(json) as tell, stoppable() as cancel:
-        run = train(find_project(project), options, progress=tell, cancel=cancel)
+        opened = find_project(project)
+        if mode == "finetune":
+            wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
+            run = train_network(opened, wish, progress=tell, cancel=cancel)
+        else:
+            options = TrainOptions(members, width, p, epochs, seed, device)
+            run = train(opened, options, progress=tell, cancel=cancel)
     keep_result(run=run.id)
     if json:
-        print_json({"run": run.id, "metrics": run.record.metrics})
+        print_json(
+            {"run": run.id, "metrics": run.record.metrics, "isolation": run.record.isolation}
+        )
         return
     out.print(f"Run [bold]{run.id}[/bold]")
     for name, value in run.record.metrics.items():
         out.print(f"  {name} {value:.4g}")
+    if run.record.isolation:
+        out.print(f"  audit: {escape(str(run.record.isolation['headline']))}")
 
 
 @app.command("explain")

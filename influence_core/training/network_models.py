@@ -2,8 +2,9 @@
 
 The specs are those of frozen trunks (`models.trunks`): `minilm` and `hf:<name or folder>` become
 a sentence classifier over the encoder, `vgg:<file>` and `torchvision:<name>` image networks with
-their pretrained weights. Only the last layer is new. A run keeps the settings and the learned
-weights; building again with the same settings and loading them gives the same network.
+their pretrained weights; `vgg:<plan>` is a small one from scratch (`network_scratch`). Only the
+last layer is new. A run keeps the settings and the learned weights; building again with the same
+settings and loading them gives the same network.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +19,11 @@ from torch import Tensor, nn
 from influence_core.data.dataset import Split
 from influence_core.data.images import open_image
 from influence_core.errors import ModelError
-from influence_core.models.images import read_vgg
+from influence_core.models.images import pretrained, read_vgg
 from influence_core.models.text import hugging_face_source, minilm_folder
 from influence_core.training.network_checkpoint import load_learned
 from influence_core.training.network_rows import NetworkRows, image_rows, text_rows, tokens
+from influence_core.training.network_scratch import is_plan, scratch_spec, scratch_vgg
 from influence_core.training.network_text import SentenceClassifier
 from influence_core.turnover.calls import Inputs
 from influence_core.turnover.inject import InjectReport, inject
@@ -175,30 +177,21 @@ def _text(source: str, classes: int) -> _Bare:
 
 
 def _vgg(rest: str, classes: int, root: Path | None) -> _Bare:
+    if is_plan(rest):
+        fresh = scratch_spec(rest, classes)
+        return _images(scratch_vgg(fresh), fresh.prepare, 2e-3)
     spec, model = read_vgg((root or Path()) / rest)
     _new_last_layer(model.classifier, classes)
     return _images(model, spec.prepare, 1e-3)
 
 
 def _torchvision(rest: str, classes: int, root: Path | None) -> _Bare:
-    from torchvision import models
-
-    try:
-        weights = models.get_model_weights(rest).DEFAULT
-    except ValueError as error:
-        raise ModelError(f"torchvision has no model '{rest}'; try 'torchvision:vgg11'.") from error
-    try:
-        model = models.get_model(rest, weights=weights)
-    except OSError as error:
-        raise ModelError(
-            f"The weights of '{rest}' are not on this machine and cannot be fetched; connect once, "
-            f"or put {Path(weights.url).name} into the torch hub cache."
-        ) from error
+    model, transforms = pretrained(rest)
     freeze_batchnorm(model)
     classifier = getattr(model, "classifier", None)
     if isinstance(classifier, nn.Sequential):
         _new_last_layer(classifier, classes)
-    return _images(model, weights.transforms(), 1e-4)
+    return _images(model, lambda picture: transforms(picture.convert("RGB")), 1e-4)
 
 
 def _images(

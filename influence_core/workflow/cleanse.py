@@ -26,6 +26,7 @@ from influence_core.influence.sides import both_sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
 from influence_core.training.heads import Rows, fit_heads
+from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.judge import Judge, JudgeItems, judge_items
 from influence_core.workflow.session import Session
 
@@ -105,8 +106,9 @@ def measure_round(
     index = torch.from_numpy(kept).to(session.device)
     features = Subset(session.features, index)
     rows = Rows(features, evidence.labels[index], evidence.keys[index])
-    config = session.head.config
-    fit = fit_heads(rows, config, session.training, cancel=cancel)
+    own = recipe(session)
+    config, training = own.config, own.training
+    fit = fit_heads(rows, config, training, cancel=cancel)
     head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
     sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
     flipped = torch.from_numpy(sides.flipped).to(session.device)
@@ -171,10 +173,11 @@ def trial(
     weights, labels = _arms(session, change)
     rows = Rows(session.features, labels, session.evidence.keys, weights)
     # Members are the seeds; another mask seed than the run's, which chose the rows.
-    config = replace(session.head.config, members=seeds, seed=session.head.config.seed + 1)
+    own = recipe(session)
+    config = replace(own.config, members=seeds, seed=own.config.seed + 1)
     items = {name: judge_items(session, Judge(name)) for name in splits}
     x = torch.cat([i.features for i in items.values()])
-    seen = retrain(rows, config, session.training, x, progress=progress, cancel=cancel)
+    seen = retrain(rows, config, own.training, x, progress=progress, cancel=cancel)
     tables, recalls, verdicts, differences = [], [], {}, {}
     start = 0
     for name, part in items.items():

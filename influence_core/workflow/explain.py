@@ -18,8 +18,11 @@ import torch
 from influence_core.data.dataset import Split
 from influence_core.errors import DataError, ModelError
 from influence_core.influence import DEFAULT_ESTIMATOR
+from influence_core.influence.base import Query, Targets
 from influence_core.influence.scan import Ranking, Top, scan
+from influence_core.influence.turnover_scores import TURNOVER
 from influence_core.workflow.session import Session
+from influence_core.workflow.session_network import network_query
 
 Toward = Literal["true", "predicted"]
 Among = Literal["all", "predicted", "true"]
@@ -34,6 +37,7 @@ class Item:
     true: int | None  # class number, None where nobody has said
     split: str | None = None
     key: int | None = None
+    content: str | bytes | None = None  # of the user's own; that of a split is read when needed
 
     @property
     def predicted(self) -> int:
@@ -104,7 +108,8 @@ def own_item(session: Session, content: str | bytes, label: str | None = None) -
     raw32 = torch.from_numpy(np.asarray(raw, dtype=np.float16).astype(np.float32))
     reference = session.features
     features = (raw32[0].to(session.device) - reference.mean) * reference.scale
-    return Item(features, _proba(session, features), class_number(session, label))
+    proba, true = _proba(session, features), class_number(session, label)
+    return Item(features, proba, true, content=content)
 
 
 def class_number(session: Session, label: str | None) -> int | None:
@@ -134,7 +139,7 @@ def explain(
     question = question or Question()
     label = asked_label(item, question.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
-    query = session.prepared(question.estimator).query(targets)
+    query = _query(session, item, question.estimator, targets)
 
     def told(ranking: Ranking) -> Explanation:
         return _explanation(session, item, question, label, ranking)
@@ -149,6 +154,22 @@ def explain(
         cancel=cancel,
     )
     return told(ranking)
+
+
+def _query(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
+    """The estimator on the item; for a whole network turn-over is the general scan."""
+    if estimator == TURNOVER.name and session.run.record.kind == "network":
+        trunk = session.network()
+        return network_query(trunk, _content(session, item), targets.labels, session.evidence.keys)
+    return session.prepared(estimator).query(targets)
+
+
+def _content(session: Session, item: Item) -> str | bytes:
+    if item.content is not None or item.split is None or item.key is None:
+        return item.content or ""
+    split = session.project.dataset.split(item.split)
+    found: str | bytes = split.items(split.positions_of(np.array([item.key], dtype=np.uint64)))[0]
+    return found
 
 
 def asked_label(item: Item, toward: Toward) -> int:

@@ -29,8 +29,10 @@ from influence_core.store.project import Project
 from influence_core.store.runs import Run
 from influence_core.training.features import Standardised
 from influence_core.training.heads import HeadTraining
+from influence_core.training.network_trunk import NetworkTrunk
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
+from influence_core.workflow.session_network import LastLayer, last_layer_of, network_trunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +42,12 @@ class Session:
     project: Project
     run: Run
     evidence: Evidence
-    head: HeadWeights
+    head: HeadWeights | LastLayer  # what turns standardised features into probabilities
     device: torch.device
     _prepared: dict[str, tuple[Settings, Prepared]] = field(default_factory=dict)
     _splits: dict[str, Standardised] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _networks: list[NetworkTrunk] = field(default_factory=list)  # one, once somebody asked
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -95,8 +98,21 @@ class Session:
         return Targets(x, labels.to(x.device), self.head.proba(x))
 
     def trunk(self) -> Trunk:
-        """The trunk, for sentences and images that are not in the data set."""
+        """The trunk, for sentences and images that are not in the data set.
+
+        Raises:
+            ModelError: a whole network that only its author can build, or weights out of reach.
+        """
+        if self.run.record.kind == "network":
+            return self.network()
         return load_trunk(self.project.settings.trunk, root=self.project.root, device=self.device)
+
+    def network(self) -> NetworkTrunk:
+        """The whole network of a network run, built once."""
+        with self._lock:
+            if not self._networks:
+                self._networks.append(network_trunk(self.run, self.project.root, self.device))
+            return self._networks[0]
 
 
 def open_session(project: Project, run_id: str | None = None, device: str = "auto") -> Session:
@@ -114,25 +130,34 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         )
     where = pick_device(device)
     tensors = run.tensors()
-    config = _head_config(run)
-    _check_shapes(run, tensors, config, len(project.dataset.train))
+    rows, classes = len(project.dataset.train), len(project.dataset.classes)
+    reader: HeadWeights | LastLayer
+    if run.record.kind == "network":
+        reader = last_layer_of(run, tensors, rows, classes, where)
+    else:
+        reader = _head(run, tensors, rows, where)
     features = Standardised.using(
         project.features("train", run.record.trunk_fingerprint),
         tensors["mean"].float(),
         tensors["scale"].float(),
         where,
     )
-    W1, b1, W2 = (tensors[name].float().to(where) for name in ("W1", "b1", "W2"))
-    head = HeadWeights(W1, b1, W2, config)
     split = project.dataset.train
     evidence = Evidence(
         features,
         torch.from_numpy(np.array(split.labels)).to(where),
         as_keys(split.keys).to(where),
         tensors["flipped"].float().to(where),
-        head,
+        reader if isinstance(reader, HeadWeights) else None,
     )
-    return Session(project, run, evidence, head, where, _splits={"train": features})
+    return Session(project, run, evidence, reader, where, _splits={"train": features})
+
+
+def _head(run: Run, tensors: Mapping[str, Tensor], rows: int, device: torch.device) -> HeadWeights:
+    config = _head_config(run)
+    _check_shapes(run, tensors, config, rows)
+    W1, b1, W2 = (tensors[name].float().to(device) for name in ("W1", "b1", "W2"))
+    return HeadWeights(W1, b1, W2, config)
 
 
 def _head_config(run: Run) -> HeadConfig:

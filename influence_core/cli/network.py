@@ -1,0 +1,102 @@
+"""What whole networks add to the command line: options of `train --mode finetune`, and `audit`."""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
+
+import typer
+
+from influence_core.errors import ModelError
+from influence_core.training.network_types import NetworkTraining, Watch
+from influence_core.turnover.twins import Twins
+from influence_core.workflow.train_network import NetworkOptions
+
+_PANEL = "With --mode finetune"
+Mode = Literal["head", "finetune"]
+ModeOption = Annotated[
+    Mode, typer.Option(help="head: on the frozen trunk; finetune: the whole network.")
+]
+TrunkOption = Annotated[
+    str | None,
+    typer.Option(
+        help="torchvision name, transformers name, folder, or vgg:PLAN from scratch; "
+        "by default the project's trunk.",
+        rich_help_panel=_PANEL,
+    ),
+]
+LayersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--turnover-layers",
+        min=0,
+        help="Last blocks that carry masks, besides the classifier.",
+        rich_help_panel=_PANEL,
+    ),
+]
+TwinsOption = Annotated[
+    Twins | None,
+    typer.Option(help="Twin units: widen (default), start or off.", rich_help_panel=_PANEL),
+]
+BatchOption = Annotated[int | None, typer.Option(min=1, rich_help_panel=_PANEL)]
+RateOption = Annotated[
+    float | None, typer.Option(help="Highest learning rate.", rich_help_panel=_PANEL)
+]
+PatienceOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Epochs without improvement before it stops.", rich_help_panel=_PANEL),
+]
+WatchOption = Annotated[
+    Watch | None,
+    typer.Option(help="What early stopping looks at; flipped by default.", rich_help_panel=_PANEL),
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help="auto, no, bf16 or fp16.", rich_help_panel=_PANEL)
+]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The options of whole networks; None where the user said nothing."""
+
+    trunk: str | None = None
+    turnover_layers: int | None = None
+    twins: Twins | None = None
+    batch: int | None = None
+    lr: float | None = None
+    patience: int | None = None
+    watch: Watch | None = None
+    precision: str | None = None
+
+    def options(self, *, epochs: int | None, p: float, seed: int, device: str) -> NetworkOptions:
+        """Together with the options that heads have too."""
+        wishes = {
+            "epochs": epochs,
+            "batch": self.batch,
+            "patience": self.patience,
+            "watch": self.watch,
+            "precision": self.precision,
+        }
+        said = {name: value for name, value in wishes.items() if value is not None}
+        return NetworkOptions(
+            trunk=self.trunk or "",
+            blocks=self.turnover_layers,
+            p=p,
+            twins=self.twins or "widen",
+            learning_rate=self.lr,
+            training=NetworkTraining(seed=seed, device=device, **said),  # type: ignore[arg-type]
+        )
+
+
+def check(mode: Mode, given: Given) -> None:
+    """Refuse options that would be passed over in silence.
+
+    Raises:
+        ModelError: an option of whole networks without `--mode finetune`, or a rate that is none.
+    """
+    said = [f.name.replace("_", "-") for f in fields(given) if getattr(given, f.name) is not None]
+    if mode == "head" and said:
+        raise ModelError(
+            f"--{said[0]} is about whole networks; add --mode finetune, or leave it out to train a "
+            "head on the frozen trunk."
+        )
+    if given.lr is not None and not 0 < given.lr < 10:
+        raise ModelError(f"A learning rate of {given.lr:g} cannot train; try 1e-3 or 1e-4.")

@@ -1,0 +1,114 @@
+"""What a session needs of a whole network: its last layer always, the network itself if it can.
+
+All estimators that read features work on what the last layer is given. Two things need more: an
+item of the user's own must go through the network, and the turn-over estimator must run the
+network under every row's masks (`influence.network_scan`). The network is built again from the
+run's settings; one that came from a script of its author's (`networks.publish`) cannot be, and
+then exactly these two say so.
+
+Called by `session` and `explain`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from influence_core.errors import MismatchError, ModelError, StoreError
+from influence_core.influence import ESTIMATORS
+from influence_core.influence.network_scan import NetworkQuery
+from influence_core.influence.turnover_scores import TURNOVER
+from influence_core.store.runs import Run
+from influence_core.training.network_models import NetworkSettings, load_network
+from influence_core.training.network_trunk import NetworkTrunk
+from influence_core.turnover.calls import to_device
+from influence_core.workflow.networks import WEIGHTS
+
+FOREIGN = (
+    "This network was trained by a script of its author's, so it cannot be built again here; "
+    "choose an estimator that works on features, such as 'flipped-ridge'."
+)
+HEAD_ONLY = "It reads the weights of a turn-over head, and this run trained a whole network."
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """The network's prediction from standardised features: it is linear in the raw ones."""
+
+    weight: Tensor  # (C, d)
+    mean: Tensor  # (d,)
+    scale: Tensor  # (d,)
+
+    def proba(self, x: Tensor) -> Tensor:
+        """(B, d) standardised to class probabilities (B, C)."""
+        return ((x / self.scale + self.mean) @ self.weight.T).softmax(-1)
+
+
+def last_layer_of(
+    run: Run, tensors: Mapping[str, Tensor], rows: int, classes: int, device: torch.device
+) -> LastLayer:
+    """The last layer of a network run, its shape checked.
+
+    Raises:
+        MismatchError: a tensor is missing or has another shape than run and project speak of.
+    """
+    d = len(tensors["mean"]) if "mean" in tensors else 0
+    wanted = {"mean": (d,), "scale": (d,), "last": (classes, d), "flipped": (rows, classes)}
+    for name, shape in wanted.items():
+        if name not in tensors or tuple(tensors[name].shape) != shape:
+            found = tuple(tensors[name].shape) if name in tensors else "missing"
+            raise MismatchError(
+                f"Run '{run.id}' does not fit: tensor '{name}' is {found}, expected {shape}; "
+                "it belongs to other data or was cut short, so train again."
+            )
+    last, mean, scale = (tensors[n].float().to(device) for n in ("last", "mean", "scale"))
+    return LastLayer(last, mean, scale)
+
+
+def network_trunk(run: Run, root: Path, device: torch.device) -> NetworkTrunk:
+    """The run's network with its weights, on a device.
+
+    Raises:
+        ModelError: only its author can build it, or its trunk's weights are out of reach.
+        StoreError: the settings are damaged.
+    """
+    if run.record.config.get("network") is None:
+        raise ModelError(FOREIGN)
+    try:
+        settings = NetworkSettings(**run.record.config["network"])
+    except TypeError as error:
+        raise StoreError(
+            f"{run.folder / 'run.json'} does not describe a network ({error}); train again."
+        ) from error
+    tensors = run.tensors()
+    state = {n[len(WEIGHTS) :]: t for n, t in tensors.items() if n.startswith(WEIGHTS)}
+    network = load_network(settings, {n: t.float() for n, t in state.items()}, root=root)
+    network.model.to(device)
+    return NetworkTrunk.of(network, state)
+
+
+def network_query(
+    trunk: NetworkTrunk, content: str | bytes, labels: Tensor, keys: Tensor
+) -> NetworkQuery:
+    """One item ready to be met by the masks of all rows.
+
+    Args:
+        content: a sentence, or an encoded image. labels: (1,) the class whose loss is asked about.
+        keys: (N,) of the training rows.
+    """
+    inputs = to_device(trunk.network.prepare([content]), trunk.last.device)
+    return NetworkQuery(trunk.network.model, inputs, labels, keys)
+
+
+def unavailable(run: Run) -> dict[str, str]:
+    """Estimators that this run cannot serve, each with the reason in a sentence."""
+    if run.record.kind != "network":
+        return {}
+    missing = {name: HEAD_ONLY for name, entry in ESTIMATORS.items() if entry.needs_head}
+    if run.record.config.get("network") is None:
+        missing[TURNOVER.name] = FOREIGN
+    else:
+        missing.pop(TURNOVER.name)
+    return missing
