@@ -17,6 +17,7 @@ from influence_core.cli.common import (
     RunOption,
     app,
     bar,
+    err,
     find_project,
     keep_result,
     out,
@@ -31,6 +32,7 @@ from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
 from influence_core.workflow.create import NewProject, create
+from influence_core.workflow.estimates import training_text
 from influence_core.workflow.explain import (
     Among,
     Explanation,
@@ -147,6 +149,8 @@ def train_verb(
             run = train_network(opened, wish, progress=tell, cancel=cancel)
         else:
             options = TrainOptions(members, width, p, epochs, seed, device)
+            if expected := training_text(opened, options):
+                err.print(expected, highlight=False)
             run = train(opened, options, progress=tell, cancel=cancel)
     keep_result(run=run.id)
     if json:

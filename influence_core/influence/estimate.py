@@ -1,0 +1,188 @@
+"""How long work will take and how much memory it needs, before it begins.
+
+The real loops are run on a few thousand made-up rows, once per device, and their speed gives a
+handful of rates; the size of the task times a rate is the estimate. It holds within a factor of two
+on a machine that is as busy as it was then (tested). Nothing is stored here: `workflow.estimates`
+keeps the rates. Called by it only.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from influence_core.influence.base import Evidence, HeadWeights, Targets
+from influence_core.influence.ridge import BLOCKS, FLIPPED_RIDGE
+from influence_core.influence.scan import CHUNK, mean_influence, rows_at_a_time, scan
+from influence_core.influence.turnover_scores import TURNOVER
+from influence_core.models.trunks import Trunk
+from influence_core.training.features import RESIDENT_BYTES, Standardised
+from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.turnover.head import HeadConfig, initial_weights
+
+FREE_EPOCHS = 12  # what early stopping takes, about; the text says that it is assumed
+_ROWS = 8_192
+_SHAPE = HeadConfig(features=256, classes=10, members=8, width=256)
+_SAMPLE = 64  # items encoded to learn a trunk's speed
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds per unit of work on one device; what a unit is stands with each function below."""
+
+    device: str
+    train_product: float
+    train_step: float
+    turnover: float
+    turnover_batch: float
+    ridge: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds, and bytes above what the process holds already."""
+
+    seconds: float
+    bytes: int
+
+    def text(self, device: str = "this device") -> str:
+        """For people: "about 40 s and 1.2 GB on this device"."""
+        return f"about {_duration(self.seconds)} and {_size(self.bytes)} on {device}"
+
+
+def measure(device: torch.device) -> Rates:
+    """Run the real loops on made-up rows; a few seconds."""
+    rows, evidence = _made_up(device)
+
+    def fit(batch: int) -> Callable[[], object]:
+        how = HeadTraining(epochs=1, batch=batch)
+        return lambda: fit_heads(rows, _SHAPE, how)
+
+    few, many = _ROWS // 512, _ROWS // 32
+    coarse, fine = _seconds(fit(512), device), _seconds(fit(32), device)
+    size = _weights(_SHAPE)
+    step = max(fine - coarse, 0.0) / (many - few)
+    product = max(coarse - few * step, 0.2 * coarse) / (_ROWS * size)
+
+    def scans(estimator: str, targets: int) -> float:
+        entry = TURNOVER if estimator == "turnover" else FLIPPED_RIDGE
+        query = entry.prepare(evidence).query(_targets(targets, device))
+        if targets == 1:
+            return _seconds(lambda: scan(query, _ROWS, k=20), device)
+        return _seconds(lambda: mean_influence(query, _ROWS), device)
+
+    masks = _ROWS * _SHAPE.members * _SHAPE.width * _SHAPE.classes
+    return Rates(
+        device=str(device),
+        train_product=product,
+        train_step=step / size,
+        turnover=scans("turnover", 1) / masks,
+        turnover_batch=scans("turnover", 32) / (32 * masks),
+        ridge=scans("flipped-ridge", 1) / (_ROWS * _SHAPE.features * _SHAPE.classes),
+    )
+
+
+def training(
+    rates: Rates, rows: int, config: HeadConfig, how: HeadTraining | None = None
+) -> Estimate:
+    """Epochs × (rows × weights as products + steps × weights of the optimiser)."""
+    how = how or HeadTraining()
+    epochs, batch = how.epochs or FREE_EPOCHS, how.batch_for(rows)
+    size, steps = _weights(config), math.ceil(rows / batch)
+    seconds = epochs * size * (rows * rates.train_product + steps * rates.train_step)
+    # Weights, gradients, two moments and the best so far; activations of a batch; the features.
+    held = 20 * size + 16 * batch * config.members * config.width
+    return Estimate(seconds, held + _features_bytes(rows, config.features))
+
+
+def scanning(rates: Rates, estimator: str, rows: int, config: HeadConfig) -> Estimate:
+    """One target: rows × masked units × classes, or rows × features × classes for others."""
+    if estimator == TURNOVER.name:
+        seconds = rates.turnover * rows * config.members * config.width * config.classes
+        words = CHUNK * config.members * config.width // 8
+        return Estimate(seconds, words + 16 * config.members * config.width * config.classes)
+    blocks = min(config.classes, BLOCKS)
+    return Estimate(
+        rates.ridge * rows * config.features * blocks,
+        4 * CHUNK * (config.features + config.classes) + _features_bytes(rows, config.features),
+    )
+
+
+def judging(rates: Rates, estimator: str, rows: int, targets: int, config: HeadConfig) -> Estimate:
+    """Many targets: the scan's work times their number, at the speed of a batch."""
+    chunk = 3 * 4 * targets * rows_at_a_time(targets) + 8 * rows
+    if estimator == TURNOVER.name:
+        work = rows * config.members * config.width * config.classes * targets
+        return Estimate(rates.turnover_batch * work, chunk)
+    one = scanning(rates, estimator, rows, config)
+    return Estimate(one.seconds * targets, one.bytes + chunk)
+
+
+def encoding(trunk: Trunk, items: Sequence[str] | Sequence[bytes], rows: int) -> Estimate:
+    """Encode a few of the items, and multiply; the features go to a file of float16."""
+    sample = items[:: max(1, len(items) // _SAMPLE)][:_SAMPLE]
+    trunk.encode(sample[:2])
+    start = time.perf_counter()
+    trunk.encode(sample)
+    each = (time.perf_counter() - start) / max(len(sample), 1)
+    return Estimate(each * rows, 4 * 1024 * trunk.dim)
+
+
+def _weights(config: HeadConfig) -> int:
+    return config.members * config.width * (config.features + config.classes)
+
+
+def _features_bytes(rows: int, features: int) -> int:
+    whole = 4 * rows * features
+    return whole if whole <= RESIDENT_BYTES else 0  # larger ones stay on disk
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """The shorter of two rounds, after one that compiles."""
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(time.perf_counter() - start)
+    return min(took[1:])
+
+
+def _made_up(device: torch.device) -> tuple[Rows, Evidence]:
+    draw = torch.Generator().manual_seed(0)
+    d, classes = _SHAPE.features, _SHAPE.classes
+    values = torch.randn(_ROWS, d, generator=draw).to(device)
+    features = Standardised(
+        values, torch.zeros(d, device=device), torch.ones(d, device=device), values
+    )
+    labels = torch.randint(0, classes, (_ROWS,), generator=draw).to(device)
+    keys = torch.randint(0, 2**62, (_ROWS,), generator=draw).to(device)
+    W1, b1, W2 = (part.to(device) for part in initial_weights(_SHAPE))
+    flipped = torch.full((_ROWS, classes), 1 / classes, device=device)
+    head = HeadWeights(W1, b1, W2, _SHAPE)
+    return Rows(features, labels, keys), Evidence(features, labels, keys, flipped, head)
+
+
+def _targets(count: int, device: torch.device) -> Targets:
+    x = torch.randn(count, _SHAPE.features, generator=torch.Generator().manual_seed(1)).to(device)
+    proba = torch.full((count, _SHAPE.classes), 1 / _SHAPE.classes, device=device)
+    return Targets(x, torch.zeros(count, dtype=torch.long, device=device), proba)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "a second"
+    if seconds < 100:
+        return f"{float(f'{seconds:.2g}'):.0f} s"
+    if seconds < 6_000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _size(count: int) -> str:
+    if count < 1 << 30:
+        return f"{max(1, round(count / (1 << 20)))} MB"
+    return f"{count / (1 << 30):.1f} GB"
