@@ -5,17 +5,17 @@ filter makes of each set of probabilities, for its count depends on them.
 """
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.task import Task
+from benchmarks.task import Task, raw
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
-from influence_core.training.heads import HeadTraining, fit_heads
+from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.turnover.masks import as_keys
 
 FOLDS = 5
 
@@ -47,17 +47,24 @@ def label_table(task: Task) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def cross_validated(task: Task) -> np.ndarray:
+def cross_validated(task: Task, seed: int = 0) -> np.ndarray:
     """Out-of-fold probabilities (N, C) by five trainings of the same head."""
-    n = len(task.labels)
-    fold = np.random.default_rng(0).permutation(np.arange(n) % FOLDS)
-    out = np.empty((n, task.classes), dtype=np.float32)
+    fold = folds(len(task.labels), seed)
+    out = np.empty((len(task.labels), task.classes), dtype=np.float32)
     for k in range(FOLDS):
-        weights = torch.from_numpy((fold != k)[:, None].astype(np.float32))
-        fit = fit_heads(replace(task.rows, weights=weights), task.head(), task.training())
+        kept = fold != k  # rows left out cost nothing, as in a real cross-validation
+        rows = Rows(
+            raw(task.X[kept]), torch.from_numpy(task.labels[kept]), as_keys(task.keys[kept])
+        )
+        fit = fit_heads(rows, task.head(seed=seed), task.training(seed))
         head = HeadWeights(fit.W1, fit.b1, fit.W2, fit.config)
         out[fold == k] = head.proba(torch.from_numpy(task.X[fold == k])).numpy()
     return out
+
+
+def folds(rows: int, seed: int = 0) -> np.ndarray:
+    """The fold of every row, (N,)."""
+    return np.random.default_rng(seed).permutation(np.arange(rows) % FOLDS)
 
 
 def line(task: Task, name: str, confidence: np.ndarray, seconds: float) -> dict[str, object]:
