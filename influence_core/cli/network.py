@@ -1,13 +1,29 @@
 """What whole networks add to the command line: options of `train --mode finetune`, and `audit`."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
+from influence_core.cli.common import (
+    JsonOption,
+    RunOption,
+    app,
+    find_project,
+    out,
+    print_json,
+    print_table,
+    records,
+    verb,
+)
 from influence_core.errors import ModelError
+from influence_core.store.project import Project
+from influence_core.store.runs import RECORD
 from influence_core.training.network_types import NetworkTraining, Watch
 from influence_core.turnover.twins import Twins
+from influence_core.workflow.audit_report import audit_report
 from influence_core.workflow.train_network import NetworkOptions
 
 _PANEL = "With --mode finetune"
@@ -100,3 +116,32 @@ def check(mode: Mode, given: Given) -> None:
         )
     if given.lr is not None and not 0 < given.lr < 10:
         raise ModelError(f"A learning rate of {given.lr:g} cannot train; try 1e-3 or 1e-4.")
+
+
+@app.command("audit")
+@verb
+def audit_verb(
+    project: Annotated[str, typer.Argument(help="Project folder or name, or a run's folder.")],
+    run: RunOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show whether a row's flipped side reads anything that the row has taught."""
+    folder = Path(project)
+    if (folder / RECORD).is_file():
+        opened, run = Project.open(folder.resolve().parent.parent), folder.resolve().name
+    else:
+        opened = find_project(project)
+    found = audit_report(opened, run)
+    if json:
+        print_json(
+            {
+                "run": found.run,
+                "isolated": found.isolated,
+                "headline": found.headline,
+                "parameters": records(found.table),
+            }
+        )
+        return
+    shown = found.table[["name", "size", "read", "shared", "isolated", "note"]]
+    print_table(f"Run {found.run}", shown)
+    out.print(escape(found.headline))

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-import torch
 
 from influence_core.evaluation.loo import leave_one_out
 from influence_core.evaluation.null_control import null_control
@@ -26,8 +25,7 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import need_head
 from influence_core.progress import ProgressFn, check_cancel
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation, write_evaluation
-from influence_core.turnover.audit import audit
-from influence_core.turnover.head import TurnoverHead
+from influence_core.workflow.audit import audit_head
 from influence_core.workflow.evaluate_lds import measure_lds
 from influence_core.workflow.evaluation_stop import finished_stages, forget_stop, note_finished
 from influence_core.workflow.evaluation_work import (
@@ -204,13 +202,9 @@ def _isolation(work: Work) -> None:
     if stored and "isolated" in stored:
         share = float(stored["isolated"])
     else:
-        evidence = work.session.evidence
+        evidence, features = work.session.evidence, work.session.features
         head = need_head(evidence, "isolation")
-        model = TurnoverHead(head.config)
-        model.load_state_dict({name: getattr(head, name).cpu() for name in ("W1", "b1", "W2")})
-        rows = torch.arange(min(8, len(evidence)))
-        batch = (evidence.features.rows(rows).cpu(), evidence.labels[rows].cpu())
-        share = audit(model, batch, keys=evidence.keys[rows].cpu()).isolated
+        share = audit_head(head, features, evidence.labels, evidence.keys).isolated
     work.figures["isolated"] = share
     work.lamps["isolation"] = {
         "green": share >= 1.0,

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +31,7 @@ from influence_core.training.network_rows import split_rows
 from influence_core.training.network_run import NetworkRun, read_network
 from influence_core.turnover.calls import Inputs
 from influence_core.turnover.layer import turnover_layers
+from influence_core.workflow.audit import write_audit
 from influence_core.workflow.train import predictions, row_table, split_metrics
 
 WEIGHTS = "network/"
@@ -123,14 +123,8 @@ def _write(writer: RunWriter, project: Project, run: NetworkRun, last: Tensor) -
             table = predictions(split, run.views[name].proba)
             writer.write_table(f"pred-{name}", table)
             metrics |= split_metrics(name, table)
-    writer.write_table("audit", pd.DataFrame(run.audit.table))
-    isolation = {
-        "isolated": run.audit.isolated,
-        "headline": run.audit.headline,
-        "spill": run.audit.spill,
-        "instances": run.audit.instances,
-    }
-    writer.set(metrics=metrics, isolation=isolation)
+    write_audit(writer, run.audit)
+    writer.set(metrics=metrics)
 
 
 def _write_features(project: Project, run: NetworkRun, fingerprint: str) -> None:

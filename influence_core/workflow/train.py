@@ -6,6 +6,7 @@ A head run on disk:
     rows.parquet       one line a training row: both sides' probability of its label, the flipped
                        side's prediction, self-influence with its standard error, AUM
     pred-<split>.parquet  one line an item: label, prediction, confidence, probability of the label
+    audit.parquet      the isolation audit, one line a parameter
     progress.jsonl     both sides' losses and that of held-out items per epoch
 """
 
@@ -33,6 +34,7 @@ from influence_core.training.features import Standardised
 from influence_core.training.heads import HeadFit, HeadTraining, Rows, fit_heads
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
+from influence_core.workflow.audit import audit_head, write_audit
 from influence_core.workflow.watch import held_out
 
 _CHUNK = 2048
@@ -88,6 +90,7 @@ def train(
         head = _kept(fit, device)
         features = rows.features
         sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+        write_audit(writer, audit_head(head, _standardised(rows), rows.labels, rows.keys))
         _store(writer, project, (fit, head, sides), _standardised(rows))
     return writer.run
 
