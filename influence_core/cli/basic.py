@@ -185,12 +185,15 @@ def explain_verb(
     top: Annotated[int, typer.Option(min=1, help="Rows of each side.")] = 10,
     run: RunOption = None,
     device: DeviceOption = "auto",
+    ray: Annotated[
+        str | None, typer.Option(help="Scan on a Ray cluster: its address, or auto for one here.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show which training rows helped and which harmed one item."""
     session = open_session(find_project(project), run, device)
     target = _target(session, split, item, text, image)
-    answer = explain(session, target, Question(estimator, toward, among, top))
+    answer = explain(session, target, Question(estimator, toward, among, top), cluster=ray)
     if json:
         print_json(_as_json(session, answer))
         return

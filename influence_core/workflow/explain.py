@@ -8,7 +8,7 @@ predicted label* (the paper's picture) what pushed it to where it went.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence.base import Query, Targets
 from influence_core.influence.scan import Ranking, Top, scan
 from influence_core.influence.turnover_scores import TURNOVER
+from influence_core.workflow.cluster import Task, connected, scan_on_cluster
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 
@@ -129,31 +130,35 @@ def explain(
     *,
     on_partial: Callable[[Explanation], None] | None = None,
     cancel: threading.Event | None = None,
+    cluster: str | None = None,
 ) -> Explanation:
     """Rank the training rows for an item.
 
     Args:
         on_partial: called with a provisional answer after each chunk of rows.
         cancel: set it to stop; `CancelledError` is raised.
+        cluster: address of a Ray cluster that scans instead, `auto` for one on this machine.
     """
     question = question or Question()
     label = asked_label(item, question.toward)
-    targets = session.targets(item.features[None], torch.tensor([label]))
-    query = _query(session, item, question.estimator, targets)
 
     def told(ranking: Ranking) -> Explanation:
         return _explanation(session, item, question, label, ranking)
 
-    ranking = scan(
-        query,
-        len(session.evidence),
-        k=question.k,
-        candidates=_candidates(session, item, question.among),
-        exclude=_own_position(session, item),
-        on_partial=None if on_partial is None else lambda part: on_partial(told(part)),
-        cancel=cancel,
-    )
-    return told(ranking)
+    rows, asked = len(session.evidence), torch.tensor([label])
+    switches: dict[str, Any] = {
+        "k": question.k,
+        "candidates": _candidates(session, item, question.among),
+        "exclude": _own_position(session, item),
+        "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
+        "cancel": cancel,
+    }
+    if cluster is not None:
+        task = Task.of(session, question.estimator, item.features[None], asked)
+        with connected(cluster) as ray:
+            return told(scan_on_cluster(ray, task, rows, **switches))
+    targets = session.targets(item.features[None], asked)
+    return told(scan(_query(session, item, question.estimator, targets), rows, **switches))
 
 
 def _query(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
