@@ -39,6 +39,11 @@ class Case:
         """Under which its result is kept."""
         return "/".join(str(value) for value in asdict(self).values())
 
+    @property
+    def plan(self) -> tuple[object, ...]:
+        """What cases that are compared with each other share."""
+        return (self.freeze, self.kind == "none", self.twins, self.blocks)
+
 
 def cases() -> list[Case]:
     out = []
@@ -52,7 +57,7 @@ def cases() -> list[Case]:
     # The default plan with all its seeds first: a short run is a useful one.
     return sorted(
         out,
-        key=lambda c: (not c.freeze, c.kind != "none" and c.twins == "off", c.blocks != 1, c.seed),
+        key=lambda c: (not c.freeze, c.kind == "none", c.twins == "off", c.blocks != 1, c.blocks),
     )
 
 

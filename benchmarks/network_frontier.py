@@ -5,7 +5,8 @@
 The fashion sample's VGG is trained on with masks in the classifier only, in the last block too, or
 in every block, against ordinary dropout at the same places and against none, three seeds each.
 Every result is kept in `network_frontier.json`, so the command can be run in pieces: `--more N`
-adds at most N trainings, `--lds N` at most N retrainings on random halves. The page
+adds at most N plans (three seeds, turn-over and ordinary dropout each; one training at a time is
+kept, so it may be killed), `--lds N` at most N retrainings on random halves. The page
 docs/network-frontier.md is written each time.
 """
 
@@ -37,12 +38,13 @@ Losses are those of the last epoch: the two sides separate, as in the paper.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the frontier of masks in a VGG.")
-    parser.add_argument("--more", type=int, default=10**6, help="at most so many trainings")
+    parser.add_argument("--more", type=int, default=10**6, help="at most so many plans")
     parser.add_argument("--lds", type=int, default=0, help="at most so many retrainings on halves")
     arguments = parser.parse_args()
     stored = json.loads(STORE.read_text()) if STORE.is_file() else {"cases": {}, "halves": []}
     missing = [case for case in cases() if case.name not in stored["cases"]]
-    for case in missing[: arguments.more]:
+    plans = list(dict.fromkeys(case.plan for case in missing))[: arguments.more]
+    for case in (case for case in missing if case.plan in plans):
         stored["cases"][case.name] = measure(case)
         print(case.name, stored["cases"][case.name], flush=True)
         STORE.write_text(json.dumps(stored, indent=1))

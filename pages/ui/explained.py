@@ -10,6 +10,7 @@ from influence_core.workflow.explain import Explanation, Item, Question
 from influence_core.workflow.live import LiveScan, LiveScans
 from influence_core.workflow.noise import NoiseCheck, check_noise
 from influence_core.workflow.session import Session
+from influence_core.workflow.session_network import unavailable
 from pages.ui import content, numbers
 from pages.ui.proof import proof_box
 from pages.ui.shell import plain
@@ -96,12 +97,14 @@ def _provisional(session: Session, scan: LiveScan, answer: Explanation | None) -
 
 def switches(session: Session, item: Item) -> Question:
     """Estimator, toward which label, among which rows: all of them in the address bar."""
-    default = session.project.settings.default_estimator or next(iter(ESTIMATORS))
+    missing = unavailable(session.run)
+    names = [name for name in ESTIMATORS if name not in missing]
+    default = session.project.settings.default_estimator
     with st.container(horizontal=True, gap="medium"):
         name = st.selectbox(
             "Estimator",
-            list(ESTIMATORS),
-            index=list(ESTIMATORS).index(default),
+            names,
+            index=names.index(default) if default in names else 0,
             format_func=lambda n: ESTIMATORS[n].title,
             key="estimator",
             bind="query-params",
@@ -129,6 +132,8 @@ def switches(session: Session, item: Item) -> Question:
             bind="query-params",
             help="Which training rows are ranked.",
         )
+    for absent, why in missing.items():
+        st.caption(f"Not for this run: {ESTIMATORS[absent].title}. {why}")
     return Question(estimator=name, toward=toward, among=among)
 
 

@@ -1,0 +1,60 @@
+"""Every page opens on a network run, as on any other; what it cannot serve is listed with why."""
+
+from pathlib import Path
+
+import tiny
+from streamlit.testing.v1 import AppTest
+
+from influence_core.store.project import projects_home
+from influence_core.training.network_models import NetworkSettings, build_network
+from influence_core.training.network_types import NetworkTraining
+from influence_core.workflow.networks import publish
+from influence_core.workflow.train_network import NetworkOptions, train_network
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+def films(rows=66):
+    project = tiny.project(projects_home() / "films", rows)
+    tiny.encoder(project.root / "encoder")
+    return project
+
+
+def opened(item=None, **switches):
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in {"project": "films", **switches}.items():
+        test.session_state[name] = value
+    if item is not None:
+        test.query_params["item"] = item
+    return test
+
+
+def test_all_pages_open_and_turn_over_is_the_general_scan():
+    project = films()
+    training = NetworkTraining(epochs=1, batch=16, watch="nothing", device="cpu")
+    train_network(project, NetworkOptions("encoder", 1, training=training))
+    key = f"{int(project.dataset.split('test').keys[0]):016x}"
+    page = opened(key, estimator="turnover").run()
+    assert not page.exception
+    assert not page.error
+    told = [c.value for c in page.caption]
+    assert any("rows scored on" in c for c in told)
+    assert sum("helpful \\+" in c for c in told) == 12
+    assert any("Not for this run" in c and "whole network" in c for c in told)
+    for name in ("projects", "labels", "cleanse", "trust"):
+        page.switch_page(f"pages/{name}.py").run()
+        assert not page.exception, name
+        assert not page.error, name
+
+
+def test_a_network_of_somebody_elses_lists_turn_over_as_not_available():
+    project = films(30)
+    network = build_network(NetworkSettings("hf:encoder", 2), root=project.root)
+    publish(project, network.model, network.prepare)
+    key = f"{int(project.dataset.split('test').keys[0]):016x}"
+    page = opened(key).run()
+    assert not page.exception
+    assert not page.error
+    told = [c.value for c in page.caption]
+    assert any("Not for this run: Turn-over dropout" in c and "author" in c for c in told)
+    assert any("rows scored on" in c for c in told)
