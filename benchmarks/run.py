@@ -164,8 +164,8 @@ def preamble(arguments: list[str], threads: int) -> str:
         "targets; peak memory is what the method's process used beyond its state after the first "
         "run. Every cost is measured once: where other work ran beside it, single figures are "
         "too high. Our λ, temperature and landmarks are the defaults, chosen on digits and on "
-        "movie sentences (docs/estimators.md). Peers are shown at their defaults and tuned on this very "
-        "truth (TRAK's λ and number of models, kronfluence's damping), in their favour. "
+        "movie sentences (docs/estimators.md). Peers are shown at their defaults and tuned on this "
+        "very truth (TRAK's λ and number of models, kronfluence's damping), in their favour. "
         "dattri 0.3.0 is left out: it installs stray top-level packages and its EK-FAC mixes up "
         "layers with a bias.\n"
     )
