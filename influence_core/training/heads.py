@@ -187,7 +187,8 @@ class _Loop:
     def __init__(self, rows: Rows, config: HeadConfig, training: HeadTraining) -> None:
         self.rows, self.config, self.training = rows, config, training
         self.device = rows.features.rows(torch.zeros(1, dtype=torch.long)).device
-        self.labels = rows.labels.to(self.device)
+        labels = rows.labels[:, 0] if rows.labels.shape[1:] == (1,) else rows.labels
+        self.labels = labels.to(self.device)
         self.keys = rows.keys.to(self.device)
         self.batch = training.batch_for(len(rows.features))
         self.order = torch.Generator().manual_seed(training.seed)

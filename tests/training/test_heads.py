@@ -85,6 +85,13 @@ def test_groups_may_differ_in_labels():
     assert torch.allclose(both.W1[2:], alone.W1, atol=1e-6)
 
 
+def test_one_group_may_bring_its_labels_as_a_column():
+    X, y, k = toy()
+    plain = fit_heads(Rows(X, y, k), CONFIG, TRAINING)
+    column = fit_heads(Rows(X, y[:, None], k), CONFIG, TRAINING)
+    assert torch.allclose(plain.W1, column.W1)
+
+
 def test_trained_heads_keep_the_two_sides_apart():
     """Changing one row's label must leave what its flipped side reads from other rows' view alone.
 
