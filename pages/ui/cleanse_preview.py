@@ -44,8 +44,15 @@ def choose_round(found: Cleansing, name: str) -> int:
         number = st.select_slider(
             "Take the state after round", options, value=found.taken, key=f"round_{name}"
         )
+        # With patience 0 the whole judge both chooses and watches.
+        same = all(s.choosing_accuracy == s.watching_accuracy for s in found.rounds)
         st.caption(
-            f"Round {found.taken} has the least loss on the part of the judge that chose nothing."
+            f"Round {found.taken} has the least loss on "
+            + (
+                "the judge. All of it chose rows, so this flatters; try it on the other splits."
+                if same
+                else "the part of the judge that chose nothing."
+            )
         )
     return int(number)
 
