@@ -27,6 +27,36 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(a, b, share):
     assert inside >= 0.85 * 60
 
 
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
+@pytest.mark.parametrize("hidden", [0.0, 0.3])
+def test_it_holds_too_where_wrong_labels_do_not_follow_the_curve(hidden, share):
+    """5 % are wrong; a part of them looks like right labels."""
+    inside = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        wrong = rng.random(2000) < 0.05
+        shown = wrong & (rng.random(2000) >= hidden)
+        p = np.where(shown, rng.beta(1, 5, 2000), rng.beta(8, 1, 2000))
+        rank = np.argsort(np.argsort(p, kind="stable"), kind="stable")
+        decided = rank < share * 2000
+        found = estimate_left(p, decided, wrong & decided, rank, seed)
+        inside += found.low <= (wrong & ~decided).sum() <= found.high
+    assert inside >= 0.75 * 30  # the model is wrong here, so less than the 90 % that it says
+
+
+def test_rows_without_a_label_are_never_counted_as_left():
+    p, decided, wrong, rank = review(500, 0.2, 4)
+    more = np.concatenate([p, np.full(50, np.nan)])
+    none = np.zeros(50, bool)
+    with_them = estimate_left(
+        more,
+        np.concatenate([decided, none]),
+        np.concatenate([wrong & decided, none]),
+        np.arange(550) + np.concatenate([rank - np.arange(500), np.zeros(50, int)]),
+    )
+    assert with_them == estimate_left(p, decided, wrong & decided, rank)
+
+
 def test_more_decisions_make_a_narrower_interval():
     widths = []
     for share in (0.05, 0.2, 0.6):
