@@ -1,4 +1,8 @@
-"""Projects: the samples and the user's own as cards, and the way to a new one."""
+"""Projects: the samples and the user's own as cards, and the way to a new one.
+
+The address says where one is: `?new=1` the wizard, `?making=JOB` a project that is being made,
+`?train=FOLDER` its training; a reload or a link comes back to the same place.
+"""
 
 import streamlit as st
 
@@ -6,18 +10,49 @@ from influence_core.store.project import projects_home
 from influence_core.workflow.overview import Overview, overviews
 from influence_core.workflow.samples import sample_names
 from pages.ui.cards import cards
+from pages.ui.making import making, training
 from pages.ui.shell import in_one_sentence
+from pages.ui.wizard import wizard
+
+STEPS = ("making", "train", "new")
 
 
 def page() -> None:
-    """The cards, or the wizard where the address asks for it."""
+    """The cards, or what the address asks for."""
+    step = next((name for name in STEPS if st.query_params.get(name)), None)
+    if step is None:
+        _overview()
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("New project" if step != "train" else "Training", width="stretch")
+        st.button("All projects", key="all_projects", icon=":material/arrow_back:", on_click=_back)
+    if step == "new":
+        wizard()
+    elif step == "making":
+        making(st.query_params["making"])
+    else:
+        training(st.query_params["train"], {card.folder for card in overviews(projects_home())})
+
+
+def _overview() -> None:
     found = overviews(projects_home())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Projects", width="stretch")
-        st.button("New project", key="new_project", type="primary", icon=":material/add:")
+        st.button(
+            "New project", key="new_project", type="primary", icon=":material/add:", on_click=_new
+        )
     samples = sample_names()
     _group("Your projects", [card for card in found if card.folder not in samples], "own_cards")
     _group("Samples", [card for card in found if card.folder in samples], "sample_cards")
+
+
+def _new() -> None:
+    st.query_params["new"] = "1"
+
+
+def _back() -> None:
+    for name in STEPS:
+        st.query_params.pop(name, None)
 
 
 def _group(title: str, found: list[Overview], key: str) -> None:

@@ -1,0 +1,138 @@
+"""The wizard without a browser: from a file to a project, refusals, hostile data, paths."""
+
+import time
+
+import pytest
+from errors_page import APP
+from streamlit.testing.v1 import AppTest
+from tiny import sentences
+
+from influence_core.jobs import find
+from influence_core.store.project import Project, list_projects, projects_home
+
+HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
+
+
+def start(**address):
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.run()
+    test.switch_page("pages/projects.py")
+    for name, value in address.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def given(path):
+    test = start(new="1")
+    test.segmented_control(key="wizard_way").set_value("Path on this machine").run()
+    return test.text_input(key="wizard_path").set_value(str(path)).run()
+
+
+def table(tmp_path, extra=()):
+    texts, labels = sentences(60)
+    lines = ["text,label", *(f"{t},{'good' if y else 'bad'}" for t, y in zip(texts, labels))]  # noqa: B905
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join([*lines, *extra]) + "\n", "utf-8")
+    return path
+
+
+def own():
+    return {p.root.name for p in list_projects(projects_home())} - {"fashion", "reviews"}
+
+
+def said(test):
+    kinds = (test.markdown, test.caption, test.error, test.info, test.warning, test.success)
+    return "\n".join(e.value for kind in kinds for e in kind).replace("\\", "")
+
+
+def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
+    page = given(table(tmp_path))
+    assert not page.exception
+    assert "60 sentences: 60 train" in said(page)
+    assert "no valid and test split" in said(page)
+    page.button(key="wizard_create").click().run()
+    job = find(projects_home(), page.query_params["making"])
+    for _ in range(600):
+        job = find(job.root, job.id)
+        if not job.active:
+            break
+        time.sleep(0.1)
+    assert job.state == "done", job.message
+    made = Project.open(projects_home() / "mine")
+    assert dict(made.header["splits"]) == {"train": 42, "valid": 9, "test": 9}
+    page = start(making=job.id)
+    assert page.query_params["train"] in ("mine", ["mine"])
+    assert any(button.label == "Train" for button in page.button)
+
+
+def test_problems_stand_in_the_way_until_bad_rows_are_left_out(tmp_path):
+    page = given(table(tmp_path, ["no label here,", "same,good", "same,bad"]))
+    assert "has no label" in said(page)
+    assert "a copy with a different label" in said(page)
+    assert page.button(key="wizard_create").disabled
+    page.toggle[0].set_value(True).run()
+    assert "1 bad rows left out" in said(page)
+    assert not page.button(key="wizard_create").disabled
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"text,label\na,b,c\n", "Line 2 of mine.csv has 3 fields"), (b"\0\1\2", "not a text file")],
+)
+def test_a_broken_file_is_one_sentence_and_nothing_is_made(tmp_path, content, sentence):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    page = given(path)
+    assert sentence in said(page)
+    assert "wizard_create" not in [button.key for button in page.button]
+    assert not page.exception
+    assert own() == set()
+
+
+def test_unknown_columns_are_asked_for(tmp_path):
+    path = table(tmp_path)
+    path.write_text(path.read_text().replace("text,label", "foo,bar", 1))
+    page = given(path)
+    assert "Choose the column" in said(page)
+    label = next(box for box in page.selectbox if box.label == "Label")
+    label.set_value(1)
+    next(box for box in page.selectbox if box.label == "Sentence or image").set_value(0)
+    page.run()
+    assert "60 sentences" in said(page)
+
+
+def test_hostile_data_is_shown_as_text(tmp_path):
+    page = given(table(tmp_path, [HOSTILE, "abc\u202edef,bad\u200b"]))
+    assert not page.exception
+    for frame in page.dataframe:
+        shown = frame.value.to_csv()
+        assert "\u202e" not in shown
+        assert "\u200b" not in shown
+    for markdown in (*page.markdown, *page.error, *page.warning, *page.caption):
+        assert "![x](" not in markdown.value
+        assert "<script>" not in markdown.value.replace("\\<", "")
+
+
+def test_paths_are_refused_where_others_can_reach_the_app(monkeypatch):
+    monkeypatch.setenv("TURNOVER_ALLOW_PATHS", "0")
+    page = start(new="1")
+    assert page.segmented_control(key="wizard_way").options == [
+        "Upload a file",
+        "Hugging Face hub",
+    ]
+
+
+@pytest.mark.parametrize("name", ["../etc", "a/b/c", "/etc/passwd", "nothing"])
+def test_a_hub_name_is_no_path(name):
+    page = start(new="1")
+    page.segmented_control(key="wizard_way").set_value("Hugging Face hub").run()
+    page.text_input(key="wizard_hub").set_value(name).run()
+    assert "is not a name on the hub" in said(page)
+
+
+def test_a_taken_name_is_refused_before_anything_starts(tmp_path):
+    page = given(table(tmp_path))
+    name = next(box for box in page.text_input if box.label == "Name")
+    name.set_value("reviews").run()
+    assert "already; choose another name" in said(page)
+    assert page.button(key="wizard_create").disabled
