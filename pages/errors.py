@@ -4,12 +4,20 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.explain import find_item, misclassified, predictions
+from influence_core.workflow.explain import (
+    Question,
+    explain,
+    find_item,
+    misclassified,
+    predictions,
+)
+from influence_core.workflow.map_values import influence_on
 from influence_core.workflow.session import Session
 from pages.ui import content, numbers
 from pages.ui.confusion import confusion
 from pages.ui.explained import explained
 from pages.ui.filters import filter_bar, from_address
+from pages.ui.map import map_view, selected_list
 from pages.ui.own import own_item_box
 from pages.ui.shell import in_one_sentence, need_session, plain
 
@@ -27,6 +35,11 @@ def page() -> None:
         own_item_box(session)
     else:
         _opened(session, split, key, wrong)
+    if st.toggle(
+        "Map of the training data", key="map_open", help="Where the training rows lie by what the "
+        "trunk sees in them, with the open item and its helpful and harmful rows."
+    ):  # fmt: skip
+        _map(session, split, key)
 
 
 def _choose_split(session: Session) -> str:
@@ -114,6 +127,33 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
     data = session.project.dataset.split(split)
     _step_buttons(from_address(session.classes).narrow(wrong, data), key)
     explained(session, item)
+
+
+def _map(session: Session, split: str, key: int | None) -> None:
+    """The map; of an open item with its rows marked, by the switches that stand above it."""
+    if key is None:
+        selected_list(session, map_view(session, key="errors_map"))
+        return
+    try:
+        item = find_item(session, split, key)
+    except DataError:
+        return  # the page above says so already
+    state = st.session_state
+    question = Question(estimator=state["estimator"], toward=state["toward"], among=state["among"])
+    answer = explain(session, item, question)
+    train = session.project.dataset.train
+    marks = {
+        name: train.positions_of(table["key"].to_numpy()).tolist()
+        for name, table in (("helpful (+)", answer.helpful), ("harmful (−)", answer.harmful))
+    }
+    chosen = map_view(
+        session,
+        key="errors_map",
+        item=item,
+        marks=marks,
+        influence=influence_on(session, item, question),
+    )
+    selected_list(session, chosen)
 
 
 def _step_buttons(wrong: pd.DataFrame, key: int) -> None:

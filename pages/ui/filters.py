@@ -88,11 +88,10 @@ def to_address(wanted: ItemFilter) -> None:
         "true": list(wanted.true), "pred": list(wanted.predicted),
         "conf": confidence, "q": wanted.text,
     }  # fmt: skip
-    for name, value in parts.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+    for name in [name for name, value in parts.items() if not value]:
+        st.query_params.pop(name, None)
+    # All at once: every single change would be a step of its own for the back button.
+    st.query_params.update({name: value for name, value in parts.items() if value})
     st.session_state.pop(_PAGE, None)  # the first page of the new list
 
 

@@ -1,0 +1,75 @@
+"""The confusion matrix and the map under a real mouse."""
+
+import pytest
+from browser import chromium, needs_chromium, server, settled
+
+from influence_core.store.project import Project, install_samples
+from influence_core.workflow.map import make_map
+from influence_core.workflow.samples import sample_root
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+POINTS = 300
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    home = tmp_path_factory.mktemp("map") / "home"
+    install_samples(home, sample_root())
+    project = Project.open(home / "fashion")
+    trunk = project.latest_run().record.trunk_fingerprint
+    make_map(project, trunk_fingerprint=trunk, most=POINTS)
+    with server(home) as address:
+        yield address
+
+
+def inside(page, chart):
+    """Corner and size of a chart's drawing area."""
+    area = page.locator(f".st-key-{chart} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def test_a_click_on_the_matrix_filters_and_back_takes_it_back(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=fashion")
+        page.get_by_role("button", name="Explain").first.wait_for()
+        settled(page)
+        before = page.get_by_role("button", name="Explain").count()
+        x, y, width, height = inside(page, "confusion")
+        # Row 7 of 10 is Shirt, column 1 T-shirt: the fullest cell of errors.
+        page.mouse.click(x + width * 0.05, y + height * 0.65)
+        page.get_by_role("button", name="Clear filters").wait_for()
+        settled(page)
+        assert "true=Shirt" in page.url
+        assert "pred=T-shirt" in page.url
+        shown = page.get_by_role("button", name="Explain").count()
+        assert page.get_by_text(f"{shown} of 106 items").count() == 1
+        assert shown < before
+        page.go_back()
+        page.get_by_role("button", name="Clear filters").wait_for(state="detached")
+        assert page.outside == []
+
+
+def test_a_lasso_lists_the_rows_and_an_open_item_is_marked(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=fashion")
+        page.get_by_role("button", name="Explain").first.wait_for()
+        page.get_by_text("Map of the training data").click()
+        page.locator(".st-key-errors_map_Class .nsewdrag").first.wait_for()
+        settled(page)
+        x, y, width, height = inside(page, "errors_map_Class")
+        corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]
+        page.mouse.move(x + width * 0.02, y + height * 0.02)
+        page.mouse.down()
+        for right, down in corners:
+            page.mouse.move(x + width * right, y + height * down, steps=6)
+        page.mouse.up()
+        page.get_by_text(f"{POINTS} training rows selected").wait_for()
+        page.get_by_role("button", name="Explain").first.click()
+        page.locator(".st-key-harmful_1").wait_for()
+        page.get_by_text("Influence", exact=True).click()
+        legend = page.locator(".st-key-errors_map_Influence .legendtext")
+        legend.first.wait_for()
+        assert sorted(legend.all_text_contents()) == ["harmful (−)", "helpful (+)", "open item"]
+        assert page.outside == []
