@@ -1,0 +1,196 @@
+"""Runs: what was trained and how well, learning curves, isolation, and two runs side by side."""
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from influence_core.store.project import Project
+from influence_core.store.runs import Run, RunRecord
+from influence_core.workflow.compare_runs import RunComparison, compare_runs, splits_of
+from influence_core.workflow.curves import learning_curves
+from pages.ui import numbers
+from pages.ui.content import visible
+from pages.ui.shell import in_one_sentence, open_project, plain
+from pages.ui.train import train_controls
+
+SHOWN = 24  # changed items that are listed at a time
+CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}
+# column of the curves: (name, colour that reads on light and dark, dash)
+LINES = {
+    "learned": ("learned side", "#d97706", "solid"),
+    "flipped": ("flipped side, which never saw the row", "#2563eb", "solid"),
+    "test": ("test items", "#6b7280", "dash"),
+}
+
+
+def page() -> None:
+    """The table, the open run, two runs compared, and a new training."""
+    project = open_project()
+    st.subheader("Runs")
+    records = [r for r in project.runs() if r.fingerprint == project.fingerprint]
+    st.caption(f"{plain(project.name)} · {numbers.count(len(records))} runs of this data")
+    if records:
+        st.dataframe(_table(project, records), hide_index=True, key="runs_table")
+        _open_run(project)
+        _compare(project, records)
+    else:
+        st.info("Nothing has been trained yet. The form below trains the first run.")
+    with st.expander("Train a run", icon=":material/model_training:", expanded=not records):
+        train_controls(project)
+
+
+def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
+    estimator = project.settings.default_estimator or "not evaluated yet"
+    return pd.DataFrame(
+        [
+            {
+                "run": record.id,
+                "kind": record.kind,
+                "trunk": visible(record.trunk),
+                "trained (UTC)": record.created[:16].replace("T", " "),
+                "test": _accuracy(record, "test_accuracy"),
+                "valid": _accuracy(record, "valid_accuracy"),
+                "isolation": visible(_isolation(record)),
+                "default estimator": estimator,
+                "note": visible(record.note),
+            }
+            for record in records
+        ]
+    )
+
+
+def _accuracy(record: RunRecord, name: str) -> str:
+    value = record.metrics.get(name)
+    return "" if value is None else numbers.percent(value, 1)
+
+
+def _isolation(record: RunRecord) -> str:
+    if record.isolation is not None:
+        return str(record.isolation.get("headline", "audited"))
+    return "not audited"
+
+
+def _open_run(project: Project) -> None:
+    """Curves and isolation of the run that is chosen in the sidebar."""
+    chosen = st.session_state.get("run")
+    if chosen is None:
+        return
+    run = project.run(chosen)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown(
+            f"**Learning curves** of {plain(run.id)}",
+            help="Mean cross-entropy in nats. While a network memorises, the loss of the learned "
+            "side falls away from that of the flipped side, which never saw the row "
+            "(turn-over dropout, arXiv 2012.04207).",
+        )
+        _curves(run)
+    with right:
+        st.markdown(
+            "**Isolation**",
+            help="The share of the parameters read by an instance's flipped side that the "
+            "instance never touched in training; 100 % means scores out of sample.",
+        )
+        _audit(run)
+
+
+def _curves(run: Run) -> None:
+    table = learning_curves(run)
+    if len(table) < 2:
+        st.info("This run kept no learning curves.")
+        return
+    figure = go.Figure()
+    for column, (name, colour, dash) in LINES.items():
+        if table[column].notna().any():
+            figure.add_scatter(
+                x=table["epoch"], y=table[column], name=name, mode="lines",
+                line={"color": colour, "dash": dash},
+            )  # fmt: skip
+    figure.update_layout(
+        height=280,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "epoch"},
+        yaxis={"title": "loss, nats", "rangemode": "tozero"},
+        legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
+    )
+    st.plotly_chart(figure, key="run_curves", alt="Losses of the learned and flipped side by epoch")
+
+
+def _audit(run: Run) -> None:
+    found = run.record.isolation
+    if found is None:
+        st.info(
+            "This run was not audited when it was trained. `turnover audit "
+            f"{run.folder.parents[1].name}` measures it."
+        )
+        return
+    st.markdown(plain(str(found.get("headline", "audited"))))
+    if run.has_table("audit"):
+        st.dataframe(run.table("audit"), hide_index=True, key="audit_table", height=220)
+
+
+def _compare(project: Project, records: list[RunRecord]) -> None:
+    if len(records) < 2:
+        st.caption("With a second run, both can be compared here item by item.")
+        return
+    st.markdown("**Compare two runs**")
+    ids = [record.id for record in records]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        first = st.selectbox("From", ids, index=1, key="compare_first", width=260)
+        second = st.selectbox("To", ids, index=0, key="compare_second", width=260)
+        names = splits_of(project, first, second)
+        names.sort(key=lambda name: (name != "test", name))
+        split = st.selectbox("Items of split", names, key="compare_split", width=200)
+    if split is None:
+        st.info("The two runs keep predictions of no common split.")
+        return
+    found = compare_runs(project, first, second, split)
+    gain = (found.second_right - found.first_right) / found.items
+    cells = st.columns(3)
+    cells[0].metric(CHANGES["fixed"], numbers.count(found.fixed))
+    cells[1].metric(CHANGES["broken"], numbers.count(found.broken))
+    cells[2].metric(
+        "Accuracy",
+        numbers.percent(found.second_right / found.items, 1),
+        f"{100 * gain:+.1f} points",
+    )
+    st.info(plain(found.sentence))
+    _changed(found, first, second)
+
+
+def _changed(found: RunComparison, first: str, second: str) -> None:
+    """The changed items; a link opens the item on Errors with the run that has it wrong."""
+    if found.changed.empty:
+        return
+    which = st.segmented_control(
+        "Items", list(CHANGES), default="fixed", required=True, key="compare_change",
+        format_func=CHANGES.__getitem__,
+    )  # fmt: skip
+    table = found.changed[found.changed["change"] == which]
+    if table.empty:
+        st.info("No item changed this way.")
+        return
+    wrong_run = first if which == "fixed" else second
+    pages = -(-len(table) // SHOWN)
+    number = st.pagination(pages, key=f"compare_page_{which}") if pages > 1 else 1
+    for row in table.iloc[(number - 1) * SHOWN : number * SHOWN].itertuples():
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.page_link(
+                "pages/errors.py",
+                label=f"{plain(row.id)}",
+                icon=":material/search:",
+                query_params={
+                    "project": st.session_state["project"],
+                    "run": wrong_run,
+                    "split": found.split,
+                    "item": f"{row.key:016x}",
+                },
+            )
+            st.caption(
+                f"true **{plain(row.label)}** · {plain(row.first)} → {plain(row.second)} · "
+                f"p(true) {numbers.percent(row.p_first)} → {numbers.percent(row.p_second)}"
+            )
+
+
+with in_one_sentence():
+    page()
