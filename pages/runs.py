@@ -109,7 +109,7 @@ def _curves(run: Run) -> None:
     figure.update_layout(
         height=280,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        xaxis={"title": "epoch"},
+        xaxis={"title": "epoch", "tickformat": "d"},
         yaxis={"title": "loss, nats", "rangemode": "tozero"},
         legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
     )
@@ -126,7 +126,7 @@ def _audit(run: Run) -> None:
         return
     st.markdown(plain(str(found.get("headline", "audited"))))
     if run.has_table("audit"):
-        st.dataframe(run.table("audit"), hide_index=True, key="audit_table", height=220)
+        st.dataframe(run.table("audit"), hide_index=True, key="audit_table")
 
 
 def _compare(project: Project, records: list[RunRecord]) -> None:
@@ -159,7 +159,7 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
 
 
 def _changed(found: RunComparison, first: str, second: str) -> None:
-    """The changed items; a link opens the item on Errors with the run that has it wrong."""
+    """The changed items; a press opens the item on Errors with the run that has it wrong."""
     if found.changed.empty:
         return
     which = st.segmented_control(
@@ -175,17 +175,15 @@ def _changed(found: RunComparison, first: str, second: str) -> None:
     number = st.pagination(pages, key=f"compare_page_{which}") if pages > 1 else 1
     for row in table.iloc[(number - 1) * SHOWN : number * SHOWN].itertuples():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.page_link(
-                "pages/errors.py",
-                label=f"{plain(row.id)}",
-                icon=":material/search:",
-                query_params={
-                    "project": st.session_state["project"],
-                    "run": wrong_run,
-                    "split": found.split,
-                    "item": f"{row.key:016x}",
-                },
-            )
+            if st.button(
+                plain(row.id), key=f"open_{row.key:016x}", icon=":material/search:", type="tertiary"
+            ):
+                # The menu in the sidebar follows; see shell.
+                st.session_state["open_run"] = wrong_run
+                st.switch_page(
+                    "pages/errors.py",
+                    query_params={"split": found.split, "item": f"{row.key:016x}"},
+                )
             st.caption(
                 f"true **{plain(row.label)}** · {plain(row.first)} → {plain(row.second)} · "
                 f"p(true) {numbers.percent(row.p_first)} → {numbers.percent(row.p_second)}"

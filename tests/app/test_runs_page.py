@@ -41,3 +41,5 @@ def test_two_runs_are_compared_with_counts_and_words(two_runs):
     values = [metric.value for metric in test.metric]
     assert values[:2] == [f"{found.fixed:,}", f"{found.broken:,}"]
     assert any(found.sentence in i.value.replace("\\", "") for i in test.info)
+    wrong = next(b for b in test.button if b.key and b.key.startswith("open_"))
+    assert int(wrong.key.removeprefix("open_"), 16) in set(found.changed["key"])
