@@ -62,7 +62,7 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
     scan = live_scans().ask(viewer, session, item, question)
     seen, answer = scan.wait(timeout=_AT_ONCE)
     if scan.over and not scan.cancelled:
-        return answer
+        return scan.wait()[1]  # the end may have come since the line above
     button, lists = st.empty(), st.empty()
     if not scan.cancelled:
         button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
@@ -78,7 +78,7 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
         return None
     button.empty()
     lists.empty()
-    return answer
+    return scan.wait()[1]
 
 
 def _provisional(session: Session, scan: LiveScan, answer: Explanation | None) -> None:

@@ -8,6 +8,7 @@ from errors_page import start, worst
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import scan
 from influence_core.workflow import explain as explaining
+from influence_core.workflow.live import LiveScan
 
 
 @pytest.fixture
@@ -43,6 +44,31 @@ def test_a_stopped_scan_keeps_its_rows_and_can_be_started_again(half_way):
     half_way.set()
     test.button(key="scan_again").click().run()
     assert any("rows scored on" in c.value for c in test.caption)
+
+
+def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypatch):
+    """The page has a provisional answer in hand and the end comes before it asks for the end."""
+    whole = LiveScan.over
+
+    def over(running):
+        half_way.set()
+        return finished.wait(0.2) and whole.fget(running)
+
+    finished = threading.Event()
+    real = LiveScan.run
+
+    def run(running, work, keep):
+        real(running, work, keep)
+        finished.set()
+
+    _, wrong = worst("reviews")
+    test = start(project="reviews")
+    monkeypatch.setattr(LiveScan, "run", run)
+    monkeypatch.setattr(LiveScan, "over", property(over))
+    test.button(key=f"open_{wrong['key'][2]:016x}").click().run()
+    assert not test.exception
+    assert any("6,000 rows scored on" in c.value for c in test.caption)
+    assert not any("provisional" in c.value for c in test.caption)
 
 
 def cancel_all():
