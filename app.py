@@ -8,6 +8,8 @@ import streamlit as st
 # Pages import their shared parts as `pages.ui`, from wherever the app was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from pages.ui.login import require_login
+from pages.ui.settings import settings_box
 from pages.ui.shell import shell
 
 # Addresses differ from file names on purpose: until the first visit has run this file, Streamlit
@@ -28,5 +30,7 @@ PAGES = [
 
 st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
 page = st.navigation(PAGES, position="top")
+require_login()
 shell()
+settings_box()
 page.run()

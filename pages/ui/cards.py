@@ -50,6 +50,7 @@ def _card(card: Overview) -> None:
 
 
 def _buttons(card: Overview) -> None:
+    # Without query_params={} Streamlit refuses to switch while a menu is bound to the address.
     with st.container(horizontal=True, gap="small"):
         if card.last is None:
             if st.button("Train", key=f"train_{card.folder}", type="primary"):
@@ -59,10 +60,10 @@ def _buttons(card: Overview) -> None:
             return
         if st.button("Open", key=f"open_card_{card.folder}", type="primary"):
             st.session_state["open_project"] = card.folder
-            st.switch_page("pages/errors.py")
+            st.switch_page("pages/errors.py", query_params={})
         if card.open and st.button("Decide labels", key=f"decide_card_{card.folder}"):
             st.session_state["open_project"] = card.folder
-            st.switch_page("pages/labels.py")
+            st.switch_page("pages/labels.py", query_params={})
 
 
 def _damaged(card: Overview) -> None:

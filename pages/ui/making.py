@@ -18,7 +18,9 @@ def making(job_id: str) -> None:
     if job.state == "done" and made:
         forget_upload(projects_home(), Path(job.arguments[-1]))
         st.session_state["open_project"] = str(made)
-        st.query_params.clear()
+        # Not clear(): it refuses while the menus of the sidebar are bound to the address.
+        for name in ("new", "making"):
+            st.query_params.pop(name, None)
         st.query_params["train"] = str(made)
         st.rerun()
     if not job.active:
@@ -43,4 +45,4 @@ def training(folder: str, known: set[str]) -> None:
         st.session_state["open_project"] = folder
         if "run" in job.result:
             st.session_state["open_run"] = str(job.result["run"])
-        st.switch_page("pages/errors.py")
+        st.switch_page("pages/errors.py", query_params={})
