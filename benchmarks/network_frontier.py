@@ -30,9 +30,10 @@ Written by `python -m benchmarks.network_frontier` from `benchmarks/network_fron
 The fashion sample (4,000 training pictures, 5 % of the labels planted wrong) and its VGG, which
 starts from weights pretrained on other pictures and trains 6 epochs at 0.001. Accuracy is on the
 2,000 test and validation pictures, which choose nothing here; mean ± standard deviation over the
-seeds. *Ordinary* has nn.Dropout at the same places in the same network, *none* has none. AP is the
+seeds that were run. *Ordinary* has nn.Dropout at the same places in the same network. AP is the
 average precision of the planted labels, by 1 − p(label) on the flipped side and by self-influence.
-Losses are those of the last epoch: the two sides separate, as in the paper.
+Losses are those of the last epoch: the two sides separate, as in the paper. Cases that have not
+been run are left out; the command goes on where it stopped.
 """
 
 
@@ -62,15 +63,17 @@ def page(stored: dict[str, Any]) -> str:
     """The table, one line a plan."""
     lines = [HEAD]
     for freeze, title in ((True, TITLE_FROZEN), (False, TITLE_FREE)):
-        lines += [title, "", *TABLE_HEAD]
-        lines += [
+        rows = [
             row
             for blocks in PLACES
             for twins in ("off", "widen")
             if (row := line(stored["cases"], blocks, twins, freeze))
         ]
+        if rows:
+            lines += [title, "", *TABLE_HEAD, *rows, ""]
         none = values(stored["cases"], Case(0, "none", "off", freeze, 0), "accuracy")
-        lines += ["", f"No dropout at all: {spread(none)} %.", ""]
+        if none:
+            lines += [f"No dropout at all: {spread(none)} %.", ""]
     if "lds" in stored:
         lines += [LDS_HEAD, ""]
         for name, found in stored["lds"].items():
