@@ -27,6 +27,7 @@ BY = {
     "count": "One shot: a count",
     DECISIONS: "Reviewers' decisions only",
 }
+ALSO = {"": "nothing more", "fraction": "a share", "fdr": "beyond noise", "count": "a count"}
 
 
 def page() -> None:
@@ -99,6 +100,14 @@ def _ask(session: Session) -> None:
                 "At most, % of the rows", 0.5, 50.0, 10.0, 0.5, key="judge_share", width=180,
                 help="For 'beyond noise' this is the false-discovery rate, %.",
             )  # fmt: skip
+            st.selectbox(
+                "Or also", list(ALSO), format_func=ALSO.__getitem__, key="judge_also", width=150,
+                help="A second rule for one shot: rows of either rule go.",
+            )  # fmt: skip
+            st.number_input(
+                "of it, %", 0.5, 50.0, 1.0, 0.5, key="judge_also_share", width=110,
+                help="Share of the rows, or the false-discovery rate.",
+            )  # fmt: skip
             st.checkbox(
                 "Add reviewers' decisions", key="judge_decisions",
                 help="From the Labels page. A person's word wins over a score.",
@@ -118,6 +127,10 @@ def _begin(session: Session) -> None:
         "--judge", chosen["judge_split"], "--part", chosen["judge_part"],
         "--estimator", chosen["judge_estimator"], "--by", by, "--drop", f"{amount:g}",
     ]  # fmt: skip
+    if chosen["judge_also"]:
+        share = chosen["judge_also_share"] / 100
+        share = round(share * len(session.evidence)) if chosen["judge_also"] == "count" else share
+        arguments += ["--also", f"{chosen['judge_also']}={share:g}"]
     if chosen["judge_decisions"]:
         arguments.append("--decisions")
     title = f"Cleanse by {chosen['judge_split']}"
@@ -135,7 +148,7 @@ def _choose(session: Session, names: list[str]) -> tuple[str, Cleansing | None]:
         st.error(plain(str(error)))
         return name, None
     st.caption(
-        f"{plain(BY.get(found.by, found.by))} by {plain(found.estimator)}, judge "
+        f"{plain(BY.get(found.by, 'One shot: ' + found.by))} by {plain(found.estimator)}, judge "
         f"**{plain(found.judge.split)}** ({plain(found.judge.part)}) · "
         f"{numbers.count(len(found.computed))} rows by scores, "
         f"{numbers.count(len(found.decided))} by reviewers"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from influence_core.cleansing.choose import Selection, class_changes, warnings_of
+from influence_core.cleansing.choose import Rule, Selection, class_changes, warnings_of
 from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
@@ -63,6 +63,10 @@ def cleanse_verb(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="Add what reviewers decided; it wins.")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="One more rule for one shot, such as fdr=0.1; rows of any rule go."),
+    ] = None,
     estimator: Annotated[
         str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
     ] = DEFAULT_ESTIMATOR,
@@ -76,7 +80,7 @@ def cleanse_verb(
     session = open_session(find_project(project), run, device)
     question = Question(
         Judge(judge or session.project.settings.judge, part),
-        estimator, by, drop, step, patience, decisions,
+        estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result = None
     with bar(json) as tell, stoppable() as cancel:
@@ -147,6 +151,14 @@ def trial_verb(
         for sentence in result.verdicts.values():
             out.print(escape(sentence))
     _end(result, found.judge)
+
+
+def _rule(text: str) -> Rule:
+    by, _, amount = text.partition("=")
+    try:
+        return Rule(by, float(amount))
+    except ValueError as error:
+        raise DataError(f"'{text}' is no rule; write it as fdr=0.1 or count=50.") from error
 
 
 def _shares(text: str) -> list[float]:

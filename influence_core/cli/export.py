@@ -15,8 +15,10 @@ from influence_core.cli.common import (
     keep_result,
     out,
     print_json,
+    stoppable,
     verb,
 )
+from influence_core.progress import Progress, check_cancel
 from influence_core.store.export_edits import ExportOptions
 from influence_core.store.export_revert import revert
 from influence_core.store.report import write_report
@@ -76,9 +78,15 @@ def export_verb(
             copy_images=copy_images,
             overwrite=overwrite,
         )
-        with bar(json) as tell:
+        edits = found.edits(number)
+        with bar(json) as tell, stoppable() as cancel:
+
+            def told_or_stopped(event: Progress) -> None:
+                check_cancel(cancel)  # what is half written is thrown away
+                tell(event)
+
             manifest = export_project(
-                opened, found.edits(number), target, form, options, found.run, progress=tell
+                opened, edits, target, form, options, found.run, progress=told_or_stopped
             )
         keep_result(export=str(target))
         told = {"out": target, **manifest.counts}

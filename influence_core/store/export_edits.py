@@ -6,8 +6,7 @@ format of `store.exports` applies them, and the manifest keeps them word for wor
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -88,65 +87,6 @@ class ExportOptions:
     copy_images: bool = False
     overwrite: bool = False
     from_project: bool = False
-
-
-@dataclass(frozen=True)
-class Why:
-    """What the edits of one decision have in common.
-
-    Attributes:
-        reason: a reviewer's decision, or the estimator's name.
-        who: reviewer, or the program.
-        when: UTC time, ISO 8601; now, if empty.
-        scores: score and standard error (None if there is none) by key.
-    """
-
-    reason: str
-    who: str = ""
-    when: str = ""
-    scores: Mapping[int, tuple[float, float | None]] = field(default_factory=dict)
-
-
-def make_edits(
-    dataset: Dataset, changes: Mapping[int, str | None], why: Why, split: str = "train"
-) -> list[Edit]:
-    """Edits from keys.
-
-    Args:
-        dataset: that the keys belong to.
-        changes: new class name by key; None removes the row.
-        why: the reason, and the scores behind it.
-        split: whose rows these are.
-
-    Returns:
-        One edit per key, in row order.
-
-    Raises:
-        DataError: a key belongs to no row of the split.
-    """
-    rows = dataset.split(split)
-    keys = np.array(list(changes), dtype=np.uint64)
-    when = why.when or datetime.now(UTC).isoformat(timespec="seconds")
-    edits = []
-    for key, position in zip(changes, rows.positions_of(keys).tolist(), strict=True):
-        old = int(rows.labels[position])
-        score, stderr = why.scores.get(key, (None, None))
-        edits.append(
-            Edit(
-                row=int(rows.rows[position]),
-                key=key,
-                id=rows.ids[position],
-                action="remove" if changes[key] is None else "relabel",
-                old_label=None if old < 0 else dataset.classes[old],
-                new_label=changes[key],
-                reason=why.reason,
-                score=score,
-                stderr=stderr,
-                who=why.who,
-                when=when,
-            )
-        )
-    return sorted(edits, key=lambda edit: edit.row)
 
 
 def check_against(dataset: Dataset, edits: Sequence[Edit], split: str) -> None:

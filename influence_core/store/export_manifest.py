@@ -36,7 +36,7 @@ class Manifest:
         name: of the exported file or folder, which lies beside this file or around it.
         sha256: of the export; of the names and hashes of a folder's files.
         rows: left in the export.
-        source: path, sha256 and so on of the file that was exported.
+        source: name, sha256 and so on of the file that was exported.
         provenance: data set fingerprint, split and run.
         options: of the export.
         edits: every change, in row order.

@@ -7,10 +7,11 @@ gives the source's bytes back from the export and its manifest alone. Where an e
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePath
+from typing import Any
 
 from influence_core.data.source import file_hash, parts_hash
 from influence_core.errors import StoreError
@@ -116,7 +117,7 @@ class _Job:
             name=out.name,
             sha256=sha256,
             rows=written.rows,
-            source={"kind": order.dataset.source.kind, **self.start.record},
+            source={"kind": order.dataset.source.kind, **_without_folder(self.start.record)},
             provenance={
                 "dataset_fingerprint": order.dataset.fingerprint,
                 "split": order.split,
@@ -127,6 +128,13 @@ class _Job:
             notes=(*self.start.notes, *written.notes),
             revert=written.revert,
         )
+
+
+def _without_folder(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A source's record by its name alone: manifests are sent to others, and its hash tells more
+    surely than its place which file it was."""
+    found = dict(record)
+    return {**found, "path": Path(found["path"]).name} if found.get("path") else found
 
 
 def folder_hash(folder: Path) -> str:

@@ -17,10 +17,11 @@ from influence_core.workflow.judge import Judge
 from influence_core.workflow.session import Session
 
 ROUNDS, DECISIONS = "rounds", "decisions"
+ONE_SHOT = tuple(by for by in RULES if by != DECISIONS)
 # How rows are chosen, and what it means.
 WAYS: dict[str, str] = {
     ROUNDS: "in rounds, retrained in between",
-    **{by: f"one shot, by {by}" for by in RULES if by != DECISIONS},
+    **{by: f"one shot, by {by}" for by in ONE_SHOT},
     DECISIONS: "only what reviewers decided",
 }
 
@@ -37,6 +38,7 @@ class Question:
         step: share a round drops.
         patience: rounds without improvement before it stops; 0 goes on.
         decisions: add what reviewers decided.
+        also: more rules of one shot; what is chosen is the union of all.
     """
 
     judge: Judge
@@ -46,6 +48,7 @@ class Question:
     step: float = 0.02
     patience: int = 2
     decisions: bool = False
+    also: tuple[Rule, ...] = ()
 
 
 def find_harm(
@@ -62,6 +65,11 @@ def find_harm(
     """
     if question.by not in WAYS:
         raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
+    if question.also and question.by in (ROUNDS, DECISIONS):
+        raise DataError(
+            f"More rules can be joined to one shot only, not to '{question.by}'; choose "
+            f"{list(ONE_SHOT)}."
+        )
     by, judge, name = question.by, question.judge, question.estimator
     decided: tuple[Edit, ...] = ()
     kept: frozenset[int] = frozenset()
@@ -78,6 +86,8 @@ def find_harm(
         computed = tuple(edits_of_round(session, states[-1], reason))
         return Cleansing(judge, name, by, computed, decided, kept, short, best, run)
     found = ranking(session, judge, name, progress=progress, cancel=cancel)
-    selection = choose(Candidates(found.score, found.p_values()), [Rule(by, question.drop)])
+    rules = [Rule(by, question.drop), *question.also]
+    selection = choose(Candidates(found.score, found.p_values()), rules)
     computed = tuple(edits_of(session, selection, reason, found))
+    by = " or ".join(dict.fromkeys(rule.by for rule in rules))
     return Cleansing(judge, name, by, computed, decided, kept, run=run)

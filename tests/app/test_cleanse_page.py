@@ -42,9 +42,14 @@ def test_from_the_question_to_the_download(page):
     page.selectbox(key="judge_part").set_value("all")
     page.number_input(key="judge_share").set_value(10.0)
     page.selectbox(key="judge_by").set_value("fraction")
+    page.selectbox(key="judge_also").set_value("count")
+    page.number_input(key="judge_also_share").set_value(2.0)
     page.button(key="judge_go").click()
     page.run()
-    assert finished(page, "cleanse").state == "done"
+    job = finished(page, "cleanse")
+    assert job.state == "done"
+    assert job.arguments[job.arguments.index("--also") + 1] == "count=2"
+    assert any("fraction or count" in c.value for c in page.caption)
     assert not page.error
     assert any("beyond 2 % go in rounds" in w.value.replace("\\", "") for w in page.warning)
     page.number_input(key="try_seeds").set_value(3)

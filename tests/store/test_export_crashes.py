@@ -22,8 +22,9 @@ from influence_core.store.exports import Order, export
 SERVER = """
 import json, os, signal, sys
 from pathlib import Path
+from edits import Why, make_edits
 from influence_core.data.readers import read_source
-from influence_core.store.export_edits import ExportOptions, Why, make_edits
+from influence_core.store.export_edits import ExportOptions
 from influence_core.store.exports import Order, export
 
 def run(folder, form, what, count):
@@ -62,6 +63,7 @@ for line in sys.stdin:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(json.dumps([status, said]), flush=True)
 """
+SUPPORT = Path(__file__).parents[1] / "support"
 DONE = 0
 KILLED = -signal.SIGKILL
 
@@ -71,7 +73,11 @@ def run():
     """Call with (folder, format, what, count); gives (exit status, what was said)."""
     command = [sys.executable, "-W", "ignore", "-c", SERVER]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
     ) as server:
 
         def ask(folder: Path, form: str, what: str, count: int) -> tuple[int, str]:

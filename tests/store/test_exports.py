@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from edits import Why, make_edits
 from PIL import Image
 
 from influence_core.data.build import build_dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import read_source
 from influence_core.errors import MismatchError, StoreError, TurnoverError
-from influence_core.store.export_edits import ExportOptions, Why, make_edits
+from influence_core.store.export_edits import ExportOptions
 from influence_core.store.export_manifest import Manifest, manifest_path
 from influence_core.store.export_revert import revert
 from influence_core.store.exports import Order, export, find_exports
@@ -72,6 +73,8 @@ def test_csv_to_csv_is_edited_recorded_and_reverted(tmp_path):
     saved = Manifest.read(manifest_path(out, folder=False))
     assert saved == manifest
     assert saved.counts == {"remove": 1, "relabel": 1, "rows": ROWS - 1}
+    assert saved.source["path"] == source.name
+    assert str(tmp_path) not in manifest_path(out, folder=False).read_text()
     assert saved.provenance["run"] == "20260131-run"
     assert saved.provenance["dataset_fingerprint"] == dataset.fingerprint
     assert [e.who for e in saved.edits] == ["ada", "ada"]

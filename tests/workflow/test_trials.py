@@ -1,10 +1,12 @@
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny import dataset
 
+from influence_core.cleansing.choose import Rule
 from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, StoreError
 from influence_core.store.project import Project
@@ -103,6 +105,19 @@ def test_every_round_is_kept_and_can_be_taken(session, project):
     assert len(found.edits()) == sizes[found.taken]
     with pytest.raises(DataError, match="no 99"):
         found.edits(99)
+
+
+def test_rules_of_one_shot_join_to_their_union(session):
+    few = Question(Judge("valid"), by="count", drop=3)
+    many = Question(Judge("valid"), by="fraction", drop=0.1)
+    both = replace(few, also=(Rule("fraction", 0.1), Rule("count", 5)))
+    found = find_harm(session, both)
+    alone = [{e.key for e in find_harm(session, q).computed} for q in (few, many)]
+    assert {e.key for e in found.computed} == alone[0] | alone[1]
+    assert len(alone[0]) < len(found.computed)
+    assert found.by == "count or fraction"
+    with pytest.raises(DataError, match="one shot only"):
+        find_harm(session, replace(both, by="rounds", drop=0.1))
 
 
 def test_a_trial_is_kept_and_comes_back_equal(session, project):
