@@ -13,22 +13,25 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
 from influence_core.training.heads import fit_heads
+from influence_core.training.presets import STANDARD, preset
 
 
-def trained(task: Task, members: int, width: int) -> tuple[Evidence, HeadWeights]:
-    """One turn-over run, as a project trains it."""
-    rows = task.rows
-    fit = fit_heads(rows, task.head(members, width), task.training())
+def trained(task: Task, size: str, width: int | None) -> tuple[Evidence, HeadWeights]:
+    """One turn-over run, as a project trains it; a lean one, at a higher rate, half as long."""
+    rows, shape = task.rows, preset(size)
+    epochs = task.epochs if size == STANDARD else -(-task.epochs // 2)
+    config = task.head(shape.members, width or shape.width)
+    fit = fit_heads(rows, config, shape.training(len(task.labels), epochs))
     head = HeadWeights(fit.W1, fit.b1, fit.W2, fit.config)
     flipped = both_sides(rows.features, rows.labels, rows.keys, head).flipped
     evidence = Evidence(rows.features, rows.labels, rows.keys, torch.from_numpy(flipped), head)
     return evidence, head
 
 
-def estimator(task: Task, name: str, members: int = 16, width: int = 256) -> Ready:
+def estimator(task: Task, name: str, size: str = STANDARD, width: int | None = None) -> Ready:
     """An entry of our registry, with its default settings."""
     start = time.perf_counter()
-    evidence, head = trained(task, members, width)
+    evidence, head = trained(task, size, width)
     done = time.perf_counter()
     prepared = ESTIMATORS[name].prepare(evidence)
     setup = time.perf_counter() - done

@@ -14,7 +14,7 @@ from benchmarks.process import Measured
 from influence_core.evaluation.lds import Interval
 
 DEFAULT = "flipped-ridge"
-SMALL_RUN = "flipped-ridge, run of 16 x 64"
+LEAN_RUN = "flipped-ridge, lean run of 8 x 32"
 # LDS on digits, misclassified and random targets.
 DIGITS = {
     "turnover 16 x 256": (0.22, 0.28),

@@ -31,6 +31,7 @@ from influence_core.data.readers import READERS
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
+from influence_core.training.presets import PRESETS, STANDARD
 from influence_core.workflow.create import NewProject, create
 from influence_core.workflow.estimates import training_text
 from influence_core.workflow.explain import (
@@ -122,8 +123,15 @@ def new_verb(
 @verb
 def train_verb(
     project: ProjectArgument,
-    members: Annotated[int, typer.Option(min=1, help="Heads side by side.")] = 16,
-    width: Annotated[int, typer.Option(min=1, help="Hidden units of a head.")] = 256,
+    size: Annotated[
+        str, typer.Option(help="; ".join(f"{n}: {p.good_for}" for n, p in PRESETS.items()))
+    ] = STANDARD,
+    members: Annotated[
+        int | None, typer.Option(min=1, help="Heads side by side; by the size.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Hidden units of a head; by the size.")
+    ] = None,
     p: Annotated[float, typer.Option(help="Share of units on a row's learned side.")] = 0.5,
     epochs: Annotated[int | None, typer.Option(min=1, help="By default found by itself.")] = None,
     seed: Annotated[int, typer.Option(help="Of start, masks and batch order.")] = 0,
@@ -148,7 +156,9 @@ def train_verb(
             wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
             run = train_network(opened, wish, progress=tell, cancel=cancel)
         else:
-            options = TrainOptions(members, width, p, epochs, seed, device)
+            options = TrainOptions.of_size(
+                size, members, width, p=p, epochs=epochs, seed=seed, device=device
+            )
             if expected := training_text(opened, options):
                 err.print(expected, highlight=False)
             run = train(opened, options, progress=tell, cancel=cancel)

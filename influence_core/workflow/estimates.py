@@ -26,7 +26,7 @@ from influence_core.models.device import pick_device
 from influence_core.store.atomic import write_bytes
 from influence_core.store.names import projects_home
 from influence_core.store.project import Project
-from influence_core.training.heads import HeadTraining
+from influence_core.training.presets import preset
 from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.session import Session
 from influence_core.workflow.train import TrainOptions
@@ -77,7 +77,7 @@ def training_estimate(project: Project, options: TrainOptions) -> Estimate:
     """
     data = project.dataset
     config = HeadConfig(_dim(project), len(data.classes), options.members, options.width, options.p)
-    how = HeadTraining(epochs=options.epochs)
+    how = preset(options.size).training(len(data.train), options.epochs)
     return training(rates(options.device), len(data.train), config, how)
 
 

@@ -13,6 +13,7 @@ A head run on disk:
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,8 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
 from influence_core.training.features import Standardised
-from influence_core.training.heads import HeadFit, HeadTraining, Rows, fit_heads
+from influence_core.training.heads import HeadFit, Rows, fit_heads
+from influence_core.training.presets import STANDARD, preset
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 from influence_core.workflow.audit import audit_head, write_audit
@@ -42,7 +44,10 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What a user may choose; `epochs=None` stops by itself on the flipped side."""
+    """What a user may choose; `epochs=None` stops by itself on the flipped side.
+
+    `size` names a preset, which says how steps are made; `of_size` takes its shape as well.
+    """
 
     members: int = 16
     width: int = 256
@@ -50,6 +55,19 @@ class TrainOptions:
     epochs: int | None = None
     seed: int = 0
     device: str = "auto"
+    size: str = STANDARD
+
+    @classmethod
+    def of_size(
+        cls, size: str, members: int | None = None, width: int | None = None, **more: Any
+    ) -> "TrainOptions":
+        """A preset, with members or width of one's own.
+
+        Raises:
+            DataError: there is no such size.
+        """
+        shape = preset(size)
+        return cls(members or shape.members, width or shape.width, size=size, **more)
 
 
 def train(
@@ -71,7 +89,7 @@ def train(
     device = pick_device(options.device)
     project = encode(project, device=options.device, progress=progress, cancel=cancel)
     config, rows = _rows(project, options, device)
-    training = HeadTraining(epochs=options.epochs, seed=options.seed)
+    training = preset(options.size).training(len(rows.keys), options.epochs, options.seed)
     writer = project.new_run(
         "head",
         {"head": config.to_dict(), "training": asdict(training), "options": asdict(options)},

@@ -11,6 +11,7 @@ import streamlit as st
 
 from influence_core.jobs import Job, curves
 from influence_core.store.project import Project
+from influence_core.training.presets import PRESETS, STANDARD
 from influence_core.workflow.train import TrainOptions
 from pages.ui import jobs as jobs_ui
 
@@ -76,13 +77,20 @@ def _last_attempt(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, 
 def _form(project: Project) -> None:
     with st.form("fit", border=True):
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            st.number_input(
-                "Members", 1, 256, DEFAULTS.members, key="fit_members", width=130,
-                help="Heads side by side. Their mean predicts; their spread is the standard error.",
+            st.selectbox(
+                "Size", list(PRESETS), index=list(PRESETS).index(STANDARD), key="fit_size",
+                width=150, help="How much is trained. "
+                + " ".join(f"**{name}**: {size.good_for}." for name, size in PRESETS.items()),
             )  # fmt: skip
             st.number_input(
-                "Width", 2, 4096, DEFAULTS.width, 2, key="fit_width", width=130,
-                help="Hidden units of each head. Members and width are the accuracy lever.",
+                "Members", 0, 256, 0, key="fit_members", width=130,
+                help="Heads side by side. Their mean predicts; their spread is the standard error. "
+                "0: as the size has it.",
+            )  # fmt: skip
+            st.number_input(
+                "Width", 0, 4096, 0, 2, key="fit_width", width=130,
+                help="Hidden units of each head. Members and width are the accuracy lever. "
+                "0: as the size has it.",
             )  # fmt: skip
             st.number_input(
                 "Epochs", 0, 1000, 0, key="fit_epochs", width=130,
@@ -103,11 +111,13 @@ def _form(project: Project) -> None:
 
 def _begin(project: Project) -> None:
     chosen = st.session_state
-    members, width, seed = (chosen[f"fit_{n}"] for n in ("members", "width", "seed"))
-    arguments = [VERB, str(project.root.resolve())]
-    for name in ("members", "width", "seed", "p"):
+    size, seed = chosen["fit_size"], chosen["fit_seed"]
+    options = TrainOptions.of_size(size, chosen["fit_members"], chosen["fit_width"])
+    arguments = [VERB, str(project.root.resolve()), "--size", size]
+    for name in ("seed", "p"):
         arguments += [f"--{name}", str(chosen[f"fit_{name}"])]
-    if chosen["fit_epochs"]:
-        arguments += ["--epochs", str(chosen["fit_epochs"])]
-    title = f"Train {members} × {width}, seed {seed}"
+    for name in ("members", "width", "epochs"):
+        if chosen[f"fit_{name}"]:
+            arguments += [f"--{name}", str(chosen[f"fit_{name}"])]
+    title = f"Train {options.members} × {options.width}, seed {seed}"
     jobs_ui.begin(project, arguments, title=title)

@@ -8,6 +8,7 @@ from tiny import dataset, project
 from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, MismatchError, StoreError
 from influence_core.store.project import Project
+from influence_core.training.heads import HeadTraining
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, train
 
@@ -119,3 +120,19 @@ def test_weights_of_another_shape_are_refused(trained, tmp_path):
 def test_without_a_run_the_next_step_is_named(tmp_path):
     with pytest.raises(StoreError, match="turnover train"):
         open_session(project(tmp_path / "p"))
+
+
+def test_a_size_gives_shape_and_steps_and_what_one_chooses_wins():
+    assert TrainOptions.of_size("standard") == TrainOptions()
+    lean = TrainOptions.of_size("lean", width=48)
+    assert (lean.members, lean.width, lean.size) == (8, 48, "lean")
+    with pytest.raises(DataError, match="no size 'tiny'"):
+        TrainOptions.of_size("tiny")
+
+
+def test_a_lean_run_keeps_how_it_was_trained(tmp_path):
+    run = train(project(tmp_path / "tiny"), TrainOptions.of_size("lean", members=2, epochs=2))
+    training = run.record.config["training"]
+    usual = HeadTraining()
+    assert training["learning_rate"] > usual.learning_rate
+    assert training["batch"] == 2 * usual.batch_for(len(run.table("rows")))
