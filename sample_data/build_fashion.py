@@ -1,9 +1,10 @@
 """The sample *fashion*: small grey pictures of clothes with planted label errors.
 
 A small VGG is trained on 20,000 pictures that the sample does not contain, frozen, and shipped as
-the project's trunk. 5 % of the 4,000 training labels are then planted wrong: half uniformly, half
-to the class that the VGG confuses most with the true one. The column `planted` says which; nothing
-in training or scoring reads it.
+the project's trunk. A second, narrower one is trained whole under turn-over dropout on the sample's
+own rows and shipped as a run. 5 % of the 4,000 training labels are planted wrong: half uniformly,
+half to the class that the VGG confuses most with the true one. The column `planted` says which;
+nothing in training or scoring reads it.
 """
 
 import gzip
@@ -24,7 +25,11 @@ from torch import Tensor, nn
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import read_source
 from influence_core.models.images import VggSpec, small_vgg
+from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
+from influence_core.store.runs import Run
+from influence_core.training.network_types import NetworkTraining
+from influence_core.workflow.train_network import NetworkOptions, train_network
 
 SEED = 2020
 CLASSES = (
@@ -37,6 +42,15 @@ SPEC = VggSpec(
     plan=(32, 32, "M", 64, 64, "M", 128, "M"), classes=10, dim=128, mean=0.286, std=0.353
 )
 EPOCHS = 12
+# The second run: narrow, for its features and weights are shipped too; every block is masked.
+WHOLE = NetworkOptions(
+    trunk="vgg:24,M,32,M,32,M:24:28:1",
+    blocks=3,
+    twins="start",
+    training=NetworkTraining(
+        epochs=14, batch=16, learning_rate=2e-3, watch="nothing", probe_rows=1000, device="cpu"
+    ),
+)
 
 
 def read_idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +159,11 @@ def build(source: Path, out: Path, work: Path) -> Project:
     project = Project.create(out, "Fashion", dataset, "vgg:trunk.safetensors")
     (out / "trunk.safetensors").write_bytes(trunk.read_bytes())
     return project
+
+
+def train_whole(project: Project, progress: ProgressFn | None = None) -> Run:
+    """A small VGG trained from scratch under turn-over dropout in every block: 100 % isolated."""
+    return train_network(project, WHOLE, progress=progress)
 
 
 def save_trunk(model: nn.Module, path: Path, accuracy: float) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import tiny
 from streamlit.testing.v1 import AppTest
 
-from influence_core.store.project import projects_home
+from influence_core.store.project import Project, projects_home
 from influence_core.training.network_models import NetworkSettings, build_network
 from influence_core.training.network_types import NetworkTraining
 from influence_core.workflow.networks import publish
@@ -45,6 +45,21 @@ def test_all_pages_open_and_turn_over_is_the_general_scan():
         page.switch_page(f"pages/{name}.py").run()
         assert not page.exception, name
         assert not page.error, name
+
+
+def test_all_pages_open_on_the_whole_network_that_fashion_ships():
+    test = AppTest.from_file(str(APP), default_timeout=120)
+    test.session_state["project"] = "fashion"
+    test.run()  # copies the samples
+    runs = Project.open(projects_home() / "fashion").runs()
+    whole = next(record.id for record in runs if record.kind == "network")
+    test.session_state["run"] = whole
+    test.run()
+    for name in ("errors", "labels", "cleanse", "trust", "runs", "projects"):
+        test.switch_page(f"pages/{name}.py").run()
+        assert not test.exception, name
+        assert not test.error, name
+        assert test.session_state["run"] == whole
 
 
 def test_a_network_of_somebody_elses_lists_turn_over_as_not_available():

@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from influence_core.models.trunks import load_trunk
 from influence_core.store.project import Project
+from influence_core.workflow.curves import learning_curves
 from influence_core.workflow.explain import predictions
 from influence_core.workflow.samples import sample_root
 from influence_core.workflow.session import open_session
@@ -114,3 +115,17 @@ def test_rater_noise_is_measured_beside_in_sample_confidence(capsys):
         print(f"\nreviews, rater noise ({wrong.mean():.1%} of rows), AUC: {told}")
     assert 0.03 < wrong.mean() < 0.06
     assert figures["flipped side"] > 0.75
+
+
+def test_fashion_ships_a_whole_network_that_the_head_run_precedes():
+    project = Project.open(ROOT / "fashion")
+    first, *others = project.runs()
+    assert first.kind == "head"  # the app opens it
+    whole = next(record for record in others if record.kind == "network")
+    assert whole.isolation["isolated"] == 1.0
+    table = predictions(open_session(project, whole.id), "test")
+    assert (table["label"] == table["predicted"]).mean() > 0.75
+    last = learning_curves(project.run(whole.id)).iloc[-1]
+    # The paper's figure of memorisation: the side that saw a row parts from the one that did not.
+    assert last["learned"] < 0.3
+    assert last["flipped"] > 1.0
