@@ -57,7 +57,13 @@ def cases() -> list[Case]:
     # The default plan with all its seeds first: a short run is a useful one.
     return sorted(
         out,
-        key=lambda c: (not c.freeze, c.kind == "none", c.twins == "off", c.blocks != 1, c.blocks),
+        key=lambda c: (
+            not c.freeze,
+            c.twins == "off" and c.kind != "none",
+            c.blocks != 1,
+            c.blocks,
+            c.kind,
+        ),
     )
 
 
