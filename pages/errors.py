@@ -20,6 +20,7 @@ from pages.ui.filters import filter_bar, from_address
 from pages.ui.map import map_view, selected_list
 from pages.ui.own import own_item_box
 from pages.ui.shell import in_one_sentence, need_session, plain
+from pages.ui.top import start_at_top
 
 PAGE = 24
 
@@ -124,6 +125,7 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         st.error(plain(str(error)))
         st.button("All errors", key="back", on_click=_open, args=(None,))
         return
+    start_at_top(f"{split}/{key:016x}")
     data = session.project.dataset.split(split)
     _step_buttons(from_address(session.classes).narrow(wrong, data), key)
     explained(session, item)

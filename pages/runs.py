@@ -46,7 +46,7 @@ def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
             {
                 "run": record.id,
                 "kind": record.kind,
-                "trunk": visible(record.trunk),
+                "trunk": visible(record.trained),
                 "trained (UTC)": record.created[:16].replace("T", " "),
                 "test": _accuracy(record, "test_accuracy"),
                 "valid": _accuracy(record, "valid_accuracy"),

@@ -81,6 +81,13 @@ class RunRecord:
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def trained(self) -> str:
+        """What was trained: the spec of a whole network, which may have another trunk than the
+        project, or that of the trunk below a head."""
+        own = (self.config.get("network") or {}).get("trunk")
+        return str(own) if self.kind == "network" and own else self.trunk
+
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
         """The record in this `run.json`.

@@ -66,7 +66,7 @@ def _choose_run(project: Project) -> None:
     chosen = st.selectbox("Run", [r.id for r in runs], key="run", bind="query-params")
     record = next(r for r in runs if r.id == chosen)
     st.caption(
-        f"{record.kind} on {plain(record.trunk)}, {record.created[:16].replace('T', ' ')} UTC"
+        f"{record.kind} on {plain(record.trained)}, {record.created[:16].replace('T', ' ')} UTC"
     )
     for run, why in project.damaged_runs().items():
         st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")

@@ -55,6 +55,7 @@ def test_all_pages_open_on_the_whole_network_that_fashion_ships():
     whole = next(record.id for record in runs if record.kind == "network")
     test.session_state["run"] = whole
     test.run()
+    assert any("network on vgg" in c.value and "24,M,32" in c.value for c in test.sidebar.caption)
     for name in ("errors", "labels", "cleanse", "trust", "runs", "projects"):
         test.switch_page(f"pages/{name}.py").run()
         assert not test.exception, name

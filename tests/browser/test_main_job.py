@@ -37,6 +37,8 @@ def test_helpful_and_harmful_rows_within_a_second(url, sample):
         page.get_by_role("button", name="Explain").first.click()
         wait_for_answer(page, 1)
         assert page.locator(".st-key-project input").input_value() == sample
+        # The list was scrolled; what was opened begins at its top.
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
         assert (page.locator(".st-key-helpful_1 img").count() == 1) == (sample == "fashion")
         seconds = []
         for rank in range(2, 12):  # the machine is shared: one quiet moment is enough
