@@ -5,6 +5,7 @@ import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.workflow.explain import (
+    Item,
     Question,
     explain,
     find_item,
@@ -13,9 +14,9 @@ from influence_core.workflow.explain import (
 )
 from influence_core.workflow.map_values import influence_on
 from influence_core.workflow.session import Session
-from pages.ui import content, numbers
+from pages.ui import compare, content, numbers
 from pages.ui.confusion import confusion
-from pages.ui.explained import explained
+from pages.ui.explained import explained, probabilities, switches
 from pages.ui.filters import filter_bar, from_address
 from pages.ui.map import map_view, selected_list
 from pages.ui.own import own_item_box
@@ -62,6 +63,7 @@ def _opened_key() -> int | None:
 
 
 def _open(key: int | None) -> None:
+    compare.compare_with(None)
     if key is None:
         st.query_params.pop("item", None)
     else:
@@ -125,10 +127,24 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         st.error(plain(str(error)))
         st.button("All errors", key="back", on_click=_open, args=(None,))
         return
-    start_at_top(f"{split}/{key:016x}")
+    beside = compare.asked()
+    start_at_top(f"{split}/{key:016x}/{beside}")
+    if beside is not None:
+        _compared(session, item, beside)
+        return
     data = session.project.dataset.split(split)
     _step_buttons(from_address(session.classes).narrow(wrong, data), key)
     explained(session, item)
+
+
+def _compared(session: Session, item: Item, key: int) -> None:
+    """The open item beside one training row; Escape leads back to the lists."""
+    st.button(
+        "Back to the rows", key="close_compare", icon=":material/arrow_back:",
+        on_click=compare.compare_with, args=(None,), shortcut="Escape",
+    )  # fmt: skip
+    question = switches(session, item)
+    compare.side_by_side(session, item, key, question, probabilities)
 
 
 def _map(session: Session, split: str, key: int | None) -> None:

@@ -12,6 +12,7 @@ from influence_core.workflow.noise import NoiseCheck, check_noise
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import unavailable
 from pages.ui import content, numbers
+from pages.ui.compare import compare_button
 from pages.ui.proof import proof_box
 from pages.ui.shell import plain
 
@@ -209,6 +210,8 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
                     f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
                     f"{_beyond(row.key, noise)}"
                 )
+                if answer.item.key is not None:
+                    compare_button(row.key, f"{side}_{row.rank}{part}")
 
 
 def _beyond(key: int, noise: NoiseCheck | None) -> str:

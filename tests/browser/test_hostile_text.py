@@ -1,0 +1,83 @@
+"""Sentences, labels and ids that want to be more than text: on every page they stay text."""
+
+import re
+
+import pytest
+from browser import chromium, needs_chromium, server, settled
+
+from influence_core.data.build import build_dataset
+from influence_core.store.project import Project
+from influence_core.workflow.train import TrainOptions, train
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+FAR = "http://192.0.2.1"  # an address that no one answers at
+NASTY = (
+    f"![picture]({FAR}/a.png)",
+    f"<img src='{FAR}/b.png' onerror='window.hacked=1'>",
+    "<script>window.hacked=1</script>",
+    f"[a link]({FAR}/c) and {FAR}/d.png",
+    "\u202eright to left\u202c and zero\u200bwidth\u2066",
+    "$\\href{javascript:window.hacked=1}{x}$ and :material/delete: and :red[red]",
+    "=HYPERLINK('x') | a | table | `code` # heading",
+    f"<svg onload='window.hacked=1'><style>@import '{FAR}/e.css';</style>",
+    "</div></script><iframe srcdoc='<script>top.hacked=1</script>'>",
+    "a\x07bell 😀 ``` fence",
+)
+CLASSES = ["<b>bold</b> ![x](http://192.0.2.1/f.png)", "**plain** :smile: $x^2$", "a|b `c`"]
+PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile") / "home"
+    parts = {}
+    for split, rows in (("train", 90), ("valid", 30), ("test", 45)):
+        texts = [f"{NASTY[i % len(NASTY)]} {split} {i}" for i in range(rows)]
+        labels = [(i * 7) % 3 for i in range(rows)]
+        ids = [f"{NASTY[(i + 3) % len(NASTY)]}-{split}-{i}" for i in range(rows)]
+        parts[split] = {"text": texts, "label": labels, "id": ids}
+    made = Project.create(
+        folder / "hostile", "<i>Hostile</i> ![x](http://192.0.2.1/g.png)",
+        build_dataset(parts, CLASSES), "minilm",
+    )  # fmt: skip
+    train(made, TrainOptions(members=2, width=32, epochs=2))
+    return folder
+
+
+def harmless(page):
+    """Nothing ran, nothing was fetched, and no element came out of the data."""
+    assert page.evaluate("window.hacked") is None
+    assert page.outside == []
+    assert page.locator("iframe[srcdoc], .stApp script, .stApp svg[onload]").count() == 0
+    for tag in ("img", "a"):
+        name = {"img": "src", "a": "href"}[tag]
+        assert page.locator(f"{tag}[{name}*='192.0.2.1']").count() == 0
+    assert page.locator("text=Something went wrong").count() == 0
+
+
+def test_no_page_takes_data_for_more_than_text(home):
+    with server(home) as url, chromium() as page:
+        page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
+        for name in PAGES:
+            page.goto(f"{url}/{name}?project=hostile")
+            page.locator("h1, h2, h3").first.wait_for()
+            settled(page)
+            page.wait_for_timeout(500)
+            harmless(page)
+        page.goto(f"{url}/?project=hostile")
+        page.get_by_text("Map of the training data").wait_for()
+        settled(page)
+        shown = page.locator(".stApp").inner_text()
+        assert "<b>bold</b>" in shown
+        assert re.search(r"<script>window\.hacked=1</script>|<img src=|!\[picture\]", shown)
+        page.get_by_role("button", name="Explain").first.click()
+        page.locator(".st-key-helpful_1").wait_for()
+        settled(page)
+        harmless(page)
+        page.goto(f"{url}/triage?project=hostile")
+        page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+        for key in "kxu":
+            page.keyboard.press(key)
+        page.get_by_text("all decisions saved").wait_for()
+        harmless(page)
