@@ -80,6 +80,15 @@ class Explanation:
         return self.scored < self.total
 
 
+@dataclass(frozen=True)
+class RowScore:
+    """Influence of one row on an item: positive helped; `stderr` is NaN if there is none."""
+
+    label: int  # whose loss was asked about
+    score: float
+    stderr: float
+
+
 def find_item(session: Session, split: str, key: int) -> Item:
     """A row of a split as an item.
 
@@ -267,3 +276,17 @@ def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
             "stderr": top.stderr,
         }
     )
+
+
+def score_of(session: Session, item: Item, question: Question, position: int) -> RowScore:
+    """One training row's influence on the item, whether or not a list shows it.
+
+    Args:
+        position: of the row in the training set.
+    """
+    label = asked_label(item, question.toward)
+    targets = session.targets(item.features[None], torch.tensor([label]))
+    query = _query(session, item, question.estimator, targets)
+    out = query.scores(slice(position, position + 1))
+    error = float("nan") if out.stderr is None else float(out.stderr[0, 0])
+    return RowScore(label, float(out.scores[0, 0]), error)
