@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 
+import numpy as np
 import streamlit as st
 
 from influence_core.workflow.label_desk import STATES, Desk, QueueFilter, open_desk
@@ -11,10 +12,16 @@ from pages.ui import numbers
 from pages.ui.bulk import grid
 from pages.ui.desk import Queue, desk_component
 from pages.ui.label_side import exchange_box, progress_box, twin_sentences, twins_box
+from pages.ui.map import map_view
 from pages.ui.settings import reviewer
 from pages.ui.shell import in_one_sentence, need_session, plain
 
-VIEWS = {"one": "One at a time", "many": "Many at a time", "twins": "Duplicates"}
+VIEWS = {
+    "one": "One at a time",
+    "many": "Many at a time",
+    "map": "On the map",
+    "twins": "Duplicates",
+}
 ANY = "any"
 
 
@@ -48,6 +55,10 @@ def page() -> None:
         twins_box(desk, who)
         return
     wanted = _filters(desk)
+    if view == "map":
+        _on_map(desk, wanted, who)
+        exchange_box(desk, who)
+        return
     queue = _queue(desk, wanted)
     if not len(queue.positions):
         st.info("No row passes this filter. Widen it, or choose the rows that are decided.")
@@ -62,6 +73,24 @@ def page() -> None:
 @st.fragment
 def _one(desk: Desk, queue: Queue, who: str) -> None:
     desk_component(desk, queue, who, twin_sentences(desk))
+    progress_box(desk)
+
+
+def _on_map(desk: Desk, wanted: QueueFilter, who: str) -> None:
+    """The rows inside the lasso that pass the filters, to be decided together."""
+    inside = map_view(desk.session, key="labels_map")
+    if not inside:
+        progress_box(desk)
+        return
+    queue = _queue(desk, wanted, tuple(inside))
+    st.markdown(
+        f"**{numbers.count(len(inside))}** training rows inside the lasso, "
+        f"**{numbers.count(len(queue.positions))}** of them pass the filters above"
+    )
+    if len(queue.positions):
+        grid(desk, queue, who, "All inside the lasso")
+    else:
+        st.info("No selected row passes the filters. Widen them, or select other rows.")
     progress_box(desk)
 
 
@@ -122,14 +151,23 @@ def _current() -> QueueFilter:
     )
 
 
-def _queue(desk: Desk, wanted: QueueFilter) -> Queue:
-    """The rows that passed when the filter was set; the order stays put while deciding."""
+def _queue(desk: Desk, wanted: QueueFilter, inside: tuple[int, ...] | None = None) -> Queue:
+    """The rows that passed when the filter was set; the order stays put while deciding.
+
+    Args:
+        desk: of the open run.
+        wanted: the filter.
+        inside: only these rows, if given.
+    """
     state = st.session_state
     version = state.get("label_version", 0)
-    asked = (str(desk.session.project.root), desk.session.run.id, wanted, version)
+    asked = (str(desk.session.project.root), desk.session.run.id, wanted, version, inside)
     kept = state.get("label_queue")
     if kept is None or kept[0] != asked:
-        kept = (asked, Queue(secrets.token_hex(8), desk.queue(wanted)))
+        passed = desk.queue(wanted)
+        if inside is not None:
+            passed = passed[np.isin(passed, inside)]
+        kept = (asked, Queue(secrets.token_hex(8), passed))
         state["label_queue"] = kept
     return kept[1]
 

@@ -21,23 +21,33 @@ VERDICTS = {
 SCOPES = {"selected": "Selected", "page": "This page", "all": "All filtered"}
 
 
-def grid(desk: Desk, queue: Queue, who: str) -> None:
-    """A page of the queue, and what to do with it."""
+def grid(desk: Desk, queue: Queue, who: str, whole: str = SCOPES["all"]) -> None:
+    """A page of the queue, and what to do with it.
+
+    Args:
+        desk: of the open run.
+        queue: the rows.
+        who: decides.
+        whole: what the whole queue is called.
+    """
+    scopes = {**SCOPES, "all": whole}
     pages = -(-len(queue.positions) // PAGE)
     number = st.pagination(pages, key="bulk_page") if pages > 1 else 1
     shown = [int(p) for p in queue.positions[(number - 1) * PAGE : number * PAGE]]
     with st.form("bulk", border=False):
-        verdict, label, scope, note = _controls(desk, len(shown), len(queue.positions))
+        verdict, label, scope, note = _controls(desk, scopes, len(shown), len(queue.positions))
         asked = st.form_submit_button("Review and save …", type="primary")
         ticked = _tiles(desk, shown)
     _undo_button(desk, who)
     if asked:
         chosen = {"selected": ticked, "page": shown, "all": queue.positions.tolist()}[scope]
         choices = desk.bulk(chosen, verdict, label if verdict == "relabel" else None, note)
-        _confirm(desk, who, choices, len(chosen), f"{VERDICTS[verdict]} · {SCOPES[scope]}")
+        _confirm(desk, who, choices, len(chosen), f"{VERDICTS[verdict]} · {scopes[scope]}")
 
 
-def _controls(desk: Desk, page: int, filtered: int) -> tuple[str, str, str, str]:
+def _controls(
+    desk: Desk, scopes: dict[str, str], page: int, filtered: int
+) -> tuple[str, str, str, str]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         verdict = st.selectbox(
             "Verdict",
@@ -50,8 +60,8 @@ def _controls(desk: Desk, page: int, filtered: int) -> tuple[str, str, str, str]
         counts = {"selected": "", "page": f" ({page})", "all": f" ({numbers.count(filtered)})"}
         scope = st.radio(
             "Scope",
-            list(SCOPES),
-            format_func=lambda name: SCOPES[name] + counts[name],
+            list(scopes),
+            format_func=lambda name: scopes[name] + counts[name],
             key="bulk_scope",
             horizontal=True,
         )

@@ -126,12 +126,12 @@ def _row_facts(session: Session, position: int, found: RowScore, source: str) ->
     )
     row = session.run.table("rows").iloc[position]
     sides = (
-        ("that never saw this row (flipped)", row["flipped_label"]),
-        ("that learned it", row["learned_label"]),
+        ("flipped: never saw it", row["flipped_label"]),
+        ("learned it", row["learned_label"]),
     )
     frame = pd.DataFrame(
         {
-            "side of the network": [n for n, _ in sides],
+            "side": [n for n, _ in sides],
             "p(given label)": [100 * p for _, p in sides],
         }
     )

@@ -47,3 +47,11 @@ def test_a_bulk_decision_shows_its_scope_and_counts_at_once():
 def test_a_filter_that_leaves_nothing_says_what_to_do():
     test = start(project="reviews", label_text="no such words anywhere")
     assert "No row passes this filter" in words(test)
+
+
+def test_without_a_map_the_page_offers_to_make_it():
+    test = start(project="reviews", view="map")
+    assert not test.exception
+    assert not test.error
+    assert "no map of this data yet" in words(test)
+    assert test.button(key="labels_map_make").label == "Make the map"

@@ -1,0 +1,54 @@
+"""From a lasso on the map to decisions, and back in one step."""
+
+import pytest
+from browser import chromium, needs_chromium, server, settled
+
+from influence_core.store.project import Project, install_samples
+from influence_core.store.review_state import ReviewState
+from influence_core.store.reviews import open_reviews
+from influence_core.workflow.map import make_map
+from influence_core.workflow.samples import sample_root
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+POINTS = 120
+
+
+def decided(project):
+    store = open_reviews(project)
+    state = ReviewState()
+    state.catch_up(store)
+    store.close()
+    return len(state.all_effective())
+
+
+def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
+    home = tmp_path / "home"
+    install_samples(home, sample_root())
+    project = Project.open(home / "fashion")
+    make_map(project, trunk_fingerprint=project.latest_run().record.trunk_fingerprint, most=POINTS)
+    with server(home) as url, chromium() as page:
+        page.goto(f"{url}/triage?project=fashion&view=On%20the%20map")
+        area = page.locator(".st-key-labels_map_Class .nsewdrag").first
+        area.wait_for()
+        settled(page)
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
+        x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+        page.mouse.move(x + width * 0.02, y + height * 0.02)
+        page.mouse.down()
+        for right, down in [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]:
+            page.mouse.move(x + width * right, y + height * down, steps=6)
+        page.mouse.up()
+        page.get_by_text(f"All inside the lasso ({POINTS})").click()
+        settled(page)
+        page.get_by_role("button", name="Review and save …").click()
+        page.get_by_role("button", name="Save ").and_(
+            page.get_by_role("button", name="decisions")
+        ).click()
+        page.get_by_text("Undo my last step (1 can be undone)").wait_for()
+        settled(page)
+        assert decided(project) > 0
+        page.get_by_text("Undo my last step (1 can be undone)").click()
+        page.get_by_text("Undo my last step (0 can be undone)").wait_for()
+        assert decided(project) == 0
+        assert page.outside == []
