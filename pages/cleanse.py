@@ -17,6 +17,7 @@ from pages.ui import numbers
 from pages.ui.cleanse_preview import choose_round, preview
 from pages.ui.cleanse_trial import trial_box
 from pages.ui.export import export_box
+from pages.ui.hint import hint
 from pages.ui.shell import in_one_sentence, need_session, plain
 
 VERB = "cleanse"
@@ -39,6 +40,7 @@ def page() -> None:
         "Training rows whose presence raises the judge's loss. Rows that the judge chose fit the "
         "judge, so believe the splits that chose nothing."
     )
+    hint("cleanse")
     job = jobs_ui.latest(project, VERB)
     if job is not None and job.active:
         jobs_ui.watch(project, job.id)

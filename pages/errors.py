@@ -18,6 +18,7 @@ from pages.ui import compare, content, numbers
 from pages.ui.confusion import confusion
 from pages.ui.explained import explained, probabilities, switches
 from pages.ui.filters import filter_bar, from_address
+from pages.ui.hint import hint
 from pages.ui.map import map_view, selected_list
 from pages.ui.own import own_item_box
 from pages.ui.shell import in_one_sentence, need_session, plain
@@ -82,6 +83,7 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         f"{numbers.count(known)} items wrong ({numbers.percent(len(wrong) / known, 1)}) · "
         "worst first: least probability of the true label"
     )
+    hint("errors")
     data = session.project.dataset.split(split)
     with st.grid(columns="auto", min_column_width=420, gap="medium"):
         with st.container():

@@ -11,6 +11,7 @@ from influence_core.workflow.session import Session
 from pages.ui import numbers
 from pages.ui.bulk import grid
 from pages.ui.desk import Queue, desk_component
+from pages.ui.hint import hint
 from pages.ui.label_side import exchange_box, progress_box, twin_sentences, twins_box
 from pages.ui.map import map_view
 from pages.ui.settings import reviewer
@@ -41,6 +42,7 @@ def page() -> None:
         f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
         f"{numbers.count(int(desk.scores['flagged'].sum()))} flagged · deciding as **{plain(who)}**"
     )
+    hint("labels")
     view = st.segmented_control(
         "View",
         list(VIEWS),

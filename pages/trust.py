@@ -8,6 +8,7 @@ from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.workflow.estimators import estimator_table
 from influence_core.workflow.session import Session
 from pages.ui.evaluate import evaluate_controls
+from pages.ui.hint import hint
 from pages.ui.shell import in_one_sentence, need_session, plain
 from pages.ui.trust_charts import comparison, removal
 
@@ -35,6 +36,7 @@ def page() -> None:
     """The lamps, the comparison of estimators, and every stored table."""
     session = need_session()
     st.subheader("Trust")
+    hint("trust")
     found = read_evaluation(session.project.root)
     if found is None or found.run != session.run.id:
         st.info(

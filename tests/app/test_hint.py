@@ -1,0 +1,23 @@
+"""The first hint of each page: shown once, then put away for good."""
+
+import pytest
+from errors_page import start
+
+PAGES = ("errors", "labels", "cleanse", "trust")
+
+
+def open_page(name):
+    test = start(project="reviews")
+    return test if name == "errors" else test.switch_page(f"pages/{name}.py").run()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_hint_that_was_put_away_stays_away_in_the_next_session(name):
+    test = open_page(name)
+    assert not test.exception
+    assert any("Start here" in m.value for m in test.markdown)
+    test.button(key=f"hint_{name}_away").click().run()
+    assert not any("Start here" in m.value for m in test.markdown)
+    assert not any("Start here" in m.value for m in open_page(name).markdown)
+    others = next(other for other in PAGES if other != name)
+    assert any("Start here" in m.value for m in open_page(others).markdown)
