@@ -81,7 +81,10 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
     st.caption(
         f"{plain(session.project.name)} · split {plain(split)} · {numbers.count(len(wrong))} of "
         f"{numbers.count(known)} items wrong ({numbers.percent(len(wrong) / known, 1)}) · "
-        "worst first: least probability of the true label"
+        "worst first: least probability of the true label",
+        help="Wrong: the most probable class is not the item's label. The percentage on an item is "
+        "the probability of the prediction. Source: softmax of the full network, mean of its "
+        "members.",
     )
     hint("errors")
     data = session.project.dataset.split(split)

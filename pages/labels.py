@@ -6,14 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from influence_core.workflow.label_desk import STATES, Desk, QueueFilter, open_desk
-from influence_core.workflow.session import Session
+from influence_core.workflow.label_desk import STATES, Desk, QueueFilter
 from pages.ui import numbers
 from pages.ui.bulk import grid
 from pages.ui.desk import Queue, desk_component
 from pages.ui.hint import hint
 from pages.ui.label_side import exchange_box, progress_box, twin_sentences, twins_box
 from pages.ui.map import map_view
+from pages.ui.mark import desk_of
 from pages.ui.settings import reviewer
 from pages.ui.shell import in_one_sentence, need_session, plain
 
@@ -26,21 +26,22 @@ VIEWS = {
 ANY = "any"
 
 
-@st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
-def _desk(root: str, run: str, _session: Session) -> Desk:
-    return open_desk(_session)
-
-
 def page() -> None:
     """Filters, the desk, and how far the reviewers are."""
     session = need_session()
-    desk = _desk(str(session.project.root), session.run.id, session)
+    desk = desk_of(session)
     desk.refresh()
     who = reviewer()
     st.subheader("Labels")
+    flagged = int(desk.scores["flagged"].sum())
     st.caption(
         f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
-        f"{numbers.count(int(desk.scores['flagged'].sum()))} flagged · deciding as **{plain(who)}**"
+        f"{numbers.count(flagged)} flagged · deciding as **{plain(who)}**",
+        help="Flagged: the side of the network that never saw the row (flipped) predicts another "
+        "label, or cleanlab sees an issue. Percentages beside labels are flipped-side "
+        "probabilities. Sources: Kobayashi et al. 2020, arXiv 2012.04207; Northcutt et al. 2021. "
+        "Scores beside evidence are influence on the loss of that label, + helped, ± standard "
+        "error.",
     )
     hint("labels")
     view = st.segmented_control(

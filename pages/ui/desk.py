@@ -168,22 +168,26 @@ def _facts(row: Any) -> list[dict[str, str]]:
         (
             "Flipped-side probability of the given label",
             _chance(row["p_given"]),
-            "What the side of the network that never saw this row thinks of its label.",
+            "What the side of the network that never saw this row thinks of its label. "
+            "Source: Kobayashi et al. 2020, arXiv 2012.04207.",
         ),
         (
             "Self-influence",
             numbers.influence(float(row["self_influence"]), float(row["self_influence_stderr"])),
-            "How much having seen the row lowered its own loss; high for rows learned by heart.",
+            "How much having seen the row lowered its own loss, in nats ± standard error over "
+            "members; high for rows learned by heart. Source: Kobayashi et al. 2020.",
         ),
         (
             "Neighbours that agree",
             numbers.percent(float(row["knn_agreement"])),
-            "Share of the nearest rows in the trunk's features that carry the given label.",
+            "Share of the 10 nearest rows in the trunk's features that carry the given label. "
+            "Source: nearest neighbours by cosine similarity.",
         ),
         (
             "cleanlab",
             "label issue" if row["cleanlab_issue"] else "no issue",
-            "cleanlab's find_label_issues on the flipped-side probabilities.",
+            "cleanlab's find_label_issues on the flipped-side probabilities. Source: Northcutt et "
+            "al. 2021, confident learning.",
         ),
     ]
     return [{"name": name, "value": value, "help": text} for name, value, text in facts]

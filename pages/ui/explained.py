@@ -13,6 +13,7 @@ from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import unavailable
 from pages.ui import content, numbers
 from pages.ui.compare import compare_button
+from pages.ui.mark import mark_control
 from pages.ui.proof import proof_box
 from pages.ui.shell import plain
 
@@ -148,7 +149,8 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
     true = "not given" if item.true is None else plain(session.classes[item.true])
     st.markdown(
         f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
-        f"({numbers.percent(float(item.proba.max()), 1)})"
+        f"({numbers.percent(float(item.proba.max()), 1)})",
+        help="Probability by the full network. Source: softmax, mean of its members.",
     )
     probabilities(session.classes, item)
 
@@ -190,10 +192,16 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
     asked = plain(session.classes[answer.label])
     table = answer.helpful if side == "helpful" else answer.harmful
     part = f"_of_{answer.scored}" if answer.provisional else ""  # both are drawn in one run
+    source = ESTIMATORS[answer.question.estimator].source
+    about = (
+        f"The number on a card is the row's influence on the loss of {asked}, strongest first; "
+        "± one standard error where the estimator has one. p is the chance that a key that was "
+        f"never trained on scores as far from zero. Source: {plain(source)}."
+    )
     if side == "helpful":
-        st.markdown(f"**Helpful (+)** lowered the loss of {asked}")
+        st.markdown(f"**Helpful (+)** lowered the loss of {asked}", help=about)
     else:
-        st.markdown(f"**Harmful (−)** raised the loss of {asked}")
+        st.markdown(f"**Harmful (−)** raised the loss of {asked}", help=about)
     if table.empty:
         st.info("No training row on this side.")
         return
@@ -210,8 +218,10 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
                     f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
                     f"{_beyond(row.key, noise)}"
                 )
-                if answer.item.key is not None:
-                    compare_button(row.key, f"{side}_{row.rank}{part}")
+                with st.container(horizontal=True, gap="small"):
+                    if answer.item.key is not None:
+                        compare_button(row.key, f"{side}_{row.rank}{part}")
+                    mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
 
 
 def _beyond(key: int, noise: NoiseCheck | None) -> str:

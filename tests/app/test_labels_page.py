@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.store.project import Project, projects_home
+from influence_core.workflow.label_desk import Choice, QueueFilter, open_desk
+from influence_core.workflow.session import open_session
+
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
@@ -55,3 +59,15 @@ def test_without_a_map_the_page_offers_to_make_it():
     assert not test.error
     assert "no map of this data yet" in words(test)
     assert test.button(key="labels_map_make").label == "Make the map"
+
+
+def test_the_estimate_says_how_weak_its_interval_is():
+    test = start(project="reviews")
+    assert "not a guarantee" not in words(test)  # nothing is estimated yet
+    session = open_session(Project.open(projects_home() / "reviews"))
+    desk = open_desk(session)
+    desk.decide("local", [Choice(int(p), "keep") for p in desk.queue(QueueFilter())[:25]])
+    test = start(project="reviews")
+    assert not test.exception
+    assert "90 % interval" in words(test).replace("\\", "")
+    assert "a guide, not a guarantee" in words(test)
