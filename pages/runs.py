@@ -15,6 +15,18 @@ from pages.ui.train import train_controls
 
 SHOWN = 24  # changed items that are listed at a time
 CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}
+_ACCURACY = (
+    "Share of the labelled items of this split whose most probable class is their label. Source: "
+    "softmax of the full network, mean of its members."
+)
+COLUMNS = {
+    "test": _ACCURACY,
+    "valid": _ACCURACY,
+    "isolation": "Share of the parameters read by a row's flipped side that the row never touched "
+    "in training; 100 % means scores out of sample. Source: audit after Kobayashi et al. 2020.",
+    "default estimator": "The one that foretold retraining best when the project was evaluated; "
+    "see Trust.",
+}
 # column of the curves: (name, colour that reads on light and dark, dash)
 LINES = {
     "learned": ("learned side", "#d97706", "solid"),
@@ -30,7 +42,12 @@ def page() -> None:
     records = [r for r in project.runs() if r.fingerprint == project.fingerprint]
     st.caption(f"{plain(project.name)} · {numbers.count(len(records))} runs of this data")
     if records:
-        st.dataframe(_table(project, records), hide_index=True, key="runs_table")
+        st.dataframe(
+            _table(project, records), hide_index=True, key="runs_table",
+            column_config={
+                name: st.column_config.Column(name, help=about) for name, about in COLUMNS.items()
+            },
+        )  # fmt: skip
         _open_run(project)
         _compare(project, records)
     else:
@@ -147,12 +164,14 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
     found = compare_runs(project, first, second, split)
     gain = (found.second_right - found.first_right) / found.items
     cells = st.columns(3)
-    cells[0].metric(CHANGES["fixed"], numbers.count(found.fixed))
-    cells[1].metric(CHANGES["broken"], numbers.count(found.broken))
+    of = "Labelled items of this split that only one of the two runs predicts rightly."
+    cells[0].metric(CHANGES["fixed"], numbers.count(found.fixed), help=of)
+    cells[1].metric(CHANGES["broken"], numbers.count(found.broken), help=of)
     cells[2].metric(
         "Accuracy",
         numbers.percent(found.second_right / found.items, 1),
-        f"{100 * gain:+.1f} points",
+        numbers.points(gain),
+        help=f"{_ACCURACY} Below: the second run less the first, in percentage points.",
     )
     st.info(plain(found.sentence))
     _changed(found, first, second)
@@ -165,6 +184,8 @@ def _changed(found: RunComparison, first: str, second: str) -> None:
     which = st.segmented_control(
         "Items", list(CHANGES), default="fixed", required=True, key="compare_change",
         format_func=CHANGES.__getitem__,
+        help="p(true): probability of the item's own label by the first run → by the second. "
+        "Source: softmax of the full network, mean of its members.",
     )  # fmt: skip
     table = found.changed[found.changed["change"] == which]
     if table.empty:

@@ -12,16 +12,40 @@ from pages.ui.hint import hint
 from pages.ui.shell import in_one_sentence, need_session, plain
 from pages.ui.trust_charts import comparison, removal
 
-LAMPS = {"null": "Noise test", "isolation": "Isolation"}
+# title, and what stands behind its "?"
+LAMPS = {
+    "null": (
+        "Noise test",
+        "Keys that were never trained on pass through the same scoring: what they score is noise, "
+        "so few of them may be called beyond it. Source: the control of influence/significance.py; "
+        "Benjamini and Hochberg 1995.",
+    ),
+    "isolation": (
+        "Isolation",
+        "Gradients say which parameters a row touched in training; its flipped side may read none "
+        "of them. Source: audit of turn-over dropout, Kobayashi et al. 2020, arXiv 2012.04207.",
+    ),
+}
+LDS_HELP = (
+    "LDS: linear datamodeling score, Spearman's rank correlation over random halves, mean over "
+    "items. The ceiling is the square root of the correlation of two sets of retrainings. Source: "
+    "Park et al. 2023, TRAK, section 2.3; ceiling: Spearman's correction for attenuation."
+)
+REMOVAL_HELP = (
+    "Rise of the item's loss in nats, mean over items with its 95 % interval. Source: removal "
+    "curves as in Park et al. 2023, TRAK, against as many random rows."
+)
 TABLES = {
     "planted": (
         "Planted wrong labels",
-        "Some labels were flipped on purpose: how well each column finds them, 1 is perfect.",
+        "Some labels were flipped on purpose: how well each column finds them, 1 is perfect. "
+        "Source of each column: see Labels; aum: Pleiss et al. 2020.",
     ),
     "loo": (
         "Leave one out",
         "The head retrained without one row at a time, from the same start and order: the rise of "
-        "the item's loss in nats with its standard error, beside the score.",
+        "the item's loss in nats with its standard error, beside the score. As in Koh and Liang "
+        "2017, arXiv 1703.04730.",
     ),
     "estimators": (
         "Estimators in numbers",
@@ -59,21 +83,23 @@ def page() -> None:
 def _lamps(found: EvaluationRecord) -> None:
     """Two headline checks; a whole network has no noise test of this kind."""
     columns = st.columns(len(LAMPS), gap="medium")
-    for column, (name, title) in zip(columns, LAMPS.items(), strict=True):
+    for column, (name, (title, about)) in zip(columns, LAMPS.items(), strict=True):
         lamp = found.lamps.get(name)
         with column:
             if lamp is None:
-                st.info(f"**{title}**: not measured for this run.")
+                st.info(f"**{title}**: not measured for this run. **Evaluate again** measures it.")
+                st.caption("What this lamp is", help=about)
                 continue
             show = st.success if lamp["green"] else st.error
             word = "passed" if lamp["green"] else "failed"
             show(f"**{title}: {word}.** {plain(lamp['text'])}")
+            st.caption("What this lamp is", help=about)
 
 
 def _comparison(session: Session) -> None:
     """Estimators beside the noise ceiling, and what leaving their rows out does."""
     if session.run.has_table("eval-estimators"):
-        st.markdown("#### Do the scores foretell retraining?")
+        st.markdown("#### Do the scores foretell retraining?", help=LDS_HELP)
         st.caption(
             "The model is retrained on random halves of the rows. LDS is the rank correlation "
             "between an item's loss and what the summed scores of the rows in the half foretell: "
@@ -88,7 +114,7 @@ def _comparison(session: Session) -> None:
             alt="LDS of each estimator with its interval, and the ceiling",
         )
     if session.run.has_table("eval-removal"):
-        st.markdown("#### Does leaving out the most helpful rows hurt?")
+        st.markdown("#### Does leaving out the most helpful rows hurt?", help=REMOVAL_HELP)
         st.caption(
             "For each item the rows that an estimator calls most helpful are left out and the "
             "model is retrained. The more the item's loss rises above random rows, the better."

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.cleansing.choose import class_changes, warnings_of
+from influence_core.influence import ESTIMATORS
 from influence_core.store.export_edits import Edit
 from influence_core.workflow.cleansings import Cleansing
 from influence_core.workflow.session import Session
@@ -14,6 +15,10 @@ from pages.ui import content, numbers
 from pages.ui.text import plain
 
 EXAMPLES = 12
+_ACCURACY = (
+    "Accuracy of the model retrained without the rows removed so far, on one part of the judge. "
+    "One part chooses the rows, the other only watches, so believe the watching one."
+)
 
 
 def choose_round(found: Cleansing, name: str) -> int:
@@ -32,9 +37,12 @@ def choose_round(found: Cleansing, name: str) -> int:
         st.dataframe(
             frame, hide_index=True, key="rounds_table",
             column_config={
-                part: st.column_config.NumberColumn(format="%.1f %%")
+                part: st.column_config.NumberColumn(format="%.1f %%", help=_ACCURACY)
                 for part in ("judge, choosing part", "judge, watching part")
-            } | {"loss, watching part": st.column_config.NumberColumn(format="%.4f nats")},
+            } | {"loss, watching part": st.column_config.NumberColumn(
+                format="%.4f nats", help="Mean cross-entropy of the model retrained without the "
+                "rows removed so far, on the part of the judge that chose nothing.",
+            )},
         )  # fmt: skip
     with right:
         options = [s.number for s in found.rounds]
@@ -83,18 +91,28 @@ def preview(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
             "Warn when a class loses more than, %", 1, 100, 20, key="class_limit", width=250
         )
     with right:
-        _examples(session, edits)
+        _examples(session, found, edits)
+
+
+def sources(names: str) -> str:
+    """Where the estimator comes from; a name that this version does not know says so."""
+    entry = ESTIMATORS.get(names)
+    return entry.source if entry is not None else names
 
 
 def _limit() -> float:
     return float(st.session_state.get("class_limit", 20)) / 100
 
 
-def _examples(session: Session, edits: Sequence[Edit]) -> None:
+def _examples(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
     train = session.project.dataset.train
     image = train.content_column != "text"
     worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)[:EXAMPLES]
-    st.caption("The first ones, with their mean influence on the judge ± standard error")
+    st.caption(
+        "The first ones, with their mean influence on the judge ± standard error",
+        help="Harm: mean over the judge's items of the row's influence on their loss, − raised it. "
+        f"Source: {plain(sources(found.estimator))}.",
+    )
     with st.grid(columns="auto", min_column_width=110 if image else 260, gap="xsmall"):
         for edit in worst:
             with st.container(border=True, gap="xxsmall"):

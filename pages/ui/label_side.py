@@ -28,8 +28,8 @@ WEAK = (
 WEAK_HELP = (
     "It holds the truth 90 times in 100 only where labels are wrong as its model says. In "
     "simulations with a third of the wrong labels looking right it held 24 to 30 times of 30; "
-    "where the score says nothing, 15 to 21 of 30. On the two samples it held 6 times of 12 and was "
-    "too high the other 6."
+    "where the score says nothing, 15 to 21 of 30. On the two samples it held 6 times of 12 and "
+    "was too high the other 6."
 )
 PAIRS_SHOWN = 12
 SHOWN_PROBLEMS = 10

@@ -15,6 +15,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f}\u00a0%"  # never broken before the sign
 
 
+def points(share: float, digits: int = 1) -> str:
+    """A difference of shares as +1.2 points, the sign always there."""
+    return f"{100 * share:+.{digits}f} points".replace("-", "−")
+
+
 def count(number: int) -> str:
     """12,345."""
     return f"{number:,}"
