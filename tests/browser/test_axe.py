@@ -6,9 +6,9 @@ from browser import chromium, needs_chromium, server, settled
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
-# On a dark ground Streamlit writes the chosen part of a segmented control and a slider's values in the
-# primary colour, and white on primary buttons. No colour has a contrast of 4.5 with both; ours has it
-# with white (3.3 to 4 as text), and the chosen part is told apart by its frame and aria-checked too.
+# On a dark ground Streamlit writes the chosen part of a segmented control and a slider's values in
+# the primary colour, and white on primary buttons. No colour has a contrast of 4.5 with both; ours
+# has it with white (3.3 to 4 as text), and the chosen part is told apart by its frame as well.
 THEIRS = "foreground color: #3278c4"
 
 
