@@ -86,6 +86,12 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         "the probability of the prediction. Source: softmax of the full network, mean of its "
         "members.",
     )
+    if wrong.empty:
+        st.success(
+            f"Every labelled item of split {plain(split)} is predicted rightly. Look at another "
+            "split, or at suspicious training rows on the Labels page."
+        )
+        return
     hint("errors")
     data = session.project.dataset.split(split)
     with st.grid(columns="auto", min_column_width=420, gap="medium"):

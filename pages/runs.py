@@ -30,7 +30,7 @@ COLUMNS = {
 # column of the curves: (name, colour that reads on light and dark, dash)
 LINES = {
     "learned": ("learned side", "#d97706", "solid"),
-    "flipped": ("flipped side, which never saw the row", "#2563eb", "solid"),
+    "flipped": ("flipped side, which never saw the row", "#2563eb", "longdash"),
     "test": ("test items", "#6b7280", "dash"),
 }
 

@@ -74,7 +74,8 @@ def side_by_side(
         return
     data = session.project.dataset.split(item.split)
     place = int(data.positions_of([item.key])[0])  # type: ignore[arg-type]
-    score = score_of(session, item, question, position)
+    with st.spinner("Scoring this row …"):  # a whole network's gradients take a moment
+        score = score_of(session, item, question, position)
     text = train.content_column == "text"
     pieces = differences(data.texts([place])[0], train.texts([position])[0]) if text else None
     left, right = st.columns(2, gap="medium")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from influence_core.data.dataset import Split
 from influence_core.errors import DataError
+from pages.ui.text import plain
 
 THUMB = 96  # pixels; small pictures grow to this without blur
 LARGE = 224
@@ -42,7 +43,7 @@ def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
     try:
         st.image(picture(split.image_bytes(position), size), alt=alt, width=size)
     except (DataError, OSError) as error:
-        st.caption(f":material/broken_image: {alt}: the picture cannot be read")
+        st.caption(f":material/broken_image: {plain(alt)}: the picture cannot be read")
         st.session_state.setdefault("unreadable", {})[key] = str(error)
 
 

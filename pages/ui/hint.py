@@ -24,8 +24,10 @@ def hint(page: str) -> None:
     home, who = projects_home(), reviewer()
     if page in put_away(home, who):
         return
-    with st.container(
-        border=True, horizontal=True, vertical_alignment="center", key=f"hint_{page}"
-    ):
-        st.markdown(f":material/lightbulb: {HINTS[page]}", width="stretch")
-        st.button("Got it", key=f"hint_{page}_away", on_click=put_hint_away, args=(home, who, page))
+    with st.container(border=True, key=f"hint_{page}"):
+        told, away = st.columns([6, 1], vertical_alignment="center")
+        told.markdown(f":material/lightbulb: {HINTS[page]}")
+        away.button(
+            "Got it", key=f"hint_{page}_away", type="tertiary", on_click=put_hint_away,
+            args=(home, who, page),
+        )  # fmt: skip

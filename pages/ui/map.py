@@ -186,7 +186,8 @@ def _by_value(
         values = influence[positions]
         # The strongest two in a hundred would else leave all others white.
         high = float(np.quantile(np.abs(values), 0.98)) or 1.0
-        title, scale, low = "influence, + helped", HARM_TO_HELP, -high
+        title, scale, low = "influence, ▲ + helped, ▼ − harmed", HARM_TO_HELP, -high
+    signed = mode == "Influence" and influence is not None  # a shape for each sign
     order = np.argsort(np.abs(values), kind="stable")  # the strongest are drawn on top
     trace = go.Scattergl(
         x=places["x"].to_numpy(np.float32)[order],
@@ -196,9 +197,10 @@ def _by_value(
         marker={
             "color": values[order].astype(np.float32), "colorscale": scale, "cmin": low,
             "cmax": high, "size": _size(len(places)), "opacity": 0.8,
+            "symbol": np.where(values[order] < 0, 6, 5).astype(np.uint8) if signed else "circle",
             "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 12},
         },
-        hovertemplate="%{marker.color:.3f}<extra></extra>",
+        hovertemplate="%{marker.color:" + ("+.3f" if signed else ".3f") + "}<extra></extra>",
     )  # fmt: skip
     return go.Figure(trace), [positions[order]]
 

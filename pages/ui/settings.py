@@ -44,6 +44,9 @@ def _keep_name() -> None:
 @st.cache_data(show_spinner=False)
 def _device() -> str:
     try:
-        return plain(str(pick_device("auto")))
+        device = str(pick_device("auto"))
     except TurnoverError as error:
         return plain(str(error))
+    if device == "cpu":
+        return "cpu. No GPU was found: all works, new data and whole networks take longer"
+    return plain(device)

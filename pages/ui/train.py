@@ -20,7 +20,7 @@ DEFAULTS = TrainOptions()
 # figure: (name, colour that reads on light and dark, dash)
 LINES = {
     "learned_loss": ("learned side", "#d97706", "solid"),
-    "flipped_loss": ("flipped side, which never saw the row", "#2563eb", "solid"),
+    "flipped_loss": ("flipped side, which never saw the row", "#2563eb", "longdash"),
     "valid_loss": ("valid items", "#6b7280", "dot"),
     "test_loss": ("test items", "#6b7280", "dash"),
 }

@@ -5,6 +5,8 @@ import plotly.graph_objects as go
 
 KINDS = {"misclassified": ("circle", "dash"), "random": ("diamond", "dot")}
 CEILING, RANDOM = "ceiling", "random"
+# A shape for each estimator, so that nobody needs its colour.
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down")
 SHIFT = 0.13  # of a line, up and down, so that the two intervals do not hide each other
 
 
@@ -60,13 +62,14 @@ def removal(table: pd.DataFrame) -> go.Figure:
         table: `eval-removal` as stored with a run.
     """
     figure = go.Figure()
-    for name, points in table.groupby("estimator", sort=False):
+    for number, (name, points) in enumerate(table.groupby("estimator", sort=False)):
         baseline = name == RANDOM
         figure.add_scatter(
             x=points["removed"],
             y=points["rise"],
             name="random rows" if baseline else str(name),
             mode="lines+markers",
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
             line={"dash": "dot", "color": "gray"} if baseline else {},
             error_y={"type": "data", "array": points["half"], "thickness": 1},
         )
