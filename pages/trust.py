@@ -26,6 +26,10 @@ LAMPS = {
         "of them. Source: audit of turn-over dropout, Kobayashi et al. 2020, arXiv 2012.04207.",
     ),
 }
+NEXT_STEP = {  # after a lamp that failed
+    "null": "Do not rely on the words *beyond noise*; train a run with more members on Runs.",
+    "isolation": "Scores are then not out of sample; the Runs page names the layers that leak.",
+}
 LDS_HELP = (
     "LDS: linear datamodeling score, Spearman's rank correlation over random halves, mean over "
     "items. The ceiling is the square root of the correlation of two sets of retrainings. Source: "
@@ -87,12 +91,14 @@ def _lamps(found: EvaluationRecord) -> None:
         lamp = found.lamps.get(name)
         with column:
             if lamp is None:
-                st.info(f"**{title}**: not measured for this run. **Evaluate again** measures it.")
+                again = "**Evaluate again** below measures it, but not for a whole network."
+                st.info(f"**{title}**: not measured for this run. {again}")
                 st.caption("What this lamp is", help=about)
                 continue
             show = st.success if lamp["green"] else st.error
             word = "passed" if lamp["green"] else "failed"
-            show(f"**{title}: {word}.** {plain(lamp['text'])}")
+            step = "" if lamp["green"] else f" {NEXT_STEP[name]}"
+            show(f"**{title}: {word}.** {plain(lamp['text'])}{step}")
             st.caption("What this lamp is", help=about)
 
 
