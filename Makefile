@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
 
-.PHONY: app test check sample benchmark clean
+.PHONY: app test check sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -21,6 +21,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# One picture of every page for the README.
+pictures: $(STAMP)
+	$(BIN)/python tests/support/pictures.py
 
 # The table of benchmarks/RESULTS.md; about 20 minutes on two cores, much less on more.
 benchmark: $(BENCH_STAMP)
