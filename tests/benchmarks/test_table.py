@@ -62,7 +62,7 @@ def test_a_project_folder_is_a_set(tmp_path):
     assert task.name == "mine"
     assert task.X.shape == (90, 384)
     assert task.losses.shape == task.second.shape == (10, len(task.yt))
-    ready = ours.estimator(task, "flipped-ridge", members=2, width=16)
+    ready = ours.estimator(task, "flipped-ridge", size="lean", width=16)
     scores = ready.score(slice(0, len(task.yt)))
     assert np.isfinite(scores).all()
     values = lds(scores.astype(float) @ task.weights, task.losses)
