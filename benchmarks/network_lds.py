@@ -75,7 +75,7 @@ def score(stored: list[list[float]]) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     for name, query in _queries(model, rows, test, np.concatenate([wrong, chosen])).items():
         sums = subset_sums(query, weights)
-        values = lds(sums, truth[np.concatenate([wrong, chosen])])
+        values = lds(sums, truth[np.concatenate([wrong, chosen])].T)
         split = {"misclassified": values[: len(wrong)], "random": values[len(wrong) :]}
         out[name] = {kind: str(Interval.of(found)) for kind, found in split.items()}
     return out
