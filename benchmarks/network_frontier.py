@@ -75,7 +75,7 @@ def page(stored: dict[str, Any]) -> str:
         if none:
             lines += [f"No dropout at all: {spread(none)} %.", ""]
     if "lds" in stored:
-        lines += [LDS_HEAD.format(count=len(stored["halves"])), ""]
+        lines.append(LDS_HEAD.format(count=len(stored["halves"])))
         for name, found in stored["lds"].items():
             lines.append(f"| {name} | {found['misclassified']} | {found['random']} |")
     return "\n".join(lines).rstrip() + "\n"
