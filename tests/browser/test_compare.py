@@ -1,7 +1,10 @@
 """Compare under real keys: opened from a card, closed by Escape, and back again."""
 
+import re
+
 import pytest
 from browser import chromium, needs_chromium, server, settled
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -18,12 +21,12 @@ def test_escape_closes_the_comparison_and_back_opens_it_again(tmp_path):
         compare.first.click()
         page.get_by_role("button", name="Back to the rows").wait_for()
         settled(page)
-        assert "with=" in page.url
-        assert page.locator(".words").count() == 2
+        expect(page).to_have_url(re.compile("with="))
+        expect(page.locator(".words")).to_have_count(2)
         page.keyboard.press("Escape")
         compare.first.wait_for()
         settled(page)
-        assert "with=" not in page.url
+        expect(page).not_to_have_url(re.compile("with="))
         page.go_back()
         page.get_by_role("button", name="Back to the rows").wait_for()
         assert page.outside == []

@@ -1,7 +1,8 @@
 """A job in a real browser: the page follows it by itself and draws its result when it ends."""
 
 import pytest
-from browser import chromium, needs_chromium, server
+from browser import chromium, needs_chromium, server, soon
+from playwright.sync_api import expect
 from tiny import project
 
 from influence_core.jobs import folder as files
@@ -21,8 +22,7 @@ def test_an_evaluation_goes_on_without_the_app_and_its_result_appears_by_itself(
             page.goto(f"{url}/evaluation?project=tiny")
             page.get_by_role("button", name="Evaluate now").click()
             page.get_by_role("button", name="Cancel").first.wait_for()
-        (job,) = jobs(made.root)
-        assert job.state == "queued"
+        soon(lambda: [job.state for job in jobs(made.root)], ["queued"])
         with server(home) as url, chromium() as page:
             page.goto(f"{url}/evaluation?project=tiny")
             page.get_by_text("Waiting for its turn").first.wait_for()
@@ -31,7 +31,7 @@ def test_an_evaluation_goes_on_without_the_app_and_its_result_appears_by_itself(
             page.get_by_text("Evaluate again").first.wait_for()
             sidebar = page.get_by_test_id("stSidebar")
             sidebar.get_by_text("Recent jobs").wait_for()
-            assert sidebar.get_by_role("button", name="Cancel").count() == 0
-            assert page.get_by_text("Isolation: passed").is_visible()
+            expect(sidebar.get_by_role("button", name="Cancel")).to_have_count(0)
+            expect(page.get_by_text("Isolation: passed")).to_be_visible()
             assert page.outside == []
-    assert [job.state for job in jobs(made.root)] == ["done"]
+    soon(lambda: [job.state for job in jobs(made.root)], ["done"])

@@ -1,7 +1,7 @@
 """From a lasso on the map to decisions, and back in one step."""
 
 import pytest
-from browser import chromium, needs_chromium, server, settled
+from browser import chromium, needs_chromium, server, settled, soon
 
 from influence_core.store.project import Project, install_samples
 from influence_core.store.review_state import ReviewState
@@ -47,8 +47,8 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
         ).click()
         page.get_by_text("Undo my last step (1 can be undone)").wait_for()
         settled(page)
-        assert decided(project) > 0
+        soon(lambda: decided(project) > 0, True)
         page.get_by_text("Undo my last step (1 can be undone)").click()
         page.get_by_text("Undo my last step (0 can be undone)").wait_for()
-        assert decided(project) == 0
+        soon(lambda: decided(project), 0)
         assert page.outside == []

@@ -1,9 +1,11 @@
 """A user's own CSV, from the upload to a wrong item of the trained project; and a broken one."""
 
 import random
+import re
 
 import pytest
 from browser import chromium, needs_chromium, server, settled
+from playwright.sync_api import expect
 from tiny import sentences
 
 from influence_core.store.project import Project, list_projects
@@ -55,17 +57,17 @@ def test_a_csv_becomes_a_trained_project_with_its_errors(url, home):
         page.get_by_text("has no label").wait_for()
         settled(page)
         create = page.locator(".st-key-wizard_create button")
-        assert create.is_disabled()
+        expect(create).to_be_disabled()
         page.get_by_test_id("stCheckbox").get_by_text("Leave bad rows out").click()
         page.get_by_text("1 bad rows left out").wait_for()
         settled(page)
-        assert page.get_by_text("120 sentences: 120 train").is_visible()
-        assert page.get_by_text("no valid and test split").is_visible()
-        assert create.is_enabled()
+        expect(page.get_by_text("120 sentences: 120 train")).to_be_visible()
+        expect(page.get_by_text("no valid and test split")).to_be_visible()
+        expect(create).to_be_enabled()
         create.click()
         # The project is made by a job; then the page goes on to training by itself.
         page.locator(".st-key-fit_go button").wait_for()
-        assert "train=mine" in page.url
+        expect(page).to_have_url(re.compile("train=mine"))
         settled(page)
         page.locator(".st-key-fit_size").wait_for()
         page.locator(".st-key-fit_members input").fill("2")
@@ -75,7 +77,7 @@ def test_a_csv_becomes_a_trained_project_with_its_errors(url, home):
         page.locator(".st-key-to_errors button").click()
         page.get_by_text("Map of the training data").wait_for()
         settled(page)
-        assert page.locator(".st-key-project input").input_value() == "mine"
+        expect(page.locator(".st-key-project input")).to_have_value("mine")
         page.get_by_role("button", name="Explain").first.click()
         page.locator(".st-key-helpful_1").wait_for()
         page.locator(".st-key-harmful_1").wait_for()
@@ -97,18 +99,18 @@ def test_a_broken_csv_is_one_sentence_and_loses_nothing(url, home):
         alert = page.get_by_test_id("stAlert")
         alert.first.wait_for()
         settled(page)
-        assert alert.count() == 1
+        expect(alert).to_have_count(1)
         said = alert.inner_text()
         assert "broken.csv" in said
         assert "Traceback" not in said
         assert "/" not in said  # not where uploads are kept
-        assert page.get_by_text("Nothing was made").is_visible()
-        assert page.locator(".st-key-wizard_create").count() == 0
+        expect(page.get_by_text("Nothing was made")).to_be_visible()
+        expect(page.locator(".st-key-wizard_create")).to_have_count(0)
         assert own(home) == before
         # The same page takes the mended file at once.
         upload(page, "mended.csv", table())
         page.get_by_text("120 sentences: 120 train").wait_for()
         settled(page)
-        assert alert.filter(has_text="broken.csv").count() == 0
-        assert page.locator(".st-key-wizard_create button").is_enabled()
+        expect(alert.filter(has_text="broken.csv")).to_have_count(0)
+        expect(page.locator(".st-key-wizard_create button")).to_be_enabled()
         assert own(home) == before

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -22,6 +22,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Streamlit sends a page piece by piece: what a test expects may come a moment later.
+PATIENCE = 30  # seconds
+expect.set_options(timeout=1000 * PATIENCE)
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: apt-get install chromium"
 )
@@ -79,6 +82,14 @@ def chromium(**context):
         page.set_default_timeout(120_000)  # the first page compiles and copies
         yield page
         browser.close()
+
+
+def soon(read, wanted):
+    """What a file or a database says at last is what is wanted."""
+    end = time.monotonic() + PATIENCE
+    while (found := read()) != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found == wanted
 
 
 def settled(page):
