@@ -6,7 +6,8 @@ training row, r the full network's residual of the target; Σ_c = mean of v_ic h
 variance v_ic = p̃_ic (1 − p̃_ic) + 0.02, v̄_c its mean, σ̄ the mean of h². It is the influence function
 of a ridge logistic regression on the trunk, one class against the rest, fed with residuals that are
 out-of-sample because turn-over training gives them for free. C factorisations of d × d a run (one
-where there are two classes, or more than `BLOCKS`), one (N, d) × (d, C) product a target.
+where there are two classes, or more than `BLOCKS`), one (N, d) × (d, C) product a target (one
+matrix-vector product where there is one factorisation).
 
 Source: ours (docs/estimators.md has the measurements); the influence function of a linear model is
 Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.
@@ -30,6 +31,7 @@ from influence_core.influence.base import (
     residuals,
     softened,
 )
+from influence_core.influence.ridge_kernel import LANES, SingleKernel
 
 LAMBDA = 2.0
 FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count
@@ -94,8 +96,8 @@ class _Prepared:
         h = with_constant(targets.features).T
         surprise = residuals(targets.proba, targets.labels)  # (T, C)
         solved = [torch.cholesky_solve(h, factor) for factor in self.factors]  # (d + 1, T) each
-        if len(targets) == 1 and len(solved) > 1:
-            return _SingleQuery(self.evidence, self.residual, torch.cat(solved, 1) * surprise[0])
+        if len(targets) == 1:
+            return _SingleQuery.of(self.evidence, self.residual, torch.cat(solved, 1), surprise[0])
         return _Query(self.evidence, self.residual, tuple(solved), surprise)
 
 
@@ -120,16 +122,33 @@ class _Query:
 
 @dataclass(frozen=True)
 class _SingleQuery:
-    """One target: all classes in one product, so that the features are read once, not C times."""
+    """One target: all classes in one pass, so that the features are read once, not C times."""
 
     evidence: Evidence
     residual: Tensor  # (N, C)
-    solved: Tensor  # (d + 1, C), times the target's residual
+    solved: Tensor  # (d + 1, C) times the target's residual; (d + 1, 1) if the classes share it
+    shared: Tensor | None  # the target's residual (C,), if they do
+    kernel: SingleKernel | None  # on the CPU
+
+    @classmethod
+    def of(
+        cls, evidence: Evidence, residual: Tensor, solved: Tensor, surprise: Tensor
+    ) -> "_SingleQuery":
+        shared = surprise if solved.shape[1] == 1 else None
+        solved = solved if shared is not None else solved * surprise
+        kernel = None
+        if solved.device.type == "cpu" and len(solved) > LANES:
+            kernel = SingleKernel.of(solved[:-1].numpy(), solved[-1].numpy())
+        return cls(evidence, residual, solved, shared, kernel)
 
     def scores(self, rows: slice) -> Scores:
         h = self.evidence.features.rows(torch.arange(rows.start, rows.stop))
-        product = _similarity(h, self.solved).mul_(self.residual[rows])
-        return Scores(product.sum(1)[None])
+        residual = self.residual[rows]
+        if self.shared is not None:
+            residual = (residual @ self.shared)[:, None]
+        if self.kernel is not None:
+            return Scores(torch.from_numpy(self.kernel.scores(h.numpy(), residual.numpy()))[None])
+        return Scores(_similarity(h, self.solved).mul_(residual).sum(1)[None])
 
 
 def _similarity(h: Tensor, solved: Tensor) -> Tensor:

@@ -1,0 +1,188 @@
+"""One target's ridge scores in a single pass over the features.
+
+score(i) = Σ_c r̃_ic (h_iᵀ w_c + b_c). As a matrix product this writes an (n, C) table, reads it
+again with the residuals and sums it up; and a product of so few columns leaves most of a vector
+unit idle. Here features lie side by side in the vector unit, each line of them is read once for
+all classes, and the residuals multiply what is still in registers. Called by `ridge`, CPU only.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from influence_core.turnover.threads import in_threads
+
+LANES = 16  # features side by side; the compiler splits them where the machine has fewer
+_PAIR = 2  # rows that share the loads of the weights
+_TILE = 12  # most classes at a time: with two rows, as many sums as there are registers
+_BLOCK = 4096  # rows a thread takes at a time
+
+F32 = npt.NDArray[np.float32]
+
+
+@intrinsic
+def _pair_sums(typingctx, x, first, second, weights, start, residual, own, other, out, depth, tile):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Write the sums over one tile of classes of two rows to out[0] and out[1].
+
+    The rows are x[first : first + depth] and x[second : …], their residuals begin at residual[own]
+    and residual[other]; `weights` has, from `start` on, a line of biases for each class, then for
+    each line of features one for each class. `tile` is as long as there are classes.
+    """
+    classes = len(tile)
+    at = types.intp
+    signature = types.void(x, at, at, weights, at, residual, at, at, out, at, tile)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        x_, first_, second_, weights_, start_, residual_, own_, other_, out_, depth_, _ = args
+        line = ir.VectorType(ir.FloatType(), LANES)
+        fused = ("contract", "reassoc", "nsz")
+
+        def data(which: int, array: Any) -> Any:
+            return context.make_array(signature.args[which])(context, builder, array).data
+
+        def number(value: int) -> Any:
+            return ir.Constant(depth_.type, value)
+
+        def load(array: Any, place: Any) -> Any:
+            pointer = builder.bitcast(builder.gep(array, [place]), line.as_pointer())
+            return builder.load(pointer, align=4)
+
+        rows, table = data(0, x_), data(3, weights_)
+        beside, result = data(5, residual_), data(8, out_)
+        sums = [
+            [
+                cgutils.alloca_once_value(
+                    builder, load(table, builder.add(start_, number(c * LANES)))
+                )
+                for c in range(classes)
+            ]
+            for _ in range(_PAIR)
+        ]
+        begin = builder.add(start_, number(classes * LANES))
+        lines = builder.sdiv(builder.add(depth_, number(LANES - 1)), number(LANES))
+        end = builder.sub(depth_, number(LANES))
+        with cgutils.for_range(builder, lines) as loop:
+            place = builder.mul(loop.index, number(LANES))
+            # The last line ends with the row; what it reads twice has weight zero there.
+            place = builder.select(builder.icmp_signed("<", place, end), place, end)
+            values = [load(rows, builder.add(row, place)) for row in (first_, second_)]
+            step = builder.add(begin, builder.mul(loop.index, number(classes * LANES)))
+            for c in range(classes):
+                weight = load(table, builder.add(step, number(c * LANES)))
+                for row, value in enumerate(values):
+                    product = builder.fmul(value, weight, flags=fused)
+                    total = builder.fadd(builder.load(sums[row][c]), product, flags=fused)
+                    builder.store(total, sums[row][c])
+        for row, where in enumerate((own_, other_)):
+            total = ir.Constant(line, [0.0] * LANES)
+            for c in range(classes):
+                value = builder.load(builder.gep(beside, [builder.add(where, number(c))]))
+                spread = _splat(builder, line, value)
+                product = builder.fmul(builder.load(sums[row][c]), spread, flags=fused)
+                total = builder.fadd(total, product, flags=fused)
+            scalar = ir.Constant(ir.FloatType(), 0.0)
+            for lane in range(LANES):
+                element = builder.extract_element(total, ir.Constant(ir.IntType(32), lane))
+                scalar = builder.fadd(scalar, element, flags=fused)
+            builder.store(scalar, builder.gep(result, [number(row)]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _splat(builder: Any, line: Any, value: Any) -> Any:
+    """One number in all lanes."""
+    nothing = ir.Constant(line, ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, nothing, lanes)
+
+
+@numba.njit(nogil=True, cache=True)
+def _block(x, weights, residual, out, depth, tile):  # type: ignore[no-untyped-def]
+    """Scores of some rows: x (n · d,), residual (n · C padded,), weights as of `in_lines`."""
+    rows = len(out)
+    across = len(residual) // rows
+    classes = len(tile)
+    size = (1 + (depth + LANES - 1) // LANES) * classes * LANES
+    found = np.empty(_PAIR, dtype=np.float32)
+    out[:] = 0.0
+    for part in range(across // classes):
+        own = part * classes
+        for row in range(0, rows, _PAIR):
+            other = min(row + 1, rows - 1)
+            _pair_sums(
+                x, row * depth, other * depth, weights, part * size,
+                residual, row * across + own, other * across + own, found, depth, tile,
+            )  # fmt: skip
+            out[row] += found[0]
+            if other > row:
+                out[other] += found[1]
+
+
+def tile_of(classes: int) -> int:
+    """How many classes are taken at a time: even, so that few shapes are ever compiled."""
+    tiles = -(-classes // _TILE)
+    each = -(-classes // tiles)
+    return each + each % 2
+
+
+def in_lines(weights: F32, bias: F32) -> F32:
+    """(d, C) and (C,) in the flat order that the kernel reads, one tile of classes after another.
+
+    A tile has a line of LANES with the bias in front for each class; then for each line of
+    features, one line for each class.
+    """
+    depth, classes = weights.shape
+    tile = tile_of(classes)
+    tiles, lines = -(-classes // tile), -(-depth // LANES)
+    placed = np.zeros((lines * LANES, tiles * tile), dtype=np.float32)
+    whole = (lines - 1) * LANES
+    placed[:whole, :classes] = weights[:whole]
+    placed[lines * LANES - (depth - whole) :, :classes] = weights[whole:]
+    table = np.zeros((tiles, 1 + lines, tile, LANES), dtype=np.float32)
+    start = np.zeros(tiles * tile, dtype=np.float32)
+    start[:classes] = bias
+    table[:, 0, :, 0] = start.reshape(tiles, tile)
+    table[:, 1:] = placed.reshape(lines, LANES, tiles, tile).transpose(2, 0, 3, 1)
+    return table.reshape(-1)
+
+
+def _padded(residual: F32, tile: int) -> F32:
+    """(n, C) with zeros behind, up to whole tiles."""
+    short = -residual.shape[1] % tile
+    return np.ascontiguousarray(np.pad(residual, ((0, 0), (0, short))) if short else residual)
+
+
+@dataclass(frozen=True)
+class SingleKernel:
+    """Weights (d, C) and biases (C,) of one target, ready to be met by rows."""
+
+    lines: F32
+    tile: int
+
+    @classmethod
+    def of(cls, weights: F32, bias: F32) -> "SingleKernel":
+        """Lay them out once; d must be at least LANES."""
+        return cls(in_lines(weights, bias), tile_of(len(bias)))
+
+    def scores(self, x: F32, residual: F32) -> F32:
+        """Σ_c residual_ic (x_i · w_c + bias_c) of rows x (n, d) and residual (n, C), (n,)."""
+        x = np.ascontiguousarray(x)
+        beside = _padded(residual, self.tile)
+        rows, depth = x.shape
+        out = np.empty(rows, dtype=np.float32)
+
+        def work(start: int) -> None:
+            part = slice(start, start + _BLOCK)
+            flat, own = x[part].reshape(-1), beside[part].reshape(-1)
+            _block(flat, self.lines, own, out[part], depth, (0,) * self.tile)
+
+        in_threads(work, range(0, rows, _BLOCK))
+        return out
