@@ -34,6 +34,12 @@ seeds that were run. *Ordinary* has nn.Dropout at the same places in the same ne
 average precision of the planted labels, by 1 − p(label) on the flipped side and by self-influence.
 Losses are those of the last epoch: the two sides separate, as in the paper. Cases that have not
 been run are left out; the command goes on where it stopped.
+
+**The default is the last block too.** Masks in the classifier only leave the trunk frozen, which is
+what `--mode head` does in a fraction of the time; it is as good here because this trunk has seen
+pictures of this kind. A trunk that has not must learn, and the last block is the least that lets it
+at full isolation: 0.3 points of accuracy, no more than ordinary dropout costs. Every block costs a
+point, and its features foretell retraining worse.
 """
 
 
@@ -48,10 +54,10 @@ def main() -> None:
     for case in (case for case in missing if case.plan in plans):
         stored["cases"][case.name] = measure(case)
         print(case.name, stored["cases"][case.name], flush=True)
-        STORE.write_text(json.dumps(stored, indent=1))
+        STORE.write_text(json.dumps(stored))
     for blocks in PLACES if arguments.lds else ():
         retrain(stored, blocks, arguments.lds)
-    STORE.write_text(json.dumps(stored, indent=1))
+    STORE.write_text(json.dumps(stored))
     PAGE.write_text(page(stored))
     print(PAGE.read_text())
 

@@ -48,7 +48,8 @@ def retrained_losses(blocks: int, half: np.ndarray) -> list[float]:
     model, rows = make(plan(blocks))
     positions = np.flatnonzero(half)
     fit_network(model, NetworkData(part_of(rows["train"], positions)), TRAINING)
-    return list(map(float, losses(network_view(model, rows["test"]), rows["test"].labels)))
+    found = losses(network_view(model, rows["test"]), rows["test"].labels)
+    return [round(float(loss), 4) for loss in found]
 
 
 def part_of(rows: NetworkRows, positions: np.ndarray) -> NetworkRows:
