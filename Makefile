@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
 
-.PHONY: app test check sample benchmark pictures clean
+.PHONY: app test check audit sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -21,6 +21,11 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known vulnerabilities of what is installed; a package that could not be asked about fails, too.
+audit: $(APP_STAMP)
+	$(BIN)/pip install -q pip-audit
+	$(BIN)/pip-audit --strict --skip-editable --progress-spinner off $(AUDIT)
 
 # One picture of every page for the README.
 pictures: $(STAMP)

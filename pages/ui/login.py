@@ -5,6 +5,7 @@ of `.streamlit/secrets.toml`; docs/deploy.md shows one. Without it there is no l
 own machine. A configuration that is there but cannot be used lets nobody in.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
@@ -25,6 +26,12 @@ def require_login() -> None:
     if not login_configured() or st.user.get("is_logged_in"):
         return
     st.subheader("Turnover")
+    if find_spec("authlib") is None:
+        st.error(
+            "A login is configured, but the package that it needs is not installed; on the server, "
+            'run `pip install "turnover[auth]"` and start the app again.'
+        )
+        st.stop()
     st.text("Please log in. Your decisions are kept under your account's name.")
     st.button("Log in", key="login", type="primary", on_click=st.login)
     st.stop()

@@ -1,5 +1,7 @@
 """Login: nothing of a project is drawn before it, and a broken configuration lets nobody in."""
 
+import sys
+
 import pytest
 from errors_page import APP
 from streamlit.testing.v1 import AppTest
@@ -25,6 +27,17 @@ def test_every_page_lies_behind_the_login(page):
     assert [button.label for button in test.button] == ["Log in"]
     assert not test.selectbox
     assert not test.exception
+
+
+def test_a_login_without_its_package_says_what_to_install(monkeypatch):
+    # None stands for "cannot be imported", as Python itself has it.
+    monkeypatch.setitem(sys.modules, "authlib", None)
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.secrets["auth"] = AUTH
+    test.run()
+    assert "turnover[auth]" in test.error[0].value
+    assert not test.button
+    assert not test.selectbox
 
 
 def test_without_a_configuration_there_is_no_login():

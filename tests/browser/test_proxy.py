@@ -1,0 +1,54 @@
+"""An item is opened through the proxy of deploy/nginx.conf: the page's WebSocket passes."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from browser import chromium, free_port, needs_chromium, server, settled
+
+ROOT = Path(__file__).resolve().parents[2]
+NGINX = shutil.which("nginx")
+pytestmark = [
+    pytest.mark.browser,
+    needs_chromium,
+    pytest.mark.skipif(NGINX is None, reason="no nginx: apt-get install nginx"),
+]
+
+
+@pytest.fixture
+def address(tmp_path):
+    """The file as it is, but for its ports and the certificate."""
+    with server(tmp_path / "home") as url:
+        port = free_port()
+        site = (ROOT / "deploy" / "nginx.conf").read_text()
+        site = site.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+        site = re.sub(r"\n\s*ssl_\w+ [^\n]*", "", site)
+        site = site.replace("http://127.0.0.1:8501", url)
+        temporary = "".join(
+            f"{kind}_temp_path {tmp_path}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        file = tmp_path / "nginx.conf"
+        file.write_text(
+            f"daemon off;\npid {tmp_path}/pid;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{temporary}{site}\n}}\n"
+        )
+        proxy = subprocess.Popen([NGINX, "-e", str(tmp_path / "log"), "-c", str(file)])
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            proxy.terminate()
+            proxy.wait(10)
+
+
+def test_an_item_is_opened_through_the_proxy(address):
+    with chromium() as page:
+        page.goto(f"{address}/?project=reviews")
+        page.get_by_text("Map of the training data").wait_for()
+        settled(page)
+        page.get_by_role("button", name="Explain").first.click()
+        page.locator(".st-key-helpful_1").wait_for()
+        page.locator(".st-key-harmful_1").wait_for()
+        assert page.outside == []
