@@ -74,6 +74,11 @@ class LiveScan:
                 raise self._error
             return self._version, self._answer
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end, at most so long; whether it has come."""
+        with self._news:
+            return self._news.wait_for(lambda: self._over, seconds)
+
     def run(self, work: Work, keep: Callable[[Explanation], None]) -> None:
         """Do the work; `keep` is given the finished answer."""
         try:

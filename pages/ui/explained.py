@@ -45,7 +45,7 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
 
 
 # Answers sooner than this are drawn once, without a provisional list before them.
-_AT_ONCE = 0.15
+_AT_ONCE = 0.1
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,9 +62,9 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
     """
     viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
     scan = live_scans().ask(viewer, session, item, question)
-    seen, answer = scan.wait(timeout=_AT_ONCE)
-    if scan.over and not scan.cancelled:
-        return scan.wait()[1]  # the end may have come since the line above
+    if scan.ends_within(_AT_ONCE) and not scan.cancelled:
+        return scan.wait()[1]
+    seen, answer = scan.wait(timeout=0)
     button, lists = st.empty(), st.empty()
     if not scan.cancelled:
         button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")

@@ -1,0 +1,100 @@
+"""A browser session without a browser: Streamlit's own messages over its WebSocket.
+
+Twenty Chromiums would fight the server for its cores; this asks the server for the same things as
+the page does (one script run a click, all elements sent) and reads every answer to its end.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
+
+MOST = 64 << 20  # bytes of one message
+
+
+@dataclass
+class Answer:
+    """What one script run sent: its buttons by key, its words, and how long it took."""
+
+    seconds: float = 0.0
+    received: int = 0  # bytes
+    buttons: dict[str, str] = field(default_factory=dict)  # user key to element id
+    words: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def says(self, part: str) -> bool:
+        return any(part in word for word in self.words)
+
+
+class StreamClient:
+    """One session: opened on an address, then clicked."""
+
+    def __init__(self, url: str, query: str) -> None:
+        self.query, self.kept = query, query
+        self.page = ""
+        address = url.replace("http://", "ws://") + "/_stcore/stream"
+        self.socket = connect(address, subprotocols=["streamlit"], max_size=MOST)
+        self.answer = self._run(BackMsg())
+
+    def click(self, key: str) -> Answer:
+        """Press the button with that key and wait for the run to end."""
+        message = BackMsg()
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id, state.trigger_value = self.answer.buttons[key], True
+        self.answer = self._run(message)
+        return self.answer
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _run(self, message: BackMsg) -> Answer:
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_script_hash = self.page
+        started = time.perf_counter()
+        self.socket.send(message.SerializeToString())
+        answer = Answer()
+        while True:
+            data = self.socket.recv(timeout=120)
+            answer.received += len(data)
+            if self._read(ForwardMsg.FromString(data), answer):
+                answer.seconds = time.perf_counter() - started
+                return answer
+
+    def _read(self, message: ForwardMsg, answer: Answer) -> bool:
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            self.page = message.new_session.page_script_hash
+        elif kind == "page_info_changed":
+            # What bound widgets wrote into the address stays there, as in a browser.
+            told = message.page_info_changed.query_string
+            self.query = told if self.kept in told else f"{self.kept}&{told}"
+        elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            _note(message.delta.new_element, answer)
+        elif kind == "session_event" and message.session_event.HasField(
+            "script_compilation_exception"
+        ):
+            answer.faults.append(message.session_event.script_compilation_exception.message)
+        elif kind == "script_finished":
+            # A run that another one overtakes (a rerun from within) ends early; the next follows.
+            return message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+        return False
+
+
+def _note(element, answer):
+    """Keep what a person could press or read."""
+    kind = element.WhichOneof("type")
+    if kind == "button":
+        # The id ends with the key that the page gave it.
+        answer.buttons[element.button.id.split("-", 2)[-1]] = element.button.id
+    elif kind == "markdown":
+        answer.words.append(element.markdown.body)
+    elif kind == "text":
+        answer.words.append(element.text.body)
+    elif kind == "exception":
+        answer.faults.append(element.exception.message)
+    elif kind == "alert":
+        answer.words.append(element.alert.body)
+        if "Something went wrong" in element.alert.body:
+            answer.faults.append(element.alert.body)
