@@ -69,8 +69,11 @@ def app_verb(
         sys.executable, "-m", "pages.ui.serve", "run", str(root / "app.py"),
         "--server.address", host, "--server.port", str(port),
     ]  # fmt: skip
-    # Streamlit reads .streamlit/config.toml from the folder that it is started in.
-    raise typer.Exit(subprocess.call(command, cwd=root, env=os.environ.copy()))
+    # Streamlit reads .streamlit/config.toml from the folder that it is started in. It takes this
+    # process over, so that a stop from systemd, a container or `kill` reaches it and none is left.
+    os.chdir(root)
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
 
 
 @app.command("new")

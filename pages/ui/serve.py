@@ -5,8 +5,13 @@ first time. A link to a page of ours would then be answered with "page not found
 so it is told beforehand. `streamlit run app.py` works as well, but for that first link.
 """
 
+import os
+
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
+
+# Threads of one session that wait must not spin on the cores that another session needs.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if __name__ == "__main__":
     PagesManager.uses_pages_directory = False

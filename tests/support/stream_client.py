@@ -5,6 +5,7 @@ the page does (one script run a click, all elements sent) and reads every answer
 """
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -35,7 +36,9 @@ class StreamClient:
         self.query, self.kept = query, query
         self.page = ""
         address = url.replace("http://", "ws://") + "/_stcore/stream"
-        self.socket = connect(address, subprotocols=["streamlit"], max_size=MOST)
+        self.stack = ExitStack()
+        socket = connect(address, subprotocols=["streamlit"], max_size=MOST)
+        self.socket = self.stack.enter_context(socket)
         self.answer = self._run(BackMsg())
 
     def click(self, key: str) -> Answer:
@@ -47,7 +50,7 @@ class StreamClient:
         return self.answer
 
     def close(self) -> None:
-        self.socket.close()
+        self.stack.close()
 
     def _run(self, message: BackMsg) -> Answer:
         message.rerun_script.query_string = self.query
