@@ -1,7 +1,6 @@
 """The main verbs: app, new, train, explain."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +51,9 @@ from influence_core.workflow.train import TrainOptions, train
 from influence_core.workflow.train_network import train_network
 
 
+EVERYWHERE = ("0.0.0.0", "::")
+
+
 @app.command("app")
 @verb
 def app_verb(
@@ -65,9 +67,11 @@ def app_verb(
             f"Listening on {escape(host)}: everyone who reaches this machine can read and decide "
             "in all projects, unless a login is configured."
         )
+    # Without its welcome Streamlit asks no service in the world for this machine's address.
     command = [
         sys.executable, "-m", "pages.ui.serve", "run", str(root / "app.py"),
         "--server.address", host, "--server.port", str(port),
+        "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
     ]  # fmt: skip
     # Streamlit reads .streamlit/config.toml from the folder that it is started in. It takes this
     # process over, so that a stop from systemd, a container or `kill` reaches it and none is left.
