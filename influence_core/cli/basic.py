@@ -50,7 +50,6 @@ from influence_core.workflow.session import Session, open_session
 from influence_core.workflow.train import TrainOptions, train
 from influence_core.workflow.train_network import train_network
 
-
 EVERYWHERE = ("0.0.0.0", "::")
 
 
