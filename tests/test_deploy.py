@@ -1,5 +1,6 @@
 """docs/deploy.md, the Dockerfile and the proxies' files promise nothing that is not there."""
 
+import json
 import re
 import shlex
 import shutil
@@ -8,9 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import typer.main
-
-from influence_core.cli import app
+from commands import command, every_option, options_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
@@ -21,9 +20,8 @@ def steps(name):
     return [line.removeprefix(name).strip() for line in STEPS if line.startswith(name + " ")]
 
 
-def options_of(name):
-    command = typer.main.get_command(app).commands[name]
-    return {option for parameter in command.params for option in parameter.opts}
+# What the page shows that is docker's, not ours.
+DOCKERS = {"--init", "--gpus"}
 
 
 def test_the_image_copies_only_what_is_there_and_not_left_out():
@@ -46,16 +44,24 @@ def test_the_image_runs_as_a_user_of_its_own_with_a_health_check_and_a_volume():
     (environment,) = steps("ENV")
     written = dict(pair.split("=") for pair in shlex.split(environment))
     assert written["TURNOVER_HOME"].startswith("/data/")
-    assert written["NUMBA_CACHE_DIR"].startswith("/data/")
+    for cache in ("NUMBA_CACHE_DIR", "HF_HOME", "TORCH_HOME"):
+        assert written[cache].startswith("/data/"), cache
     assert written["TURNOVER_ALLOW_PATHS"] == "0"
+
+
+def test_the_image_starts_the_app_where_its_health_check_looks():
+    (start,) = steps("CMD")
+    program, verb, *rest = json.loads(start)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert program in project["scripts"]
+    given = command(verb).make_context(verb, rest).params  # refuses what the verb does not take
+    assert given == {"host": "0.0.0.0", "port": int(*steps("EXPOSE"))}
     (health,) = steps("HEALTHCHECK")
-    assert "/_stcore/health" in health
+    # tests/cli/test_app_verb.py has this path answered by a real server.
+    assert f"http://127.0.0.1:{given['port']}/_stcore/health" in health
 
 
-def test_the_image_starts_a_verb_and_installs_extras_that_exist():
-    (command,) = steps("CMD")
-    _, verb, *rest = [word.strip(' "[]') for word in command.split(",")]
-    assert {word for word in rest if word.startswith("--")} <= options_of(verb)
+def test_the_image_installs_extras_that_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
@@ -65,10 +71,25 @@ def test_the_image_starts_a_verb_and_installs_extras_that_exist():
     assert set(re.findall(r'pip install -e "\.\[(\w+)\]', PAGE)) <= set(extras)
 
 
-@pytest.mark.parametrize("line", re.findall(r"(?:^|`)(turnover \w[^`\n]*)", PAGE))
+@pytest.mark.parametrize("line", re.findall(r"(?:^|`)(turnover \w[^`\n]*)", PAGE, re.M))
 def test_every_command_of_the_page_exists_with_its_options(line):
     _, name, *rest = shlex.split(line)
     assert {word for word in rest if word.startswith("--")} <= options_of(name)
+    command(name).make_context(name, rest)
+
+
+def test_every_option_of_the_page_exists():
+    named = {option for option in re.findall(r"`(--[\w-]+)", PAGE)}
+    assert "--host" in named
+    assert named <= every_option() | DOCKERS
+
+
+def test_the_proxies_and_the_page_take_uploads_as_large_as_the_app_does():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    most = config["server"]["maxUploadSize"]
+    assert f"client_max_body_size {most}m;" in (ROOT / "deploy" / "nginx.conf").read_text()
+    assert f"max_size {most}MB" in (ROOT / "deploy" / "Caddyfile").read_text()
+    assert f"takes {most} MB" in " ".join(PAGE.split())
 
 
 def test_files_and_variables_that_the_page_names_exist():

@@ -5,10 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer.main
+from commands import options_of
 
 from influence_core.classifier import TurnoverClassifier
-from influence_core.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -20,9 +19,7 @@ COMMANDS = re.findall(
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_of_the_readme_exists_with_its_options(line):
     _, name, *rest = shlex.split(line, comments=True)
-    command = typer.main.get_command(app).commands[name]
-    known = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in rest if word.startswith("--")} <= known
+    assert {word for word in rest if word.startswith("--")} <= options_of(name)
 
 
 def test_make_targets_of_the_readme_exist():

@@ -12,17 +12,21 @@ from pathlib import Path
 
 from influence_core.data.read_arrow import SUFFIXES as PARQUET
 from influence_core.data.read_csv import SUFFIXES as TEXT
-from influence_core.errors import DataError
+from influence_core.data.zipped import SUFFIX as ZIP
+from influence_core.data.zipped import pack_pictures
+from influence_core.errors import DataError, TurnoverError
 from influence_core.store.atomic import plain_errors
 
 FOLDER = ".uploads"
 MOST_MEGABYTES = 200
 KEPT_SECONDS = 24 * 3600
-SUFFIXES = (*TEXT, *PARQUET)
+SUFFIXES = (*TEXT, *PARQUET, ZIP)
 
 
 def keep_upload(home: Path, name: str, content: bytes) -> Path:
-    """Write an uploaded file below `home`; nothing is read of it yet.
+    """Write an uploaded file below `home`; nothing is read of it yet, but for a ZIP of pictures.
+
+    That becomes a Parquet file with the pictures in it.
 
     Args:
         home: of projects.
@@ -30,7 +34,8 @@ def keep_upload(home: Path, name: str, content: bytes) -> Path:
         content: its bytes.
 
     Raises:
-        DataError: it is empty, too large, or no kind of file that is read here.
+        DataError: it is empty, too large, or no kind of file that is read here; or a ZIP that is
+            refused.
         StoreError: it cannot be written.
     """
     safe = safe_name(name)
@@ -48,7 +53,17 @@ def keep_upload(home: Path, name: str, content: bytes) -> Path:
     with plain_errors("write", folder):
         folder.mkdir(parents=True)
         (folder / safe).write_bytes(content)
-    return folder / safe
+    if Path(safe).suffix.lower() != ZIP:
+        return folder / safe
+    packed = folder / f"{Path(safe).stem}.parquet"
+    try:
+        with plain_errors("write", folder):
+            pack_pictures(folder / safe, packed)
+            (folder / safe).unlink()
+    except TurnoverError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return packed
 
 
 def forget_upload(home: Path, path: Path) -> None:

@@ -3,6 +3,7 @@
 The choice lives in the address bar (`?project=…&run=…`), so a link opens the same thing again.
 """
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,13 @@ def _home(path: str) -> Path:
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the run …")
 def _session(root: str, run_id: str) -> Session:
-    return open_session(Project.open(Path(root)), run_id)
+    session = open_session(Project.open(Path(root)), run_id)
+    # What is open stays open. Out of the collector's sight, its millions of objects are not walked
+    # through again, so Python dares to collect what the clicks leave behind much sooner.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return session
 
 
 def shell() -> None:

@@ -71,12 +71,13 @@ def choose_source() -> ChosenSource | None:
 
 def _upload() -> ChosenSource | None:
     file = st.file_uploader(
-        "CSV, tab-separated text or Parquet",
+        "CSV, tab-separated text, Parquet, or a ZIP of pictures",
         type=[suffix.lstrip(".") for suffix in SUFFIXES],
         max_upload_size=MOST_MEGABYTES,
         key="wizard_file",
-        help="Stays on the machine of the dashboard. Images: a Parquet file with the encoded "
-        "pictures, or a folder by its path.",
+        help="Stays on the machine of the dashboard. Pictures: a ZIP of `<class>/<picture>` or "
+        "`<split>/<class>/<picture>`, a Parquet file with the encoded pictures, or a folder by its "
+        "path.",
     )
     if file is None:
         return None

@@ -1,12 +1,14 @@
 """A user's own CSV, from the upload to a wrong item of the trained project; and a broken one."""
 
+import io
 import random
 import re
+import zipfile
 
 import pytest
 from browser import chromium, needs_chromium, server, settled
 from playwright.sync_api import expect
-from tiny import sentences
+from tiny import png, sentences
 
 from influence_core.store.project import Project, list_projects
 
@@ -114,3 +116,24 @@ def test_a_broken_csv_is_one_sentence_and_loses_nothing(url, home):
         expect(alert.filter(has_text="broken.csv")).to_have_count(0)
         expect(page.locator(".st-key-wizard_create button")).to_be_enabled()
         assert own(home) == before
+
+
+def test_a_zip_of_pictures_is_looked_at_like_a_folder(url, home):
+    before = own(home)
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as opened:
+        for name, shade in (("cat", 40), ("dog", 200)):
+            for i in range(6):
+                opened.writestr(f"pets/{name}/{i}.png", png(shade + i, (24, 24)))
+    with chromium() as page:
+        page.goto(f"{url}/home?new=1")
+        page.locator("input[type=file]").wait_for(state="attached")
+        page.set_default_timeout(40_000)
+        page.locator("input[type=file]").set_input_files(
+            {"name": "pets.zip", "mimeType": "application/zip", "buffer": held.getvalue()}
+        )
+        page.get_by_text("12 images: 12 train").wait_for()
+        settled(page)
+        expect(page.locator(".st-key-wizard_create button")).to_be_enabled()
+        expect(page.get_by_role("img")).not_to_have_count(0)
+    assert own(home) == before

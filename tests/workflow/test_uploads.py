@@ -1,12 +1,15 @@
 """Uploads stay below their folder, whatever they are called, and do not pile up."""
 
+import io
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import png
 
 from influence_core.errors import DataError
 from influence_core.workflow import uploads
@@ -63,3 +66,17 @@ def test_old_uploads_go_when_the_next_one_comes(tmp_path):
     new = keep_upload(tmp_path, "b.csv", b"x")
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_zip_of_pictures_is_kept_as_parquet_and_a_bad_one_not_at_all(tmp_path):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as opened:
+        opened.writestr("cat/a.png", png(1))
+        opened.writestr("dog/b.png", png(200))
+    path = keep_upload(tmp_path, "my pets.zip", held.getvalue())
+    assert path.name == "my_pets.parquet"
+    assert [p.name for p in path.parent.iterdir()] == ["my_pets.parquet"]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match="no ZIP"):
+        keep_upload(tmp_path, "bad.zip", b"PK\x03\x04 nothing")
+    assert sorted(tmp_path.rglob("*")) == before
