@@ -79,7 +79,7 @@ def test_every_command_of_the_page_exists_with_its_options(line):
 
 
 def test_every_option_of_the_page_exists():
-    named = {option for option in re.findall(r"`(--[\w-]+)", PAGE)}
+    named = set(re.findall(r"`(--[\w-]+)", PAGE))
     assert "--host" in named
     assert named <= every_option() | DOCKERS
 
@@ -88,7 +88,7 @@ def test_the_proxies_and_the_page_take_uploads_as_large_as_the_app_does():
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     most = config["server"]["maxUploadSize"]
     assert f"client_max_body_size {most}m;" in (ROOT / "deploy" / "nginx.conf").read_text()
-    assert f"max_size {most}MB" in (ROOT / "deploy" / "Caddyfile").read_text()
+    assert f"max_size {most}MiB" in (ROOT / "deploy" / "Caddyfile").read_text()
     assert f"takes {most} MB" in " ".join(PAGE.split())
 
 

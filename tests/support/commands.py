@@ -15,6 +15,4 @@ def options_of(name):
 
 
 def every_option():
-    return {
-        option for name in typer.main.get_command(app).commands for option in options_of(name)
-    }
+    return {option for name in typer.main.get_command(app).commands for option in options_of(name)}
