@@ -1,12 +1,17 @@
 """Login: nothing of a project is drawn before it, and a broken configuration lets nobody in."""
 
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+import streamlit as st
 from errors_page import APP
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.login import login_configured
+from pages.ui.login import AUTHLIB, SETTINGS, login_configured, what_is_wrong
+
+PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 AUTH = {
     "redirect_uri": "http://localhost:8501/oauth2callback",
@@ -35,7 +40,19 @@ def test_a_login_without_its_package_says_what_to_install(monkeypatch):
     test = AppTest.from_file(str(APP), default_timeout=60)
     test.secrets["auth"] = AUTH
     test.run()
-    assert "turnover[auth]" in test.error[0].value
+    assert f'`pip install "{AUTHLIB}"`' in test.error[0].value
+    assert not test.button
+    assert not test.selectbox
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    assert extras["auth"] == [AUTHLIB]
+
+
+@pytest.mark.parametrize("missing", SETTINGS)
+def test_a_login_without_one_of_its_settings_names_it(missing):
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.secrets["auth"] = {name: value for name, value in AUTH.items() if name != missing}
+    test.run()
+    assert f"lacks {missing};" in test.error[0].value
     assert not test.button
     assert not test.selectbox
 
@@ -48,12 +65,15 @@ def test_without_a_configuration_there_is_no_login():
     assert test.session_state["reviewer_name"] == "ann"
 
 
-def test_secrets_that_cannot_be_read_let_nobody_in(tmp_path, monkeypatch):
-    broken = tmp_path / "secrets.toml"
-    broken.write_text("[auth")
-    import streamlit as st
-
-    monkeypatch.setattr(st, "get_option", lambda name: [str(broken)])
+@pytest.mark.parametrize("kind", ["broken", "folder", "no text"])
+def test_secrets_that_cannot_be_read_let_nobody_in(kind, tmp_path, monkeypatch):
+    file = tmp_path / "secrets.toml"
+    if kind == "folder":  # what docker makes of a mount whose file is not there
+        file.mkdir()
+    else:
+        file.write_bytes(b"[auth" if kind == "broken" else b"[auth]\nx = '\xff'")
+    monkeypatch.setattr(st, "get_option", lambda name: [str(file)])
+    monkeypatch.setattr(st.runtime.secrets.config, "get_option", lambda name: [str(file)])
     monkeypatch.setattr(st, "secrets", st.runtime.secrets.Secrets())
-    monkeypatch.setattr(st.runtime.secrets.Secrets, "file_paths", [str(broken)], raising=False)
     assert login_configured()
+    assert "cannot be read" in what_is_wrong()
