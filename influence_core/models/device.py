@@ -20,6 +20,9 @@ _NAMES = ("auto", "cuda", "mps", "cpu")
 _SHORT = ("out of memory", "not enough memory", "can't allocate memory")
 
 
+DEVICES = ("cuda", "mps", "cpu")  # best first
+
+
 def pick_device(wish: str = "auto") -> torch.device:
     """cuda, then mps, then cpu; or the one that was asked for.
 
@@ -32,7 +35,7 @@ def pick_device(wish: str = "auto") -> torch.device:
         "cpu": True,
     }
     if wish == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if found[name]))
+        return torch.device(next(name for name in DEVICES if found[name]))
     kind = wish.split(":", maxsplit=1)[0]
     if kind not in found:
         raise ModelError(f"There is no device '{wish}'; choose one of {', '.join(_NAMES)}.")

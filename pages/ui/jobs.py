@@ -15,12 +15,14 @@ from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume, start
 from influence_core.store.names import projects_home
 from influence_core.store.project import Project
 from pages.ui import job_words as words
+from pages.ui import settings
 from pages.ui.text import plain
 
 SHOWN = 5  # ended jobs in the panel
 LOG_BYTES = 16_000
 SECONDS = 1.0
 _ERROR = "job_error"
+ON_DEVICE = ("train", "evaluate", "cleanse", "trial")  # verbs that take --device
 
 
 def begin(
@@ -34,6 +36,8 @@ def begin(
         title: what it does, for people.
         who: the user; by default who is logged in, or who runs the server.
     """
+    if arguments[0] in ON_DEVICE and settings.device() != "auto":
+        arguments = [*arguments, "--device", settings.device()]
     try:
         return start(_root(project), arguments, title=title, who=who or _user())
     except TurnoverError as error:

@@ -3,12 +3,15 @@
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.models.device import pick_device
+from influence_core.models.device import DEVICES, pick_device
 from pages.ui.login import account_box, login_configured
 from pages.ui.text import plain
 
 MOST_NAME = 100
-_NAME = "reviewer_name"  # not a widget's key: those forget when their widget is not drawn
+STANDARD = "Standard"
+SIZES = (STANDARD, 12, 24, 48, 96)
+# Not the widgets' keys: those forget when their widget is not drawn.
+_NAME, _DEVICE, _SIZE = "reviewer_name", "chosen_device", "chosen_size"
 
 
 def reviewer() -> str:
@@ -18,8 +21,19 @@ def reviewer() -> str:
     return str(st.session_state.get(_NAME) or "").strip()[:MOST_NAME] or "local"
 
 
+def device() -> str:
+    """Where this browser session computes, and the jobs that it starts: "auto", "cpu" …"""
+    return str(st.session_state.get(_DEVICE) or "auto")
+
+
+def page_size(standard: int) -> int:
+    """How many items a list shows at a time; what is standard there unless set otherwise."""
+    chosen = st.session_state.get(_SIZE, STANDARD)
+    return standard if chosen == STANDARD else int(chosen)
+
+
 def settings_box() -> None:
-    """A popover in the sidebar: name of the reviewer, device, theme."""
+    """A popover in the sidebar: name of the reviewer, device, items a page, theme."""
     with st.sidebar, st.popover("Settings", icon=":material/settings:", key="settings"):
         if login_configured():
             account_box()
@@ -30,15 +44,49 @@ def settings_box() -> None:
                 max_chars=MOST_NAME,
                 key="settings_name",
                 placeholder="local",
-                on_change=_keep_name,
+                on_change=_keep,
+                args=("settings_name", _NAME),
                 help="Your decisions on labels are kept under this name.",
             )
-        st.caption(f"Device: {_device()}")
+        devices = ["auto", *_devices()]
+        st.selectbox(
+            "Device",
+            devices,
+            index=devices.index(device()),
+            key="settings_device",
+            on_change=_keep,
+            args=("settings_device", _DEVICE),
+            help="Where explanations are computed, and the jobs that you start.",
+        )
+        st.caption(f"auto is {_device()}")
+        st.selectbox(
+            "Items a page",
+            SIZES,
+            index=SIZES.index(st.session_state.get(_SIZE, STANDARD)),
+            key="settings_size",
+            on_change=_keep,
+            args=("settings_size", _SIZE),
+            help="Of the list on Errors and the grid on Labels.",
+        )
         st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
 
 
-def _keep_name() -> None:
-    st.session_state[_NAME] = st.session_state["settings_name"]
+def _keep(widget: str, place: str) -> None:
+    st.session_state[place] = st.session_state[widget]
+
+
+@st.cache_data(show_spinner=False)
+def _devices() -> list[str]:
+    """What this machine has."""
+    return [name for name in DEVICES if _usable(name)]
+
+
+def _usable(name: str) -> bool:
+    try:
+        pick_device(name)
+    except TurnoverError:
+        return False
+    return True
 
 
 @st.cache_data(show_spinner=False)

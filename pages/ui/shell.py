@@ -16,6 +16,7 @@ from influence_core.store.project import Project, install_samples, list_projects
 from influence_core.workflow.samples import sample_root
 from influence_core.workflow.session import Session, open_session
 from pages.ui import jobs as jobs_ui
+from pages.ui import settings
 from pages.ui.text import plain
 
 log = logging.getLogger("turnover.pages")
@@ -32,8 +33,8 @@ def _home(path: str) -> Path:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the run …")
-def _session(root: str, run_id: str) -> Session:
-    session = open_session(Project.open(Path(root)), run_id)
+def _session(root: str, run_id: str, device: str) -> Session:
+    session = open_session(Project.open(Path(root)), run_id, device)
     # What is open stays open. Out of the collector's sight, its millions of objects are not walked
     # through again, so Python dares to collect what the clicks leave behind much sooner.
     gc.unfreeze()
@@ -105,7 +106,7 @@ def need_session() -> Session:
             f"`turnover train {project.root.name}`; this page fills as soon as it is done."
         )
         st.stop()
-    return _session(str(project.root), run)
+    return _session(str(project.root), run, settings.device())
 
 
 @contextmanager
