@@ -9,13 +9,19 @@ PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
 # On a dark ground Streamlit writes the chosen part of a segmented control and a slider's values in
 # the primary colour, and white on primary buttons. No colour has a contrast of 4.5 with both; ours
 # has it with white (3.3 to 4 as text), and the chosen part is told apart by its frame as well.
-THEIRS = "foreground color: #3278c4"
+# So their contrast is not ours to mend; any other element of the same colour is.
+THEIRS = "[data-testid=stButtonGroup], [data-testid=stSlider], [data-testid=stPagination]"
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     with server(tmp_path_factory.mktemp("axe") / "home") as address:
         yield address
+
+
+def theirs(page, selector):
+    """Whether an element is part of a widget that Streamlit colours by itself."""
+    return page.locator(selector).first.evaluate("(e, w) => e.closest(w) !== null", THEIRS)
 
 
 def findings(page):
@@ -26,7 +32,7 @@ def findings(page):
         for rule in found
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
-        if not (rule["id"] == "color-contrast" and THEIRS in node["failureSummary"])
+        if not (rule["id"] == "color-contrast" and theirs(page, node["target"][-1]))
     ]
 
 
