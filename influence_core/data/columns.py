@@ -166,10 +166,13 @@ def _content_kind(head: pa.Table, column: str, name: str) -> ContentKind:
 
 def _image_kind(head: pa.Table, column: str) -> Literal["image", "image_path"] | None:
     kind = head.schema.field(column).type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    # `datasets` writes pictures as {"bytes", "path"}.
+    slot = kind.get_field_index("bytes") if pa.types.is_struct(kind) else -1
+    held = kind if slot < 0 else kind.field(slot).type
+    if pa.types.is_binary(held) or pa.types.is_large_binary(held):
         return "image"
-    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        return "image"
+    if slot >= 0 and pa.types.is_null(held):
+        return "image"  # all in files, which are not followed; each row says so
     if _is_text(kind):
         values = [v for v in head.column(column).slice(0, 50).to_pylist() if v]
         if values and all(is_image_name(value) for value in values):

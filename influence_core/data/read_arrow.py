@@ -211,7 +211,10 @@ def _declared(table: pa.Table, options: ReadOptions) -> tuple[str, ...] | None:
 def _label_names(names: dict[str, Any], options: ReadOptions) -> tuple[str, ...] | None:
     usual = next((name for name in LABEL_NAMES if name in names), None)
     chosen = names.get(options.label_column or usual or "")
-    return None if chosen is None else tuple(str(name) for name in chosen)
+    # In a file that a stranger made it may be anything.
+    if not isinstance(chosen, list) or not all(isinstance(name, str) for name in chosen):
+        return None
+    return tuple(chosen)
 
 
 def _one_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from datasets.features.features import generate_from_arrow_type
 
 from influence_core.data.build import renamed_extra
 from influence_core.data.columns import ColumnRoles
@@ -41,6 +42,9 @@ class RawTable:
         classes: class names if the source declares them for integer labels.
         image_root: folder that paths of images are relative to.
         dropped: rows that the reader had to leave out.
+
+    Raises:
+        DataError: the columns cannot be told apart by their names.
     """
 
     split: str | None
@@ -51,6 +55,16 @@ class RawTable:
     classes: tuple[str, ...] | None = None
     image_root: Path | None = None
     dropped: int = 0
+
+    def __post_init__(self) -> None:
+        names = self.table.column_names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{self.name} has more than one column {twice[0]!r}; rename one.")
+        # Libraries in C read a name only up to there.
+        cut = [name for name in names if "\0" in name]
+        if cut:
+            raise DataError(f"{self.name} has a NUL in the column name {cut[0]!r}; rename it.")
 
     @property
     def name(self) -> str:
@@ -128,9 +142,22 @@ def prepare(
         columns["id"] = pc.fill_null(ids, "")
     for name in raw.table.column_names:
         if name not in needed:
+            _refuse_type(raw, name)
             columns[renamed_extra(name)] = raw.table.column(name)
     values = None if roles.split is None else _as_text(raw.table.column(roles.split), roles.split)
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
+
+
+def _refuse_type(raw: RawTable, name: str) -> None:
+    """Not everything that Arrow can hold can ride along."""
+    kind = raw.table.schema.field(name).type
+    try:
+        generate_from_arrow_type(kind)
+    except ValueError as error:
+        raise DataError(
+            f"Column {name!r} of {raw.name} holds {kind}, which cannot be kept; leave the column "
+            "out, or write it as text."
+        ) from error
 
 
 def label_texts(
@@ -150,9 +177,13 @@ def label_texts(
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_floating(kind):
-        if not pc.all(pc.equal(column, pc.round(column))).as_py():
+        column = column.cast(pa.float64())
+        # Beyond 2**53 neighbouring whole numbers are the same float.
+        whole = pc.and_(pc.equal(column, pc.round(column)), pc.less(pc.abs(column), 2.0**53))
+        if pc.any(pc.invert(whole)).as_py():
             raise DataError(
-                f"Column {name!r} holds numbers with fractions; a label must be a class."
+                f"Column {name!r} holds numbers with fractions, or NaN, infinite or huge ones; "
+                "a label must be a class."
             )
         column, kind = column.cast(pa.int64()), pa.int64()
     if pa.types.is_integer(kind) and classes is not None:

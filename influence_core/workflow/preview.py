@@ -210,5 +210,8 @@ def _cell(value: Any) -> str:
         value = value["bytes"]
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
-    text = str(value)
+    try:
+        text = str(value)
+    except (ValueError, NotImplementedError, OverflowError):
+        return "(cannot be shown)"  # a time outside of the calendar
     return text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 1] + "…"

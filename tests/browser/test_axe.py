@@ -54,3 +54,13 @@ def test_no_serious_finding(url, scheme):
         settled(page)
         seen += [("item", *each) for each in findings(page)]
     assert seen == [], "\n".join(map(str, seen))
+
+
+def test_our_own_text_in_the_same_colour_is_a_finding(url):
+    with chromium(color_scheme="dark") as page:
+        page.goto(f"{url}/?project=reviews")
+        page.get_by_text("Map of the training data").wait_for()
+        settled(page)
+        caption = page.locator("[data-testid=stMain] [data-testid=stCaptionContainer] p").first
+        caption.evaluate("e => { e.style.color = '#3278c4'; e.id = 'ours'; }")
+        assert [each[:2] for each in findings(page)] == [("color-contrast", "#ours")]

@@ -32,14 +32,21 @@ class Answer:
 class StreamClient:
     """One session: opened on an address, then clicked."""
 
-    def __init__(self, url: str, query: str) -> None:
+    def __init__(self, url: str, query: str, page: str = "") -> None:
         self.query, self.kept = query, query
         self.page = ""
         address = url.replace("http://", "ws://") + "/_stcore/stream"
         self.stack = ExitStack()
         socket = connect(address, subprotocols=["streamlit"], max_size=MOST)
         self.socket = self.stack.enter_context(socket)
+        first = BackMsg()
+        first.rerun_script.page_name = page
+        self.answer = self._run(first)
+
+    def again(self) -> Answer:
+        """The same page once more, as after any change of a widget."""
         self.answer = self._run(BackMsg())
+        return self.answer
 
     def click(self, key: str) -> Answer:
         """Press the button with that key and wait for the run to end."""
@@ -54,7 +61,8 @@ class StreamClient:
 
     def _run(self, message: BackMsg) -> Answer:
         message.rerun_script.query_string = self.query
-        message.rerun_script.page_script_hash = self.page
+        if self.page:
+            message.rerun_script.page_script_hash = self.page
         started = time.perf_counter()
         self.socket.send(message.SerializeToString())
         answer = Answer()
@@ -67,8 +75,8 @@ class StreamClient:
 
     def _read(self, message: ForwardMsg, answer: Answer) -> bool:
         kind = message.WhichOneof("type")
-        if kind == "new_session":
-            self.page = message.new_session.page_script_hash
+        if kind == "navigation":
+            self.page = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             # What bound widgets wrote into the address stays there, as in a browser.
             told = message.page_info_changed.query_string
