@@ -174,6 +174,16 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         why = _one_line(error)
         raise DataError(f"{path} cannot be read as Parquet ({why}).") from error
+    return _without_views(table)
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """Strings and bytes in the older layout; Arrow cannot pick rows of views yet."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    for i, field in enumerate(table.schema):
+        if field.type in plain:
+            column = table.column(i).cast(plain[field.type])
+            table = table.set_column(i, field.with_type(column.type), column)
     return table
 
 

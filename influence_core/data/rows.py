@@ -153,7 +153,8 @@ def _refuse_type(raw: RawTable, name: str) -> None:
     kind = raw.table.schema.field(name).type
     try:
         generate_from_arrow_type(kind)
-    except ValueError as error:
+        pc.take(pa.array([], kind), pa.array([], pa.int64()))
+    except (ValueError, pa.ArrowNotImplementedError) as error:
         raise DataError(
             f"Column {name!r} of {raw.name} holds {kind}, which cannot be kept; leave the column "
             "out, or write it as text."

@@ -29,6 +29,8 @@ TYPES = [
     (pa.string(), st.sampled_from(["", " ", "a", "b", "\x00", "../x", "\u202e", "x" * 999])),
     (pa.large_string(), st.sampled_from(["a", "b", "a.png", "../../a.png", "/etc/passwd.png"])),
     (pa.string_view(), st.sampled_from(["a", "b", ""])),
+    (pa.binary_view(), st.sampled_from([b"a", png(6)])),
+    (pa.list_(pa.string_view()), st.sampled_from([["a"], []])),
     (pa.binary(), st.sampled_from([b"", b"\xff\xfe", b"a", png(7), png(8)[:40]])),
     (pa.large_binary(), st.sampled_from([b"", png(9)])),
     (pa.binary(2), st.sampled_from([b"ab", b"\xff\x00"])),
