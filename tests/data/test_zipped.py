@@ -1,12 +1,14 @@
 """ZIPs of pictures: read without ever unpacking to a path that the archive names."""
 
 import io
+import stat
 import zipfile
 
 import pyarrow.parquet as pq
 import pytest
 from damage import EDITS, damaged
 from hypothesis import given
+from hypothesis import strategies as st
 from tiny import png
 
 from influence_core.data import zipped
@@ -65,28 +67,73 @@ def test_what_is_no_folder_of_pictures_is_one_sentence(tmp_path, files, sentence
     assert not (tmp_path / "a.parquet").exists()
 
 
-def test_names_lead_nowhere(tmp_path):
-    files = {f"../../{name}": data for name, data in classes().items()} | {
-        f"/etc/{name}": data for name, data in classes().items()
-    }
-    inner = tmp_path / "deep" / "deeper"
-    inner.mkdir(parents=True)
-    pack_pictures(archive(inner / "a.zip", files), inner / "a.parquet")
-    written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    assert written == {"deep/deeper/a.zip", "deep/deeper/a.parquet"}
+def refused(path, sentence):
+    """Refused with this sentence, and nothing is left but the archive."""
+    before = sorted(path.parent.parent.rglob("*"))
+    with pytest.raises(DataError, match=sentence):
+        pack_pictures(path, path.with_suffix(".parquet"))
+    assert sorted(path.parent.parent.rglob("*")) == before
 
 
-def test_a_bomb_is_refused_by_what_comes_out_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(zipped, "MOST_PICTURE_BYTES", 1 << 20)
+@pytest.mark.parametrize(
+    "name",
+    ["../a.png", "cat/../../a.png", "/etc/cat/a.png", "..\\..\\cat\\a.png", "C:\\cat\\a.png"],
+)
+def test_a_path_that_leads_out_is_refused(tmp_path, name):
+    refused(archive(tmp_path / "a.zip", classes() | {name: png(3)}), "leads out of its folder")
+
+
+def test_a_link_is_refused(tmp_path):
+    path = archive(tmp_path / "a.zip", classes())
+    link = zipfile.ZipInfo("cat/link.png")
+    link.create_system = 3
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as opened:
+        opened.writestr(link, "/etc/passwd")
+    refused(path, r"link cat/link\.png")
+
+
+def test_other_methods_and_too_many_files_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as opened:
+        opened.writestr("cat/a.png", png(1))
+    refused(path, "plain ZIP")
+    monkeypatch.setattr(zipped, "MOST_ENTRIES", 7)
+    refused(archive(path, classes()), "more than 7 files")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_comes_twice_is_refused(tmp_path):
+    path = archive(tmp_path / "a.zip", classes())
+    with zipfile.ZipFile(path, "a") as opened:
+        opened.writestr("cat/0.png", png(9))
+    refused(path, r"cat/0\.png twice")
+
+
+def test_an_archive_in_the_archive_is_left_alone(tmp_path):
+    inner = archive(tmp_path / "b.zip", classes())
+    path = archive(tmp_path / "a.zip", classes() | {"cat/more.zip": inner.read_bytes()})
+    assert pack_pictures(path, tmp_path / "a.parquet") == 8
+    refused(archive(path, {"cat/more.png": inner.read_bytes()}), "not a readable PNG")
+
+
+def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipped, "RATIO_FREE_BYTES", 1 << 20)
     path = archive(tmp_path / "a.zip", {"cat/a.png": png(1) + bytes(8 << 20)}, compresslevel=9)
     assert path.stat().st_size < 20_000
-    # The directory lies about its size; it is not believed.
-    with pytest.raises(DataError, match=r"too much at cat/a\.png"):
-        pack_pictures(path, tmp_path / "a.parquet")
-    monkeypatch.setattr(zipped, "MOST_PICTURE_BYTES", 50 << 20)
-    monkeypatch.setattr(zipped, "MOST_BYTES", 1 << 20)
-    with pytest.raises(DataError, match="too much"):
-        pack_pictures(path, tmp_path / "a.parquet")
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    refused(path, "unpack to more than 1 MB")
+
+
+def test_a_bomb_whose_directory_lies_is_refused_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipped, "MOST_PICTURE_BYTES", 1 << 20)
+    path = archive(tmp_path / "a.zip", {"cat/a.png": png(1) + bytes(8 << 20)}, compresslevel=9)
+    data = path.read_bytes()
+    refused(path, r"cat/a\.png in a\.zip is larger")
+    # The sizes as the directory tells them are 100 bytes now.
+    at = data.rindex(b"PK\x01\x02") + 24
+    path.write_bytes(data[:at] + (100).to_bytes(4, "little") + data[at + 4 :])
+    refused(path, "is no ZIP that can be read|not a readable PNG")
 
 
 def test_a_picture_of_too_many_pixels_is_refused(tmp_path):
@@ -115,4 +162,30 @@ def test_any_damage_is_pictures_or_an_error_of_ours(tmp_path_factory, edits):
         assert pack_pictures(path, folder / "a.parquet") > 0
     except DataError as error:
         assert "a.zip" in str(error)
-        assert not (folder / "a.parquet").exists()
+        assert [p.name for p in folder.iterdir()] == ["a.zip"]
+
+
+NAMES = st.lists(
+    st.sampled_from(
+        ["..", ".", "", "cat", "train", "/", "\\", "C:", "a.png", "\u202e", "\x00", "x" * 300]
+    ),
+    min_size=1, max_size=5,
+)  # fmt: skip
+
+
+@given(parts=NAMES, link=st.booleans())
+def test_any_name_is_a_row_or_an_error_of_ours(tmp_path_factory, parts, link):
+    folder = tmp_path_factory.mktemp("n")
+    info = zipfile.ZipInfo("/".join(parts) or "a")
+    info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG) << 16
+    with zipfile.ZipFile(folder / "a.zip", "w") as opened:
+        opened.writestr(info, png(1))
+    try:
+        pack_pictures(folder / "a.zip", folder / "a.parquet")
+    except DataError:
+        assert [p.name for p in folder.iterdir()] == ["a.zip"]
+    else:
+        assert not link
+        (row,) = pq.read_table(folder / "a.parquet").to_pylist()
+        assert ".." not in row["id"].split("/")
+        assert row["label"] not in ("", ".", "..")
