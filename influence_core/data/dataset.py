@@ -172,14 +172,18 @@ class Split:
     def _read_image(self, relative: str) -> bytes:
         if self.image_root is None:
             raise DataError(f"Split {self.name!r} names image files but has no image folder.")
-        path = (self.image_root / relative).resolve()
-        if not path.is_relative_to(self.image_root.resolve()):
-            raise DataError(f"Image path {relative!r} leads out of its folder and is refused.")
         try:
+            path = (self.image_root / relative).resolve()
+            if not path.is_relative_to(self.image_root.resolve()):
+                raise DataError(f"Image path {relative!r} leads out of its folder and is refused.")
+            if path.exists() and not path.is_file():
+                # Reading a pipe would wait for ever.
+                raise DataError(f"Image path {relative!r} is no file; leave it out.")
             return path.read_bytes()
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:  # also a NUL, or links in a circle
+            why = getattr(error, "strerror", None) or str(error)
             raise DataError(
-                f"Image {relative!r} cannot be read from {self.image_root} ({error.strerror}); "
+                f"Image {relative!r} cannot be read from {self.image_root} ({why}); "
                 "put the folder back, or import the data again."
             ) from error
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from influence_core.data.assemble import assemble
 from influence_core.data.columns import ColumnRoles, detect_columns
@@ -131,10 +132,17 @@ def preview_source(source: str | Path, options: ReadOptions | None = None) -> Pr
     head = raw.table.slice(0, PREVIEW_ROWS)
     columns = tuple(head.column_names)
     try:
+        rows = head.to_pandas()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{raw.name} holds values that cannot be shown ({error}); leave their column out, or "
+            "write it as text."
+        ) from error
+    try:
         roles = detect_columns(head, options, raw.name)
     except DataError as error:
-        return Preview(kind, columns, head.to_pandas(), None, str(error))
-    return Preview(kind, columns, head.to_pandas(), roles)
+        return Preview(kind, columns, rows, None, str(error))
+    return Preview(kind, columns, rows, roles)
 
 
 def guess_kind(source: str, options: ReadOptions) -> str:
