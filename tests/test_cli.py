@@ -1,8 +1,9 @@
 import csv
 import json
+import zipfile
 
 import pytest
-from tiny import sentences
+from tiny import png, sentences
 from typer.testing import CliRunner
 
 from influence_core.cli import app
@@ -38,6 +39,24 @@ def test_from_a_csv_to_an_explanation(data):
     table = run(app, ["explain", "films", "--text", "a dull mess", "--top", "2"])
     assert "Helpful (+)" in table.stdout
     assert "Harmful (−)" in table.stdout
+
+
+def test_a_zip_of_pictures_becomes_a_project_and_a_hostile_one_is_one_sentence(tmp_path):
+    path = tmp_path / "pets.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for i in range(20):
+            opened.writestr(f"{('cat', 'dog')[i % 2]}/{i}.png", png(10 * i))
+    made = run(app, ["new", str(path), "--json"])
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["classes"] == ["cat", "dog"]
+    assert sum(json.loads(made.stdout)["rows"].values()) == 20
+    with zipfile.ZipFile(path, "a") as opened:
+        opened.writestr("../evil.png", png(1))
+    out = run(app, ["new", str(path), "--name", "more"])
+    assert out.exit_code == 1
+    assert "../evil.png" in out.stderr.replace("\n", "")
+    assert "Traceback" not in out.output
+    assert not (projects_home() / "more").exists()
 
 
 def test_a_csv_without_the_label_column_is_refused_in_one_sentence(data):

@@ -82,7 +82,9 @@ def app_verb(
 @app.command("new")
 @verb
 def new_verb(
-    data: Annotated[str, typer.Argument(help="CSV, Parquet, image folder, Hugging Face folder.")],
+    data: Annotated[
+        str, typer.Argument(help="CSV, Parquet, image folder or ZIP of one, Hugging Face folder.")
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
     label: Annotated[str | None, typer.Option(help="Label column.")] = None,
     content: Annotated[str | None, typer.Option(help="Sentence or image column.")] = None,

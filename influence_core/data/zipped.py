@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from influence_core.data.columns import known_split
 from influence_core.data.images import image_problem, is_image_name
+from influence_core.data.rows import Watch
 from influence_core.errors import DataError
 
 SUFFIX = ".zip"
@@ -35,24 +36,28 @@ _SCHEMA = {"id": pa.string(), "image": pa.binary(), "label": pa.string()}
 Row = tuple[str, str | None, str, bytes]  # path, split, class, picture
 
 
-def pack_pictures(archive: Path, out: Path) -> int:
+def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
     """Write the archive's pictures to a Parquet file; returns how many there are.
 
     Args:
         archive: a ZIP with `<class>/<picture>` or `<split>/<class>/<picture>`, perhaps below one
             folder that holds everything.
         out: file to write, with the columns `id` (path in the archive), `image`, `label`, and
-            `split` where the folders name splits. Removed again if anything is refused.
+            `split` where the folders name splits. Not made if anything is refused.
+        watch: hears of progress and may cancel.
 
     Raises:
         DataError: it is no ZIP, holds something that is not as above, or too much of it.
+        CancelledError: `watch` said so.
     """
     part = out.with_name(f"{out.name}.part")
     try:
         with zipfile.ZipFile(archive) as opened:
             most = min(MOST_BYTES, max(RATIO_FREE_BYTES, MOST_RATIO * archive.stat().st_size))
             entries = _entries(opened, archive.name, most)
-            count = _write(part, _rows(opened, entries, archive.name, most), _splits(entries))
+            rows = _rows(opened, entries, archive.name, most)
+            seen = _watched(rows, len(entries), watch or Watch(None, None))
+            count = _write(part, seen, _splits(entries))
         part.replace(out)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(
@@ -147,6 +152,12 @@ def _rows(
         if problem:
             raise DataError(f"{path} in {name} is {problem}; save it again or leave it out.")
         yield path, known_split(split) if splits else None, label, data
+
+
+def _watched(rows: Iterator[Row], total: int, watch: Watch) -> Iterator[Row]:
+    for done, row in enumerate(rows, 1):
+        watch.step(done, total)
+        yield row
 
 
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

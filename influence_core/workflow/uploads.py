@@ -8,13 +8,16 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from influence_core.data.read_arrow import SUFFIXES as PARQUET
 from influence_core.data.read_csv import SUFFIXES as TEXT
+from influence_core.data.rows import Watch
 from influence_core.data.zipped import SUFFIX as ZIP
 from influence_core.data.zipped import pack_pictures
-from influence_core.errors import DataError, TurnoverError
+from influence_core.errors import DataError
 from influence_core.store.atomic import plain_errors
 
 FOLDER = ".uploads"
@@ -48,19 +51,60 @@ def keep_upload(home: Path, name: str, content: bytes) -> Path:
             f"{safe} is larger than {MOST_MEGABYTES} MB; put it on the machine of the dashboard "
             "and use `turnover new`."
         )
+    folder = _new_folder(home)
+    with plain_errors("write", folder):
+        (folder / safe).write_bytes(content)
+    if Path(safe).suffix.lower() != ZIP:
+        return folder / safe
+    packed = _packed(folder / safe, folder)
+    (folder / safe).unlink()
+    return packed
+
+
+def is_zip(path: str | Path) -> bool:
+    """Whether a path is called like a ZIP, and is a file."""
+    return Path(path).suffix.lower() == ZIP and Path(path).is_file()
+
+
+def keep_zip(home: Path, archive: Path, watch: Watch | None = None) -> Path:
+    """The pictures of a ZIP on this machine as a Parquet file below `home`, kept like an upload.
+
+    Raises:
+        DataError: the ZIP is refused; nothing is left of it then.
+        StoreError: it cannot be read, or the file not written.
+        CancelledError: `watch` said so.
+    """
+    return _packed(archive, _new_folder(home), watch)
+
+
+@contextmanager
+def readable(home: Path, source: str, watch: Watch | None = None) -> Iterator[str]:
+    """A source that a reader takes: the same, or a ZIP's pictures for as long as the block runs."""
+    if not is_zip(source):
+        yield source
+        return
+    packed = keep_zip(home, Path(source), watch)
+    try:
+        yield str(packed)
+    finally:
+        forget_upload(home, packed)
+
+
+def _new_folder(home: Path) -> Path:
     _sweep(home)
     folder = home / FOLDER / secrets.token_hex(8)
     with plain_errors("write", folder):
         folder.mkdir(parents=True)
-        (folder / safe).write_bytes(content)
-    if Path(safe).suffix.lower() != ZIP:
-        return folder / safe
-    packed = folder / f"{Path(safe).stem}.parquet"
+    return folder
+
+
+def _packed(archive: Path, folder: Path, watch: Watch | None = None) -> Path:
+    """Into the folder, which goes if the archive is refused."""
+    packed = folder / f"{Path(safe_name(archive.name)).stem}.parquet"
     try:
-        with plain_errors("write", folder):
-            pack_pictures(folder / safe, packed)
-            (folder / safe).unlink()
-    except TurnoverError:
+        with plain_errors("unpack", archive):
+            pack_pictures(archive, packed, watch)
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return packed

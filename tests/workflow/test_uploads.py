@@ -2,8 +2,10 @@
 
 import io
 import os
+import threading
 import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import png
 
-from influence_core.errors import DataError
+from influence_core.errors import CancelledError, DataError
+from influence_core.store.project import Project
 from influence_core.workflow import uploads
+from influence_core.workflow.create import NewProject, create
 from influence_core.workflow.uploads import forget_upload, keep_upload, safe_name
 
 
@@ -66,6 +70,57 @@ def test_old_uploads_go_when_the_next_one_comes(tmp_path):
     new = keep_upload(tmp_path, "b.csv", b"x")
     assert not old.exists()
     assert new.exists()
+
+
+def pets(path, prefix="", shades=(("cat", 40), ("dog", 200)), n=10):
+    """A ZIP of class folders, and beside it the same folder unpacked."""
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, shade in shades:
+            for i in range(n):
+                file = f"{prefix}{name}/{i}.png"
+                opened.writestr(file, png(shade + i))
+                (path.with_suffix("") / file).parent.mkdir(parents=True, exist_ok=True)
+                (path.with_suffix("") / file).write_bytes(png(shade + i))
+    return path
+
+
+@pytest.mark.parametrize("kind", [None, "folder"])
+def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
+    archive, home = pets(tmp_path / "pets.zip"), tmp_path / "home"
+    made, findings = create(NewProject(str(archive), kind=kind), home)
+    other, others = create(NewProject(str(archive.with_suffix("")), name="other"), home)
+    assert made.root.name == "pets"
+    assert made.dataset.classes == other.dataset.classes == ("cat", "dog")
+    for one, two in zip(made.dataset, other.dataset, strict=True):
+        assert (one.name, len(one)) == (two.name, len(two))
+        assert Counter(one.labels.tolist()) == Counter(two.labels.tolist())
+    assert [f.what for f in findings] == [f.what for f in others]
+    assert not list((home / uploads.FOLDER).iterdir())
+    archive.unlink()
+    assert Project.open(made.root).dataset.train.image_bytes(0)
+
+
+def test_splits_come_from_a_zip_each(tmp_path):
+    train, test = pets(tmp_path / "pets.zip"), pets(tmp_path / "later.zip", n=3)
+    made, _ = create(NewProject(str(train), test=str(test), valid_share=0.2), tmp_path / "home")
+    assert {split.name: len(split) for split in made.dataset} == {
+        "train": 16, "valid": 4, "test": 6
+    }  # fmt: skip
+
+
+def test_a_refused_or_stopped_zip_makes_no_project_and_leaves_nothing(tmp_path):
+    home = tmp_path / "home"
+    archive = pets(tmp_path / "pets.zip")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        create(NewProject(str(archive)), home, cancel=stop)
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("../../cat/evil.png", png(1))
+    with pytest.raises(DataError, match="leads out"):
+        create(NewProject(str(archive)), home)
+    assert [p.name for p in home.rglob("*")] == [uploads.FOLDER]
+    assert archive.exists()
 
 
 def test_a_zip_of_pictures_is_kept_as_parquet_and_a_bad_one_not_at_all(tmp_path):
