@@ -3,14 +3,17 @@
 By a public name, since Streamlit lets every page of 127.0.0.1 in, however the proxy names it.
 """
 
+import http.client
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import browser
 import pytest
-from browser import chromium, free_port, needs_chromium, server, settled
+from browser import chromium, free_port, needs_chromium, server, settled, soon
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "data.example.org"
@@ -20,6 +23,11 @@ pytestmark = [
     needs_chromium,
     pytest.mark.skipif(NGINX is None, reason="no nginx: apt-get install nginx"),
 ]
+
+
+def listens(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -44,6 +52,7 @@ def address(tmp_path, monkeypatch):
         )
         proxy = subprocess.Popen([NGINX, "-e", str(tmp_path / "log"), "-c", str(file)])
         try:
+            soon(lambda: listens(port), True)
             yield f"http://{NAME}:{port}"
         finally:
             proxy.terminate()
@@ -59,3 +68,24 @@ def test_an_item_is_opened_through_the_proxy(address):
         page.locator(".st-key-helpful_1").wait_for()
         page.locator(".st-key-harmful_1").wait_for()
         assert [url for url in page.outside if not url.startswith(address)] == []
+
+
+def handshake(address, host, origin):
+    """What the server answers to a WebSocket's first words."""
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=20)
+    headers = {
+        "Host": host, "Origin": origin, "Connection": "Upgrade", "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_other_names_and_other_pages_are_refused(address):
+    name = urlsplit(address).netloc
+    assert handshake(address, name, address) == 101
+    assert handshake(address, "stranger.example", "http://stranger.example") == 403
+    assert handshake(address, name, "http://stranger.example") == 403
