@@ -7,6 +7,7 @@ says otherwise; `TURNOVER_ALLOW_PATHS=0` refuses them in any case, such as behin
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,13 @@ import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.store.project import projects_home
-from influence_core.workflow.uploads import MOST_MEGABYTES, SUFFIXES, keep_upload
+from influence_core.workflow.uploads import (
+    MOST_MEGABYTES,
+    SUFFIXES,
+    is_zip,
+    keep_upload,
+    keep_zip,
+)
 from pages.ui.login import login_configured
 
 ALLOW = "TURNOVER_ALLOW_PATHS"
@@ -81,11 +88,8 @@ def _upload() -> ChosenSource | None:
     )
     if file is None:
         return None
-    kept = st.session_state.get("wizard_kept")
-    if kept is None or kept[0] != file.file_id or not Path(kept[1]).is_file():
-        path = keep_upload(projects_home(), file.name, file.getvalue())
-        kept = st.session_state["wizard_kept"] = (file.file_id, str(path.resolve()))
-    return ChosenSource(kept[1], file.name)
+    place = _kept(file.file_id, lambda: keep_upload(projects_home(), file.name, file.getvalue()))
+    return ChosenSource(place, file.name)
 
 
 def _path() -> ChosenSource | None:
@@ -95,7 +99,7 @@ def _path() -> ChosenSource | None:
         max_chars=4096,
         placeholder="/data/reviews.csv",
         help="A CSV, TSV or Parquet file, a folder `<class>/<image>` or `<split>/<class>/<image>`, "
-        "or a Hugging Face data set folder. It is only read.",
+        "a ZIP of one, or a Hugging Face data set folder. It is only read.",
     ).strip()
     if not given:
         return None
@@ -104,7 +108,19 @@ def _path() -> ChosenSource | None:
     path = Path(given).expanduser()
     if not path.is_absolute():
         raise DataError(f"{given} is not an absolute path; begin it with / or ~.")
+    if is_zip(path):
+        state = path.stat()
+        seen = (given, state.st_mtime_ns, state.st_size)
+        return ChosenSource(_kept(seen, lambda: keep_zip(projects_home(), path)), path.name)
     return ChosenSource(str(path), path.name)
+
+
+def _kept(source: object, keep: Callable[[], Path]) -> str:
+    """What is kept of a source below the home of projects, made once for each source."""
+    kept = st.session_state.get("wizard_kept")
+    if kept is None or kept[0] != source or not Path(kept[1]).is_file():
+        kept = st.session_state["wizard_kept"] = (source, str(keep().resolve()))
+    return kept[1]
 
 
 def _hub() -> ChosenSource | None:

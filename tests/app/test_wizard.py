@@ -1,11 +1,12 @@
 """The wizard without a browser: from a file to a project, refusals, hostile data, paths."""
 
 import time
+import zipfile
 
 import pytest
 from errors_page import APP
 from streamlit.testing.v1 import AppTest
-from tiny import sentences
+from tiny import png, sentences
 
 from influence_core.jobs import find
 from influence_core.store.project import Project, list_projects, projects_home
@@ -73,6 +74,33 @@ def test_problems_stand_in_the_way_until_bad_rows_are_left_out(tmp_path):
     page.toggle[0].set_value(True).run()
     assert "1 bad rows left out" in said(page)
     assert not page.button(key="wizard_create").disabled
+
+
+def pets(path, extra=()):
+    with zipfile.ZipFile(path, "w") as opened:
+        for i in range(12):
+            opened.writestr(f"pets/{('cat', 'dog')[i % 2]}/{i}.png", png(10 * i))
+        for name in extra:
+            opened.writestr(name, png(1))
+    return path
+
+
+def test_the_path_of_a_zip_is_looked_at_like_its_folder(tmp_path):
+    page = given(pets(tmp_path / "pets.zip"))
+    assert not page.exception
+    assert "12 images: 12 train" in said(page)
+    kept = list((projects_home() / ".uploads").iterdir())
+    page.run()
+    assert list((projects_home() / ".uploads").iterdir()) == kept  # packed once
+
+
+def test_a_hostile_zip_is_one_sentence_and_nothing_is_kept(tmp_path):
+    page = given(pets(tmp_path / "pets.zip", ["../../<b>cat</b>.png"]))
+    assert not page.exception
+    assert len(page.error) == 1
+    assert "pets.zip holds the path ../../<b>cat</b>.png" in said(page)
+    assert not list((projects_home() / ".uploads").iterdir())
+    assert own() == set()
 
 
 @pytest.mark.parametrize(

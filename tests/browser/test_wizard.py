@@ -4,6 +4,7 @@ import io
 import random
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 from browser import chromium, needs_chromium, server, settled
@@ -118,7 +119,7 @@ def test_a_broken_csv_is_one_sentence_and_loses_nothing(url, home):
         assert own(home) == before
 
 
-def test_a_zip_of_pictures_is_looked_at_like_a_folder(url, home):
+def test_a_zip_of_pictures_becomes_a_project(url, home):
     before = own(home)
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as opened:
@@ -134,6 +135,16 @@ def test_a_zip_of_pictures_is_looked_at_like_a_folder(url, home):
         )
         page.get_by_text("12 images: 12 train").wait_for()
         settled(page)
-        expect(page.locator(".st-key-wizard_create button")).to_be_enabled()
         expect(page.get_by_role("img")).not_to_have_count(0)
-    assert own(home) == before
+        create = page.locator(".st-key-wizard_create button")
+        expect(create).to_be_enabled()
+        assert own(home) == before
+        create.click()
+        page.locator(".st-key-fit_go button").wait_for()
+        expect(page).to_have_url(re.compile("train=pets"))
+        assert page.outside == []
+    made = Project.open(home / "pets").dataset
+    assert made.classes == ("cat", "dog")
+    assert {Path(row).parent.name for split in made for row in split.ids} == {"cat", "dog"}
+    assert sum(len(split) for split in made) == 12
+    assert not list((home / ".uploads").iterdir())
