@@ -83,7 +83,8 @@ class Desk {
     this.evidence.setAttribute("aria-label", "Evidence");
     const body = el("div", "body");
     body.append(this.item, this.evidence);
-    this.root.replaceChildren(this.bar, this.problem, this.deciding, body);
+    this.compare = new Comparison();
+    this.root.replaceChildren(this.bar, this.problem, this.deciding, body, this.compare.dialog);
   }
 
   buildDeciding() {
@@ -235,7 +236,7 @@ class Desk {
     const target = event.composedPath()[0];
     const typing = ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable;
     const dialog = document.querySelector('[role="dialog"]');
-    if (typing || dialog || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing || dialog || this.compare.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const actions = {
       a: () => this.decide("accept"),
       k: () => this.decide("keep"),
@@ -332,7 +333,8 @@ class Desk {
         line.append(content(row, "small-picture", `Training row ${row.id}, labelled ${row.label}`));
         const caption = el("p", "muted small");
         caption.append(el("strong", "", row.label), ` helpful ${row.score}`);
-        line.append(caption);
+        line.append(caption, button("quiet small", "Compare", "", () =>
+          this.compare.show(card, row, (label) => this.name(label))));
         list.append(line);
       }
       side.append(rows.length ? list : el("p", "muted", "No training row."));

@@ -27,7 +27,7 @@ _mount = st.components.v2.component(
     "turnover_desk",
     html='<div class="desk"></div>',
     css=(HERE / "desk.css").read_text("utf-8"),
-    js=(HERE / "desk.js").read_text("utf-8"),
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("desk.js", "desk_compare.js")),
 )
 
 

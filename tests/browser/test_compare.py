@@ -30,3 +30,28 @@ def test_escape_closes_the_comparison_and_back_opens_it_again(tmp_path):
         page.go_back()
         page.get_by_role("button", name="Back to the rows").wait_for()
         assert page.outside == []
+
+
+@pytest.mark.parametrize("sample", ["reviews", "fashion"])
+def test_the_desk_puts_its_row_beside_the_evidence_and_decides_nothing_meanwhile(tmp_path, sample):
+    with server(tmp_path / "home") as url, chromium() as page:
+        page.goto(f"{url}/triage?project={sample}")
+        page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+        where = page.locator(".where").inner_text()
+        page.get_by_role("button", name="Compare").first.click()
+        compared = page.locator("dialog.compare")
+        compared.wait_for()
+        expect(compared.locator(".columns > div")).to_have_count(2)
+        if sample == "fashion":
+            expect(compared.locator("img.huge")).to_have_count(2)
+        else:
+            words = compared.locator(".compared")
+            one, other = (words.nth(i).inner_text().lower().split() for i in range(2))
+            for marked in words.first.locator("mark").all_inner_texts():
+                assert marked.lower().strip(".,!?;:\"'()-") in " ".join(other)
+            assert one != other
+        page.keyboard.press("k")  # decides, where no dialog is open
+        page.keyboard.press("Escape")
+        expect(compared).to_be_hidden()
+        expect(page.locator(".where")).to_have_text(where)
+        assert page.outside == []

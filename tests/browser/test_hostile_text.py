@@ -7,6 +7,7 @@ from browser import chromium, needs_chromium, server, settled
 
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project
+from influence_core.workflow.map import make_map
 from influence_core.workflow.train import TrainOptions, train
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -41,7 +42,8 @@ def home(tmp_path_factory):
         folder / "hostile", "<i>Hostile</i> ![x](http://192.0.2.1/g.png)",
         build_dataset(parts, CLASSES), "minilm",
     )  # fmt: skip
-    train(made, TrainOptions(members=2, width=32, epochs=2))
+    run = train(made, TrainOptions(members=2, width=32, epochs=2))
+    make_map(made, trunk_fingerprint=run.record.trunk_fingerprint, most=60)
     return folder
 
 
@@ -75,8 +77,30 @@ def test_no_page_takes_data_for_more_than_text(home):
         page.locator(".st-key-helpful_1").wait_for()
         settled(page)
         harmless(page)
+        # The map, with the texts of its points.
+        page.get_by_text("Map of the training data").click()
+        points = page.locator(".st-key-errors_map_Class .nsewdrag").first
+        points.wait_for()
+        settled(page)
+        points.scroll_into_view_if_needed()
+        box = points.bounding_box()
+        for part in (0.2, 0.5, 0.8):  # over its points
+            page.mouse.move(
+                box["x"] + part * box["width"], box["y"] + part * box["height"], steps=8
+            )
+        harmless(page)
+        # What a cleansing would do, with examples from the top of its list.
+        page.goto(f"{url}/cleansing?project=hostile")
+        page.get_by_role("button", name="Find harmful rows").click()
+        page.get_by_text("What would change:").wait_for()
+        settled(page)
+        harmless(page)
         page.goto(f"{url}/triage?project=hostile")
         page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+        page.get_by_role("button", name="Compare").first.click()
+        page.locator("dialog.compare").wait_for()
+        harmless(page)
+        page.keyboard.press("Escape")
         for key in "kxu":
             page.keyboard.press(key)
         page.get_by_text("all decisions saved").wait_for()

@@ -55,9 +55,15 @@ def test_from_a_wrong_item_to_the_cleansed_file(url, home, tmp_path, sample):
         page.locator(".st-key-harmful_1").wait_for()
         settled(page)
         page.set_default_timeout(60_000)
-        page.locator(".st-key-mark_harmful_1").get_by_role("button").first.click()
-        page.locator(".st-key-harmful_1").get_by_text("marked wrong").wait_for()
         project = Project.open(home / sample)
+        mark = page.locator(".st-key-mark_harmful_1").get_by_role("button").first
+        mark.click()
+        page.locator(".st-key-harmful_1").get_by_text("marked wrong").wait_for()
+        # A slip is taken back where it was made.
+        page.locator(".st-key-unmark_harmful_1").get_by_role("button").first.click()
+        soon(lambda: decided(project), {})
+        mark.click()
+        page.locator(".st-key-harmful_1").get_by_text("marked wrong").wait_for()
         soon(lambda: [verdict for verdict, _ in decided(project).values()], ["relabel"])
         marked = decided(project)
 
