@@ -10,10 +10,11 @@ from influence_core.workflow.compare_runs import RunComparison, compare_runs, sp
 from influence_core.workflow.curves import learning_curves
 from pages.ui import numbers
 from pages.ui.content import visible
+from pages.ui.paging import page_of
 from pages.ui.shell import in_one_sentence, open_project, plain
 from pages.ui.train import train_controls
 
-SHOWN = 24  # changed items that are listed at a time
+SHOWN = 24  # changed items that are listed at a time, unless set otherwise
 CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}
 _ACCURACY = (
     "Share of the labelled items of this split whose most probable class is their label. Source: "
@@ -93,22 +94,23 @@ def _open_run(project: Project) -> None:
     if chosen is None:
         return
     run = project.run(chosen)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown(
-            f"**Learning curves** of {plain(run.id)}",
-            help="Mean cross-entropy in nats. While a network memorises, the loss of the learned "
-            "side falls away from that of the flipped side, which never saw the row "
-            "(turn-over dropout, arXiv 2012.04207).",
-        )
-        _curves(run)
-    with right:
-        st.markdown(
-            "**Isolation**",
-            help="The share of the parameters read by an instance's flipped side that the "
-            "instance never touched in training; 100 % means scores out of sample.",
-        )
-        _audit(run)
+    # Beside each other where there is room, else one below the other.
+    with st.grid(columns="auto", min_column_width=420, gap="medium"):
+        with st.container():
+            st.markdown(
+                f"**Learning curves** of {plain(run.id)}",
+                help="Mean cross-entropy in nats. While a network memorises, the loss of the learned "
+                "side falls away from that of the flipped side, which never saw the row "
+                "(turn-over dropout, arXiv 2012.04207).",
+            )
+            _curves(run)
+        with st.container():
+            st.markdown(
+                "**Isolation**",
+                help="The share of the parameters read by an instance's flipped side that the "
+                "instance never touched in training; 100 % means scores out of sample.",
+            )
+            _audit(run)
 
 
 def _curves(run: Run) -> None:
@@ -192,9 +194,7 @@ def _changed(found: RunComparison, first: str, second: str) -> None:
         st.info("No item changed this way.")
         return
     wrong_run = first if which == "fixed" else second
-    pages = -(-len(table) // SHOWN)
-    number = st.pagination(pages, key=f"compare_page_{which}") if pages > 1 else 1
-    for row in table.iloc[(number - 1) * SHOWN : number * SHOWN].itertuples():
+    for row in table.iloc[page_of(len(table), SHOWN, f"compare_page_{which}")].itertuples():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button(
                 plain(row.id), key=f"open_{row.key:016x}", icon=":material/search:", type="tertiary"
