@@ -99,8 +99,8 @@ def _open_run(project: Project) -> None:
         with st.container():
             st.markdown(
                 f"**Learning curves** of {plain(run.id)}",
-                help="Mean cross-entropy in nats. While a network memorises, the loss of the learned "
-                "side falls away from that of the flipped side, which never saw the row "
+                help="Mean cross-entropy in nats. While a network memorises, the loss of the "
+                "learned side falls away from that of the flipped side, which never saw the row "
                 "(turn-over dropout, arXiv 2012.04207).",
             )
             _curves(run)
