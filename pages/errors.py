@@ -21,7 +21,7 @@ from pages.ui.filters import filter_bar, from_address
 from pages.ui.hint import hint
 from pages.ui.map import map_view, selected_list
 from pages.ui.own import own_item_box
-from pages.ui.settings import page_size
+from pages.ui.paging import page_of
 from pages.ui.shell import in_one_sentence, need_session, plain
 from pages.ui.top import start_at_top
 
@@ -107,10 +107,7 @@ def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
     if wrong.empty:
         st.info("No misclassified item here. Widen the filter, or look at another split.")
         return
-    size = page_size(PAGE)
-    pages = -(-len(wrong) // size)
-    number = st.pagination(pages, key="list_page") if pages > 1 else 1
-    shown = wrong.iloc[(number - 1) * size : number * size]
+    shown = wrong.iloc[page_of(len(wrong), PAGE, "list_page")]
     data = session.project.dataset.split(split)
     image = data.content_column != "text"
     with st.grid(columns="auto", min_column_width=130 if image else 320, gap="xsmall"):

@@ -8,7 +8,7 @@ from influence_core.errors import TurnoverError
 from influence_core.workflow.label_desk import Choice, Desk
 from pages.ui import content, numbers
 from pages.ui.desk import Queue
-from pages.ui.settings import page_size
+from pages.ui.paging import page_of
 from pages.ui.shell import plain
 
 PAGE = 48
@@ -32,10 +32,8 @@ def grid(desk: Desk, queue: Queue, who: str, whole: str = SCOPES["all"]) -> None
         whole: what the whole queue is called.
     """
     scopes = {**SCOPES, "all": whole}
-    size = page_size(PAGE)
-    pages = -(-len(queue.positions) // size)
-    number = st.pagination(pages, key="bulk_page") if pages > 1 else 1
-    shown = [int(p) for p in queue.positions[(number - 1) * size : number * size]]
+    part = page_of(len(queue.positions), PAGE, "bulk_page")
+    shown = [int(p) for p in queue.positions[part]]
     with st.form("bulk", border=False):
         verdict, label, scope, note = _controls(desk, scopes, len(shown), len(queue.positions))
         asked = st.form_submit_button("Review and save …", type="primary")

@@ -1,4 +1,4 @@
-"""What a cleansing would do: its rounds, what classes lose, and the rows that go first."""
+"""What a cleansing would do: its rounds, what classes lose, and the rows that go."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from influence_core.workflow.cleansings import Cleansing
 from influence_core.workflow.session import Session
 from influence_core.workflow.trials import selection_of
 from pages.ui import content, numbers
+from pages.ui.paging import page_of
 from pages.ui.text import plain
 
-EXAMPLES = 12
+EXAMPLES = 12  # at a time, unless set otherwise
 _ACCURACY = (
     "Accuracy of the model retrained without the rows removed so far, on one part of the judge. "
     "One part chooses the rows, the other only watches, so believe the watching one."
@@ -66,7 +67,7 @@ def choose_round(found: Cleansing, name: str) -> int:
 
 
 def preview(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
-    """Counts, warnings, per class, and examples from the top of the list."""
+    """Counts, warnings, per class, and the rows, worst first."""
     labels = session.evidence.labels.cpu().numpy()
     selection = selection_of(session, edits)
     changes = class_changes(labels, selection, session.classes, _limit())
@@ -107,14 +108,15 @@ def _limit() -> float:
 def _examples(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
     train = session.project.dataset.train
     image = train.content_column != "text"
-    worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)[:EXAMPLES]
+    worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)
     st.caption(
-        "The first ones, with their mean influence on the judge ± standard error",
+        "The most harmful first, with their mean influence on the judge ± standard error",
         help="Harm: mean over the judge's items of the row's influence on their loss, − raised it. "
         f"Source: {plain(sources(found.estimator))}.",
     )
+    part = page_of(len(worst), EXAMPLES, "examples_page")
     with st.grid(columns="auto", min_column_width=110 if image else 260, gap="xsmall"):
-        for edit in worst:
+        for edit in worst[part]:
             with st.container(border=True, gap="xxsmall"):
                 content.show(train, edit.key, alt=f"Training row {edit.id}, {edit.old_label}")
                 st.caption(f"**{plain(str(edit.old_label))}** · {_why(edit)}")

@@ -18,6 +18,7 @@ from influence_core.workflow.hand_out import decided_rows
 from influence_core.workflow.label_desk import Choice, Desk
 from influence_core.workflow.label_scores import duplicate_pairs
 from pages.ui import content, numbers
+from pages.ui.paging import page_of
 from pages.ui.shell import plain
 
 WEAK = (
@@ -31,7 +32,7 @@ WEAK_HELP = (
     "where the score says nothing, 15 to 21 of 30. On the two samples it held 6 times of 12 and "
     "was too high the other 6."
 )
-PAIRS_SHOWN = 12
+PAIRS_SHOWN = 12  # at a time, unless set otherwise
 SHOWN_PROBLEMS = 10
 MOST_HANDED_OUT = 10_000
 
@@ -98,9 +99,7 @@ def twins_box(desk: Desk, who: str) -> None:
         "one label of each is wrong, or the content does not decide it.",
         help="Similarity: cosine of the two rows' trunk features, 1 is the same direction.",
     )
-    pages = -(-len(pairs) // PAIRS_SHOWN)
-    number = st.pagination(pages, key="twins_page") if pages > 1 else 1
-    for pair in pairs.iloc[(number - 1) * PAIRS_SHOWN : number * PAIRS_SHOWN].itertuples():
+    for pair in pairs.iloc[page_of(len(pairs), PAIRS_SHOWN, "twins_page")].itertuples():
         with st.container(border=True):
             kind = "Exact" if pair.kind == "exact" else "Near"
             st.caption(f"{kind} duplicate, similarity {pair.similarity:.3f}")

@@ -16,6 +16,7 @@ from influence_core.workflow.map import read_map
 from influence_core.workflow.map_values import nearest_on_map
 from influence_core.workflow.session import Session
 from pages.ui import content, jobs, numbers
+from pages.ui.paging import page_of
 from pages.ui.text import plain
 
 MOST_COLOURS = 12  # classes with a colour of their own; the smaller ones share a grey
@@ -32,7 +33,7 @@ SHAPES = {
     "harmful (−)": ("triangle-down", 12, "#D55E00"),
 }
 HARM_TO_HELP = [[0, "#D55E00"], [0.5, "#BBBBBB"], [1, "#0072B2"]]
-SHOWN = 24  # selected rows that are drawn below the map
+SHOWN = 24  # selected rows that are drawn below the map at a time, unless set otherwise
 _HELP = (
     "UMAP of the trunk's features: rows that the trunk finds alike lie close together; distances "
     "between far groups mean little. Source: McInnes, Healy and Melville 2018, arXiv 1802.03426."
@@ -120,14 +121,13 @@ def selected_list(session: Session, positions: Sequence[int]) -> None:
     )
     train = session.project.dataset.train
     image = train.content_column != "text"
+    part = page_of(len(table), SHOWN, "selected_page")
     with st.grid(columns="auto", min_column_width=130 if image else 320, gap="xsmall"):
-        for row in table.head(SHOWN).itertuples():
+        for row in table.iloc[part].itertuples():
             name = session.classes[row.label] if row.label >= 0 else "none"
             with st.container(border=True, gap="xxsmall"):
                 content.show(train, row.key, alt=f"Training row labelled {name}")
                 st.caption(f"**{plain(name)}** {numbers.percent(row.flipped_label)}")
-    if len(table) > SHOWN:
-        st.caption(f"The first {SHOWN} of them.")
 
 
 def _make(session: Session, key: str) -> None:

@@ -66,7 +66,7 @@ def settings_box() -> None:
             key="settings_size",
             on_change=_keep,
             args=("settings_size", _SIZE),
-            help="Of the list on Errors and the grid on Labels.",
+            help="Of every list: on Errors, Labels and Runs, and of the rows on Cleanse.",
         )
         st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
 
