@@ -12,7 +12,7 @@ import streamlit as st
 from influence_core.errors import TurnoverError
 from influence_core.workflow.label_desk import Choice, Desk, alternative_labels, open_desk
 from influence_core.workflow.session import Session
-from pages.ui.settings import reviewer
+from pages.ui.settings import device, reviewer
 from pages.ui.text import plain
 
 _MARKED = "marked_rows"  # of this browser session: key to (new label, id of the decision)
@@ -20,13 +20,13 @@ _NOTE = "marked on the Errors page"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
-def _desk(root: str, run: str, _session: Session) -> Desk:
+def _desk(root: str, run: str, device: str, _session: Session) -> Desk:
     return open_desk(_session)
 
 
 def desk_of(session: Session) -> Desk:
-    """The desk of the open run, shared by all browser sessions."""
-    return _desk(str(session.project.root), session.run.id, session)
+    """The desk of the open run, shared by all browser sessions that compute on the same device."""
+    return _desk(str(session.project.root), session.run.id, device(), session)
 
 
 def mark_control(session: Session, key: int, place: str) -> None:

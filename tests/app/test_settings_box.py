@@ -1,6 +1,8 @@
 """What a person sets counts on every page, and in the jobs that are started there."""
 
 import pytest
+import streamlit as st
+import typer.main
 from errors_page import start
 from streamlit.testing.v1 import AppTest
 from tiny import BAD, GOOD
@@ -11,8 +13,10 @@ from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.compare_runs import compare_runs
+from influence_core.workflow.label_desk import open_desk
 from influence_core.workflow.train import TrainOptions, train
 from pages.ui import jobs as jobs_ui
+from pages.ui import mark, shell
 
 
 def opens(test):
@@ -116,9 +120,34 @@ def test_explanations_and_jobs_use_the_device_that_was_chosen(monkeypatch):
     assert started[0][-2:] == ["--device", "cpu"]
 
 
-@pytest.mark.parametrize("verb", jobs_ui.ON_DEVICE)
-def test_every_verb_that_is_told_a_device_takes_one(verb):
-    import typer.main
+def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
+    st.cache_resource.clear()
+    test = start(project="reviews")
+    opened, desks = {}, []
+    real = shell.open_session
 
-    command = typer.main.get_command(app).commands[verb]
-    assert "--device" in {option for parameter in command.params for option in parameter.opts}
+    def open_session(project, run, device):
+        opened[device] = real(project, run, device)
+        return opened[device]
+
+    monkeypatch.setattr(shell, "open_session", open_session)
+    monkeypatch.setattr(
+        mark, "open_desk", lambda session: desks.append(session) or open_desk(session)
+    )
+    st.cache_resource.clear()
+    test.switch_page("pages/labels.py").run()
+    test.selectbox(key="settings_device").set_value("cpu").run()
+    assert not test.exception
+    assert list(opened) == ["auto", "cpu"]
+    assert [id(s) for s in desks] == [id(s) for s in opened.values()]
+
+
+def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
+    commands = typer.main.get_command(app).commands
+    started = ("new", "train", "map", "evaluate", "cleanse", "trial")
+    takes = {
+        verb
+        for verb in started
+        if "--device" in {option for part in commands[verb].params for option in part.opts}
+    }
+    assert takes == set(jobs_ui.ON_DEVICE)
