@@ -95,7 +95,7 @@ def _open_run(project: Project) -> None:
         return
     run = project.run(chosen)
     # Beside each other where there is room, else one below the other.
-    with st.grid(columns="auto", min_column_width=420, gap="medium"):
+    with st.grid(columns="auto", min_column_width=380, gap="medium"):
         with st.container():
             st.markdown(
                 f"**Learning curves** of {plain(run.id)}",
