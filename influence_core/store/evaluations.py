@@ -11,6 +11,7 @@ from typing import Any
 
 from influence_core.errors import StoreError
 from influence_core.store.atomic import read_json, write_json
+from influence_core.store.records import build
 
 FILE = "evaluation.json"
 
@@ -49,9 +50,9 @@ def read_evaluation(root: Path) -> EvaluationRecord | None:
         return None
     value = read_json(path)
     try:
-        return EvaluationRecord(**value)
-    except TypeError as error:
-        raise StoreError(f"{path} is damaged ({error}); delete it and evaluate again.") from error
+        return build(EvaluationRecord, value, str(path))
+    except StoreError as error:
+        raise StoreError(f"{error} Delete it and evaluate again.") from error
 
 
 def write_evaluation(root: Path, record: EvaluationRecord) -> None:

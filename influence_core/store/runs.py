@@ -103,6 +103,13 @@ class RunRecord:
         if "metrics" not in wrong:
             figures = value["metrics"].values()
             wrong += [] if all(isinstance(v, int | float) for v in figures) else ["metrics"]
+        if "config" not in wrong and not isinstance(value["config"].get("network"), dict | None):
+            wrong.append("config")
+        if "isolation" not in wrong:
+            audit = value["isolation"] or {}
+            said, share = audit.get("headline", ""), audit.get("isolated", 1.0)
+            if not isinstance(said, str) or not isinstance(share, int | float):
+                wrong.append("isolation")
         if value.get("id") != path.parent.name:
             wrong.append("id")
         if wrong or len(value) != len(known):
@@ -178,11 +185,15 @@ class Run:
         if not path.is_file():
             return []
         with plain_errors("read", path):
-            lines = path.read_text(encoding="utf-8").splitlines()
+            data = path.read_bytes()
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
+            lines = data.decode("utf-8").splitlines()
+            events = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
             raise _damaged(path, str(error)) from error
+        if not all(_is_event(event) for event in events):
+            raise _damaged(path, "a line is no event of a training")
+        return events
 
     def _table_path(self, name: str) -> Path:
         return self.folder / f"{check_name(name, 'table')}.parquet"
@@ -278,6 +289,11 @@ class RunWriter:
         }
         self.record = replace(self.record, files=files)
         write_json(self._open / RECORD, asdict(self.record))
+
+
+def _is_event(value: Any) -> bool:
+    figures = (value.get("metrics") or {}) if isinstance(value, dict) else None
+    return isinstance(figures, dict) and all(isinstance(v, int | float) for v in figures.values())
 
 
 def _damaged(path: Path, why: str) -> StoreError:

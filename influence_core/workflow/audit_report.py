@@ -46,7 +46,7 @@ def audit_report(project: Project, run_id: str | None = None) -> AuditReport:
             f"train one with: turnover train {project.root}"
         )
     kept = run.record.isolation or {}
-    if run.has_table(TABLE) and "headline" in kept:
+    if run.has_table(TABLE) and {"headline", "isolated"} <= set(kept):
         return AuditReport(run.id, kept["isolated"], kept["headline"], run.table(TABLE))
     return _made(project, run)
 

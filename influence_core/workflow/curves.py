@@ -13,6 +13,7 @@ from influence_core.store.runs import Run
 
 COLUMNS = ("epoch", "learned", "flipped", "test")
 STAGE = "train"
+MOST_EPOCHS = 2**31
 
 
 def learning_curves(run: Run) -> pd.DataFrame:
@@ -39,7 +40,8 @@ def live_curves(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def _table(metrics: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     lines = {}
     for found in metrics:
-        if "learned_loss" in found and "epoch" in found:
+        # A file may say anything: an epoch is a small whole number.
+        if "learned_loss" in found and 0 <= found.get("epoch", -1) < MOST_EPOCHS:
             lines[int(found["epoch"])] = _line(found)
     frame = pd.DataFrame([lines[epoch] for epoch in sorted(lines)], columns=list(COLUMNS))
     return frame.astype({"epoch": "int64", "learned": float, "flipped": float, "test": float})

@@ -6,7 +6,7 @@ command line opens one per call. Everything that explains, triages or evaluates 
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -26,7 +26,8 @@ from influence_core.models.device import pick_device
 from influence_core.models.trunks import Trunk, load_trunk
 from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
-from influence_core.store.runs import Run
+from influence_core.store.records import build
+from influence_core.store.runs import RECORD, Run
 from influence_core.training.features import Standardised
 from influence_core.training.heads import HeadTraining
 from influence_core.training.network_trunk import NetworkTrunk
@@ -62,9 +63,12 @@ class Session:
     @property
     def training(self) -> HeadTraining:
         """How the run was trained, with the number of epochs that it kept."""
-        saved = dict(self.run.record.config["training"])
-        saved["epochs"] = int(self.run.record.metrics["epochs"])
-        return HeadTraining(**saved)
+        record = self.run.record
+        saved = build(HeadTraining, record.config.get("training"), _part(self.run, "training"))
+        epochs = record.metrics.get("epochs", 0.0)
+        if not 1 <= epochs < 2**31:
+            raise StoreError(f"{_part(self.run, 'epochs')} is damaged; train again.")
+        return replace(saved, epochs=int(epochs))
 
     def prepared(self, name: str) -> Prepared:
         """The estimator's per-run work, done once, with the settings an evaluation has chosen.
@@ -161,12 +165,12 @@ def _head(run: Run, tensors: Mapping[str, Tensor], rows: int, device: torch.devi
 
 
 def _head_config(run: Run) -> HeadConfig:
-    try:
-        return HeadConfig(**run.record.config["head"])
-    except (KeyError, TypeError) as error:
-        raise StoreError(
-            f"{run.folder / 'run.json'} does not describe a head ({error}); train again."
-        ) from error
+    return build(HeadConfig, run.record.config.get("head"), _part(run, "head"))
+
+
+def _part(run: Run, name: str) -> str:
+    """A part of the record, for messages."""
+    return f"'{name}' in {run.folder / RECORD}"
 
 
 def _check_shapes(run: Run, tensors: Mapping[str, Tensor], config: HeadConfig, rows: int) -> None:

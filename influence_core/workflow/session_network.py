@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from influence_core.errors import MismatchError, ModelError, StoreError
+from influence_core.errors import MismatchError, ModelError
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.influence.turnover_scores import TURNOVER
-from influence_core.store.runs import Run
+from influence_core.store.records import build
+from influence_core.store.runs import RECORD, Run
 from influence_core.training.network_models import NetworkSettings, load_network
 from influence_core.training.network_trunk import NetworkTrunk
 from influence_core.turnover.calls import to_device
@@ -76,12 +77,8 @@ def network_trunk(run: Run, root: Path, device: torch.device) -> NetworkTrunk:
     """
     if run.record.config.get("network") is None:
         raise ModelError(FOREIGN)
-    try:
-        settings = NetworkSettings(**run.record.config["network"])
-    except TypeError as error:
-        raise StoreError(
-            f"{run.folder / 'run.json'} does not describe a network ({error}); train again."
-        ) from error
+    place = f"'network' in {run.folder / RECORD}"
+    settings = build(NetworkSettings, run.record.config["network"], place)
     tensors = run.tensors()
     state = {n[len(WEIGHTS) :]: t for n, t in tensors.items() if n.startswith(WEIGHTS)}
     network = load_network(settings, {n: t.float() for n, t in state.items()}, root=root)
