@@ -16,7 +16,7 @@ from influence_core.errors import CancelledError
 from influence_core.workflow.explain import Explanation, Item, Question, explain
 from influence_core.workflow.session import Session
 
-Key = tuple[str, str, str, Question]
+Key = tuple[str, str, str, str, Question]
 CACHE_BYTES = 64 << 20
 THREADS = 4  # scans at once; more wait for a free thread
 MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are forgotten
@@ -25,13 +25,13 @@ Work = Callable[[Callable[[Explanation], None], threading.Event], Explanation]
 
 
 def key_of(session: Session, item: Item, question: Question) -> Key:
-    """What an answer depends on: the run, the target and the switches."""
+    """What an answer depends on: the run, the device, the target and the switches."""
     record = session.run.record
     features = item.features.cpu().numpy().tobytes()
     seen = hashlib.blake2b(
         features + f"{item.true} {item.split} {item.key}".encode(), digest_size=16
     )
-    return str(session.project.root), record.id, seen.hexdigest(), question
+    return str(session.project.root), record.id, str(session.device), seen.hexdigest(), question
 
 
 class LiveScan:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny import project
 
 from influence_core.errors import CancelledError, DataError
@@ -53,6 +54,8 @@ def test_every_switch_and_target_is_an_answer_of_its_own(session, items):
     asked = [Question(), Question(k=3), Question(toward="true"), Question(estimator="turnover")]
     keys = {key_of(session, item, question) for item in items[:2] for question in asked}
     assert len(keys) == 8
+    elsewhere = replace(session, device=torch.device("meta"))
+    assert key_of(elsewhere, items[0], Question()) not in keys
 
 
 def held_back(told, stop):
