@@ -37,9 +37,9 @@ def free_port():
 
 
 @contextmanager
-def server(home, **environment):
+def server(home, port=None, **environment):
     """The dashboard on a free port, with its own home of projects."""
-    port = free_port()
+    port = port or free_port()
     log = (home.parent / "server.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "pages.ui.serve", "run", "app.py", "--server.headless", "true",
