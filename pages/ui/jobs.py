@@ -34,7 +34,7 @@ def begin(
         project: the project, or the home of projects for a verb that makes one.
         arguments: as after `turnover`, with absolute paths.
         title: what it does, for people.
-        who: the user; by default who is logged in, or who runs the server.
+        who: the user; by default the account, the name in the settings, or who runs the server.
     """
     if arguments[0] in ON_DEVICE and settings.device() != "auto":
         arguments = [*arguments, "--device", settings.device()]
@@ -159,5 +159,6 @@ def _root(project: Project | Path) -> Path:
 
 
 def _user() -> str:
-    user = st.user.to_dict() if st.user.get("is_logged_in") else {}
-    return str(user.get("email") or user.get("name") or "")
+    """The account, or the name in the settings; "" where nobody said who they are."""
+    name = settings.reviewer()
+    return "" if name == settings.NOBODY else name

@@ -8,6 +8,7 @@ from pages.ui.login import account_box, login_configured
 from pages.ui.text import plain
 
 MOST_NAME = 100
+NOBODY = "local"  # decides where no name was given
 STANDARD = "Standard"
 SIZES = (STANDARD, 12, 24, 48, 96)
 # Not the widgets' keys: those forget when their widget is not drawn.
@@ -18,7 +19,7 @@ def reviewer() -> str:
     """The account when people log in, else the name in the settings, else "local"."""
     if getattr(st.user, "is_logged_in", False):
         return str(st.user.get("email") or st.user.get("name") or "unknown")[:MOST_NAME]
-    return str(st.session_state.get(_NAME) or "").strip()[:MOST_NAME] or "local"
+    return str(st.session_state.get(_NAME) or "").strip()[:MOST_NAME] or NOBODY
 
 
 def device() -> str:
@@ -43,10 +44,10 @@ def settings_box() -> None:
                 value=st.session_state.get(_NAME, ""),
                 max_chars=MOST_NAME,
                 key="settings_name",
-                placeholder="local",
+                placeholder=NOBODY,
                 on_change=_keep,
                 args=("settings_name", _NAME),
-                help="Your decisions on labels are kept under this name.",
+                help="Your decisions on labels and the jobs that you start carry this name.",
             )
         devices = ["auto", *_devices()]
         st.selectbox(

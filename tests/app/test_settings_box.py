@@ -3,7 +3,7 @@
 import pytest
 import streamlit as st
 import typer.main
-from errors_page import start
+from errors_page import start, worst
 from streamlit.testing.v1 import AppTest
 from tiny import BAD, GOOD
 from tiny import project as tiny_project
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
+from influence_core.store.reviews import open_reviews
 from influence_core.workflow.compare_runs import compare_runs
 from influence_core.workflow.label_desk import open_desk
 from influence_core.workflow.train import TrainOptions, train
@@ -118,6 +119,25 @@ def test_explanations_and_jobs_use_the_device_that_was_chosen(monkeypatch):
     assert not test.exception
     assert started[0][0] == "evaluate"
     assert started[0][-2:] == ["--device", "cpu"]
+
+
+def test_decisions_and_jobs_carry_the_name_that_was_given(monkeypatch):
+    _, wrong = worst("reviews")
+    test = start(project="reviews", item=f"{wrong['key'][0]:016x}")
+    test.text_input(key="settings_name").set_value(" Ada ").run()
+    test.button(key="mark_harmful_1").click().run()
+    assert not test.exception
+    store = open_reviews(Project.open(projects_home() / "reviews"))
+    assert [event.reviewer for event in store.events()] == ["Ada"]
+    store.close()
+    test.switch_page("pages/labels.py").run()
+    assert any("deciding as **Ada**" in c.value for c in test.caption)
+    started = []
+    monkeypatch.setattr(jobs_ui, "start", lambda *_, who, **__: started.append(who))
+    test.switch_page("pages/trust.py").run()
+    (go,) = [b for b in test.button if b.label.startswith("Evaluate")]
+    go.click().run()
+    assert started == ["Ada"]
 
 
 def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
