@@ -119,7 +119,8 @@ def _kept(source: object, keep: Callable[[], Path]) -> str:
     """What is kept of a source below the home of projects, made once for each source."""
     kept = st.session_state.get("wizard_kept")
     if kept is None or kept[0] != source or not Path(kept[1]).is_file():
-        kept = st.session_state["wizard_kept"] = (source, str(keep().resolve()))
+        with st.spinner("Taking it in …"):  # a ZIP's pictures are all looked at
+            kept = st.session_state["wizard_kept"] = (source, str(keep().resolve()))
     return kept[1]
 
 
