@@ -147,4 +147,4 @@ def test_a_zip_of_pictures_becomes_a_project(url, home):
     assert made.classes == ("cat", "dog")
     assert {Path(row).parent.name for split in made for row in split.ids} == {"cat", "dog"}
     assert sum(len(split) for split in made) == 12
-    assert not list((home / ".uploads").iterdir())
+    assert not list((home / ".uploads").rglob("pets*"))
