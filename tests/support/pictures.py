@@ -36,6 +36,7 @@ def main():
             ("errors", "?project=fashion"),
             ("labels", "triage?project=fashion"),
             ("cleanse", "cleansing?project=reviews"),
+            ("trust", "evaluation?project=reviews"),
             ("runs", "history?project=fashion"),
         ):
             page.goto(f"{url}/{place}")
@@ -47,6 +48,10 @@ def main():
             if name == "cleanse":
                 page.get_by_role("button", name="Find harmful rows").click()
                 page.get_by_text("What would change:").wait_for()
+            if name == "trust":  # what an evaluation with the page's own settings finds
+                page.set_default_timeout(600_000)
+                page.get_by_role("button", name="Evaluate now").click()
+                page.get_by_text("Evaluate again").first.wait_for()
             keep(page, name)
         page.goto(f"{url}/?project=reviews")
         page.get_by_text("Map of the training data").wait_for()
