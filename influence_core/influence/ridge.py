@@ -58,10 +58,20 @@ def second_moment(evidence: Evidence, phi: Callable[[Tensor, slice], Tensor], ch
 
 
 def factorise(sigma: Tensor, strength: float) -> Tensor:
-    """Cholesky factor of Σ + strength·σ̄ I; σ̄ is the mean eigenvalue, trace/d."""
+    """Cholesky factor of Σ + strength·σ̄ I; σ̄ is the mean eigenvalue, trace/d.
+
+    Raises:
+        ModelError: the features behind Σ are not finite.
+    """
     d = len(sigma)
     damping = strength * float(sigma.diagonal().mean()) + 1e-8
-    return torch.linalg.cholesky(sigma + damping * torch.eye(d, device=sigma.device))
+    try:
+        return torch.linalg.cholesky(sigma + damping * torch.eye(d, device=sigma.device))
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise ModelError(
+            "The training rows' features hold NaN, infinity or numbers far too large, so no "
+            "estimator can use them; delete the project's folder `features` and train again."
+        ) from error
 
 
 def block_weights(proba: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -109,6 +110,9 @@ def read_vgg(path: Path) -> tuple["VggSpec", Any]:
     return spec, model
 
 
+_MOST_STEPS, _MOST_UNITS, _MOST_SIZE = 64, 65_536, 2_048
+
+
 @dataclass(frozen=True)
 class VggSpec:
     """Plan of a small VGG: channel numbers and "M" for pooling, as in torchvision."""
@@ -120,6 +124,27 @@ class VggSpec:
     size: int = 28
     mean: float = 0.5
     std: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse, with a ValueError, what no network could be made of."""
+
+        def whole(value: object, most: int) -> bool:
+            return type(value) is int and 1 <= value <= most
+
+        poolings = list(self.plan).count("M")
+        fine = {
+            "plan": len(self.plan) <= _MOST_STEPS
+            and all(step == "M" or whole(step, _MOST_UNITS) for step in self.plan),
+            "classes": whole(self.classes, _MOST_UNITS),
+            "dim": whole(self.dim, _MOST_UNITS),
+            "channels": self.channels in (1, 3),
+            "size": whole(self.size, _MOST_SIZE) and self.size >> poolings >= 1,
+            "mean": type(self.mean) in (int, float) and math.isfinite(self.mean),
+            "std": type(self.std) in (int, float) and 0 < self.std < math.inf,
+        }
+        for name, good in fine.items():
+            if not good:
+                raise ValueError(f"its {name} is {str(getattr(self, name))[:40]}")
 
     def prepare(self, image: Image.Image) -> Tensor:
         """A picture as a normalised (channels, size, size) tensor."""

@@ -29,7 +29,8 @@ def scratch_spec(rest: str, classes: int) -> VggSpec:
     """The plan as a `VggSpec`.
 
     Raises:
-        ModelError: the pictures are too small for so many poolings, or something is zero.
+        ModelError: the pictures are too small for so many poolings, or something is zero or far
+            too large.
     """
     found = _SPEC.fullmatch(rest or PLAN)
     if found is None:
@@ -43,7 +44,10 @@ def scratch_spec(rest: str, classes: int) -> VggSpec:
             f"or 3 channels, and {plan.count('M')} poolings need at least "
             f"{2 ** plan.count('M')} pixels a side, not {size}."
         )
-    return VggSpec(plan, classes, dim, channels, size)
+    try:
+        return VggSpec(plan, classes, dim, channels, size)
+    except ValueError as error:
+        raise ModelError(f"The plan 'vgg:{rest}' cannot be built: {error}.") from error
 
 
 def scratch_vgg(spec: VggSpec) -> Any:
