@@ -8,7 +8,7 @@ APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
 AUDIT_BIN := $(VENV)/audit/bin
 
-.PHONY: app test check audit sample benchmark pictures clean
+.PHONY: app test check fuzz audit sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -22,6 +22,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The hostile inputs of tests/hostile, twenty times as many and other ones at each call.
+fuzz: $(STAMP)
+	TURNOVER_EXAMPLES=20 $(BIN)/pytest tests/hostile
 
 # Known vulnerabilities of what is installed, but for Turnover itself. A package that could not be
 # asked about fails, too. pip-audit has an environment of its own, so as not to be what it looks at;

@@ -11,8 +11,12 @@ import pytest
 import torch
 from hypothesis import settings
 
-# Compilation and a busy machine make single examples slow; that is no finding.
-settings.register_profile("turnover", deadline=None, max_examples=50, derandomize=True)
+# Compilation and a busy machine make single examples slow; that is no finding. `make fuzz` asks for
+# more examples, and for other ones each time.
+TIMES = int(os.environ.get("TURNOVER_EXAMPLES", "1"))
+settings.register_profile(
+    "turnover", deadline=None, max_examples=50 * TIMES, derandomize=TIMES == 1
+)
 settings.load_profile("turnover")
 torch.set_num_threads(2)
 

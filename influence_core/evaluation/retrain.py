@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from influence_core.arrays import map_array
 from influence_core.errors import ModelError, StoreError
 from influence_core.influence.base import HeadWeights
 from influence_core.progress import Progress, ProgressFn, check_cancel
@@ -167,10 +168,10 @@ def _open(keep: Path, card: Card, shape: tuple[int, ...]) -> "np.memmap[Any, np.
     try:
         if keep.is_file() and beside.is_file() and beside.read_text(encoding="utf-8") == text:
             try:
-                found = np.lib.format.open_memmap(keep, mode="r+")
+                found = map_array(keep, "r+")
                 if found.shape == shape and found.dtype == np.float32:
                     return found
-            except (ValueError, EOFError):
+            except StoreError:
                 pass  # damaged: it can be made again
         keep.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
+from influence_core.arrays import map_array
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import check_cancel
 
@@ -49,8 +50,7 @@ class FeatureFile:
 
     def read(self) -> npt.NDArray[np.float16]:
         """The array, mapped for reading."""
-        features: npt.NDArray[np.float16] = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        return features
+        return map_array(self.path)
 
     def write_from(self, items: int) -> np.memmap[Any, Any]:
         """Map the array for writing; a new one if nothing is there yet.
@@ -59,7 +59,7 @@ class FeatureFile:
             StoreError: the disk is full or not writable.
         """
         try:
-            return open_memmap(self.path, mode="r+") if items else self._new()
+            return map_array(self.path, "r+") if items else self._new()
         except OSError as error:
             raise _not_written(self.path, error) from error
 
@@ -109,7 +109,7 @@ class FeatureFile:
         """Whether the array has its full size; mapped for writing, a short one would be padded."""
         try:
             features = self.read()
-        except (OSError, ValueError, EOFError):
+        except StoreError:
             return False
         return features.shape == self._shape and features.dtype == np.float16
 

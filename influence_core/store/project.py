@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.arrays import map_array
 from influence_core.data.dataset import Dataset
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.atomic import (
@@ -159,10 +160,7 @@ class Project:
                 "first, it makes them."
             )
         self._check_features(path, split)
-        try:
-            features: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise StoreError(f"{path} is damaged ({error}); delete it and train again.") from error
+        features = map_array(path)
         if features.dtype != np.float16 or features.shape[:1] != (self.header["splits"][split],):
             raise StoreError(f"{path} is damaged (its shape is wrong); delete it and train again.")
         return features

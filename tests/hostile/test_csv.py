@@ -14,7 +14,7 @@ from tiny import png, project
 
 from influence_core.workflow.uploads import keep_upload
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=settings.default.max_examples // 2)
 WHOLE = "id,text,label\n" + "".join(f"n{i},sentence {i},{'ab'[i % 2]}\n" for i in range(12))
 WORDS = st.sampled_from(
     [

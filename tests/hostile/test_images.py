@@ -93,7 +93,7 @@ def test_edits_of_pictures_of_every_format(place):
 
 
 def test_pictures_of_any_promised_size(place):
-    @settings(max_examples=30)
+    @settings(max_examples=settings.default.max_examples // 2)
     @given(
         width=SIDES, height=SIDES, depth=st.sampled_from([1, 8, 16, 99]), drop_bad=st.booleans(),
         colour=st.sampled_from([0, 2, 3, 4, 6, 255]), suffix=st.sampled_from([".png", ".JPG"]),

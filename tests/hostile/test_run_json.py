@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opened import trained, used
 
-SOME = settings(max_examples=25)
+SOME = settings(max_examples=settings.default.max_examples // 2)
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from opened import trained, used
 from PIL import Image
 from safetensors.torch import save, save_file
 
+from influence_core.errors import StoreError
 from influence_core.models.images import VggSpec, load_vgg, small_vgg
 from influence_core.training.network_checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
-SOME = settings(max_examples=30)
+SOME = settings(max_examples=settings.default.max_examples // 2)
 DTYPES = ["F16", "F32", "F64", "BF16", "I64", "U8", "BOOL", "F8_E4M3", "C64", "X", "", None, 7]
 SIZES = st.sampled_from([0, 1, 2, 24, 2**31, 2**63, 2**64, -1, 1.5, None, "1"])
 LENGTHS = st.sampled_from([None, 0, 1, 7, 2**20, 100_000_001, 2**32, 2**63, 2**64 - 1])
@@ -127,6 +128,25 @@ def test_bent_feature_files(made, what, kind, shape, edits, card, name):
         file = file.with_suffix(".json")
         good = json.loads(file.read_bytes())
         check(made, file, json.dumps(good | {name: card} if name else card).encode())
+
+
+@pytest.mark.parametrize("start", [
+    b"{'descr': '<f2'\x93NUMPY\x01\x00v\x00{'descr': '<f2', ",  # a tokenizer's own error
+    b"(" * 60, b"'", b"[" * 60 + b"\x00", b"{'descr': 'O', 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '<f2', 'fortran_order': False, 'shape': (" + b"9" * 50 + b",)}",
+])  # fmt: skip
+def test_headers_that_end_the_parser(made, start):
+    project, _ = made
+    file = project.features_path("train")
+    header = start.ljust(118)
+    check(made, file, b"\x93NUMPY\x01\x00v\x00" + header + file.read_bytes()[128:])
+    whole = file.read_bytes()
+    file.write_bytes(b"\x93NUMPY\x01\x00v\x00" + header)
+    try:
+        with pytest.raises(StoreError, match="delete it and train again"):
+            project.features("train")
+    finally:
+        file.write_bytes(whole)
 
 
 SPEC = {"plan": [2, "M"], "classes": 2, "dim": 3, "channels": 1, "size": 6, "mean": 0.5, "std": 0.5}
