@@ -62,6 +62,16 @@ class Decision:
             )
         if len(self.note) > MAX_NOTE:
             raise DataError(f"A note may have {MAX_NOTE:,} characters; shorten it.")
+        _check_text(self.note, "A note")
+
+
+def _check_text(text: str, what: str) -> None:
+    """Refuse what SQLite (half of a surrogate pair) or PostgreSQL (a NUL as well) cannot store."""
+    bad = next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None)
+    if bad is not None:
+        raise DataError(
+            f"{what} holds the character U+{ord(bad):04X}, which no database stores; remove it."
+        )
 
 
 def new_action() -> str:
@@ -98,6 +108,7 @@ class Action:
                 f"A reviewer needs a name of 1 to {MAX_NAME} characters, so that decisions can "
                 "be told apart; set one."
             )
+        _check_text(self.reviewer, "A reviewer's name")
         keys = [decision.key for decision in self.decisions]
         if len(set(keys)) < len(keys):
             twice = next(key for key in keys if keys.count(key) > 1)

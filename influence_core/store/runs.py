@@ -99,7 +99,11 @@ class RunRecord:
         kinds: dict[str, Any] = dict.fromkeys(("config", "metrics", "files"), dict)
         kinds |= {"seed": int, "isolation": dict | None}
         known = [f.name for f in fields(cls)]
-        wrong = [name for name in known if not isinstance(value.get(name), kinds.get(name, str))]
+        wrong = [
+            name
+            for name in known
+            if name not in value or not isinstance(value[name], kinds.get(name, str))
+        ]
         if "metrics" not in wrong:
             figures = value["metrics"].values()
             wrong += [] if all(isinstance(v, int | float) for v in figures) else ["metrics"]

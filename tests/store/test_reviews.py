@@ -245,6 +245,8 @@ def test_the_database_is_the_project_s_unless_settings_or_environment_say_otherw
         {"verdict": "relabel", "new_label": "cat"},
         {"verdict": "keep", "new_label": "dog"},
         {"verdict": "keep", "note": "x" * (MAX_NOTE + 1)},
+        {"verdict": "keep", "note": "half a pair \ud83d"},
+        {"verdict": "keep", "note": "nothing \0 here"},
     ],
 )
 def test_decisions_that_say_nothing_are_refused(bad):
@@ -257,6 +259,8 @@ def test_nameless_reviewers_and_double_rows_are_refused():
         Action(" ", decisions([1]), "f")
     with pytest.raises(DataError, match="two decisions"):
         Action("ann", decisions([1, 1]), "f")
+    with pytest.raises(DataError, match=r"U\+DC00"):
+        Action("ann \udc00", decisions([1]), "f")
 
 
 def test_an_unreachable_database_is_one_sentence_without_the_password():

@@ -123,6 +123,16 @@ def test_a_bent_record_is_refused_by_name(made, changes):
         _bent_record(_run(made), **changes)
 
 
+@pytest.mark.parametrize("name", ["isolation", "metrics", "note"])
+def test_a_record_that_lacks_a_part_is_refused_by_name(made, name):
+    file = _run(made).folder / "run.json"
+    record = json.loads(file.read_bytes())
+    del record[name]
+    file.write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=rf"run\.json.*{name}"):
+        RunRecord.read(file)
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
