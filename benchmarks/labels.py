@@ -28,7 +28,8 @@ from influence_core.evaluation.planted import judge
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.store.project import Project
-from influence_core.training.heads import HeadTraining, fit_heads
+from influence_core.training.head_types import HeadTraining
+from influence_core.training.heads import fit_heads
 from influence_core.training.network import fit_network
 from influence_core.training.network_rows import NetworkRows
 from influence_core.training.network_sides import network_sides, network_view

@@ -22,7 +22,8 @@ from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.scan import scan
 from influence_core.progress import Progress
 from influence_core.training.features import Standardised
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig
 
 CLASSES, PIECE = 10, 50_000

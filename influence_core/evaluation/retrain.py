@@ -24,7 +24,8 @@ from influence_core.arrays import map_array
 from influence_core.errors import ModelError, StoreError
 from influence_core.influence.base import HeadWeights
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig
 
 F32 = npt.NDArray[np.float32]

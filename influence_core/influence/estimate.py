@@ -19,7 +19,8 @@ from influence_core.influence.scan import CHUNK, mean_influence, rows_at_a_time,
 from influence_core.influence.turnover_scores import TURNOVER
 from influence_core.models.trunks import Trunk
 from influence_core.training.features import RESIDENT_BYTES, Standardised
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig, initial_weights
 
 FREE_EPOCHS = 12  # what early stopping takes, about; the text says that it is assumed

@@ -46,13 +46,20 @@ def classes_softmax(logits: Tensor) -> Tensor:
 
 
 def both_proba(
-    x: Tensor, keys: Tensor, params: Sequence[Tensor], config: HeadConfig
+    x: Tensor,
+    keys: Tensor,
+    params: Sequence[Tensor],
+    config: HeadConfig,
+    members: range | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(E, B, C) class probabilities of the learned and of the flipped side."""
+    """(E, B, C) class probabilities of the learned and of the flipped side.
+
+    `params` are those of `members`, all by default.
+    """
     W1, b1, W2 = params
     h = hidden(x, W1, b1)
     full = torch.bmm(h, W2)
-    learned = torch.bmm(h.mul_(member_masks(keys, config)), W2)
+    learned = torch.bmm(h.mul_(member_masks(keys, config, members=members)), W2)
     return classes_softmax(learned), classes_softmax(full / config.p - learned)
 
 

@@ -9,7 +9,7 @@ and the benchmarks call this.
 from dataclasses import dataclass
 
 from influence_core.errors import DataError
-from influence_core.training.heads import HeadTraining
+from influence_core.training.head_types import HeadTraining
 
 
 @dataclass(frozen=True)

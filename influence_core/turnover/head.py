@@ -107,17 +107,23 @@ def hidden(x: Tensor, W1: Tensor, b1: Tensor) -> Tensor:
 
 
 def member_masks(
-    keys: Tensor, config: HeadConfig, *, flipped: bool = False, out: Tensor | None = None
+    keys: Tensor,
+    config: HeadConfig,
+    *,
+    flipped: bool = False,
+    out: Tensor | None = None,
+    members: range | None = None,
 ) -> Tensor:
-    """Scaled masks (E, B, H) float32 of every member: 0 or 1/p, on the keys' device."""
-    shape = (config.members, len(keys), config.width)
+    """Scaled masks (E, B, H) float32 of these members (by default all): 0 or 1/p."""
+    members = range(config.members) if members is None else members
+    shape = (len(members), len(keys), config.width)
     if keys.device.type == "cpu":
         buffer = torch.empty(shape) if out is None else out
         fill_masks(
             buffer.numpy(),
             keys.numpy().view("uint64"),
             seed=config.seed,
-            layers=range(config.members),
+            layers=members,
             p=config.p,
             twin=config.twin,
             flipped=flipped,
@@ -126,7 +132,7 @@ def member_masks(
     bits = torch.stack(
         [
             mask_bits(keys, config.width, seed=config.seed, layer=e, p=config.p, twin=config.twin)
-            for e in range(config.members)
+            for e in members
         ]
     )
     return (bits != flipped).float() / config.p

@@ -25,7 +25,8 @@ from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
-from influence_core.training.heads import Rows, fit_heads
+from influence_core.training.head_types import Rows
+from influence_core.training.heads import fit_heads
 from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.judge import Judge, JudgeItems, judge_items
 from influence_core.workflow.session import Session

@@ -16,7 +16,7 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Query, Settings, Targets
 from influence_core.influence.combined import PARTS
 from influence_core.progress import Progress, ProgressFn
-from influence_core.training.heads import Rows
+from influence_core.training.head_types import Rows
 from influence_core.workflow.session import Session
 from influence_core.workflow.stand_in import stand_in
 

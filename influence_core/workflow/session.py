@@ -29,7 +29,7 @@ from influence_core.store.project import Project
 from influence_core.store.records import build
 from influence_core.store.runs import RECORD, Run
 from influence_core.training.features import Standardised
-from influence_core.training.heads import HeadTraining
+from influence_core.training.head_types import HeadTraining
 from influence_core.training.network_trunk import NetworkTrunk
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys

@@ -15,7 +15,8 @@ import torch
 
 from influence_core.errors import StoreError
 from influence_core.store.atomic import read_json, write_json
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.session import Session
 

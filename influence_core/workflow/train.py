@@ -32,7 +32,8 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
 from influence_core.training.features import Standardised
-from influence_core.training.heads import HeadFit, Rows, fit_heads
+from influence_core.training.head_types import HeadFit, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.training.presets import STANDARD, preset
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys

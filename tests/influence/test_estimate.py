@@ -9,7 +9,8 @@ from influence_core.influence.estimate import Estimate, judging, measure, scanni
 from influence_core.influence.scan import mean_influence, scan
 from influence_core.influence.turnover_scores import TURNOVER
 from influence_core.training.features import Standardised
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig, initial_weights
 
 N, CONFIG, HOW = 12_000, HeadConfig(128, 4, members=8, width=512), HeadTraining(epochs=2)

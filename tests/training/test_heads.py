@@ -7,7 +7,8 @@ import torch
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.training.features import Standardised
 from influence_core.training.head_steps import gradients, margin
-from influence_core.training.heads import HeadTraining, Rows, fit_heads
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads import fit_heads
 from influence_core.turnover.head import HeadConfig, TurnoverHead, member_masks
 
 CONFIG = HeadConfig(6, 3, members=2, width=16, seed=1)

@@ -8,7 +8,7 @@ from tiny import dataset, project
 from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, MismatchError, StoreError
 from influence_core.store.project import Project
-from influence_core.training.heads import HeadTraining
+from influence_core.training.head_types import HeadTraining
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, train
 

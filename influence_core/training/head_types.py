@@ -1,0 +1,86 @@
+"""What the training of heads gets and gives: rows, how to train, curves and the trained members."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from influence_core.turnover.head import HeadConfig
+
+
+class Features(Protocol):
+    """Standardised rows on demand, so that features may stay on disk."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, index: Tensor) -> Tensor:
+        """(B,) positions to (B, d) float32 on the training device."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeadTraining:
+    """How to train: `epochs=None` stops by itself when the flipped side stops improving."""
+
+    epochs: int | None = None
+    max_epochs: int = 40
+    patience: int = 3
+    batch: int = 0  # rows; 0 chooses by the number of rows
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    seed: int = 0
+
+    def batch_for(self, rows: int) -> int:
+        """Large batches amortise the optimiser, small sets need enough steps."""
+        return self.batch or int(min(512, max(32, 2 ** round(np.log2(max(rows, 1) / 24)))))
+
+    def stopping_for(self, rows: int) -> tuple[int, int]:
+        """(most epochs, patience): a small set has few steps an epoch, so it gets more epochs."""
+        steps = -(-rows // self.batch_for(rows))
+        return max(self.max_epochs, -(-600 // steps)), max(self.patience, -(-60 // steps))
+
+
+@dataclass(frozen=True)
+class EpochStats:
+    """After one epoch: losses in nats (learned: mean over members; flipped: of the members' mean).
+
+    `flipped_error` is 1 − p(label) on the flipped side, what early stopping watches.
+    """
+
+    epoch: int
+    learned_loss: float
+    flipped_loss: float
+    flipped_error: float
+    flipped_accuracy: float
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """What training leaves: stacked parameters (G·E first), the curves, and margins."""
+
+    W1: Tensor
+    b1: Tensor
+    W2: Tensor
+    config: HeadConfig
+    epochs: int
+    history: Sequence[EpochStats] = field(default_factory=tuple)
+    aum: np.ndarray | None = None  # (N,) mean over epochs of the in-sample margin
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The training rows: features, (N,) or (N, G) labels, keys, and (N, G) weights if grouped."""
+
+    features: Features
+    labels: Tensor
+    keys: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def groups(self) -> int:
+        """How many heads' worth of retrainings run side by side."""
+        if self.weights is not None:
+            return self.weights.shape[1]
+        return self.labels.shape[1] if self.labels.ndim == 2 else 1
