@@ -4,18 +4,22 @@ Everything long runs as a job of the same verbs that the command line has, and i
 project: closing the page loses nothing.
 """
 
+from contextlib import suppress
+
 import streamlit as st
 
 from influence_core.errors import TurnoverError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.cleansings import Cleansing, list_cleansings, load_cleansing
-from influence_core.workflow.find_harm import DECISIONS, ROUNDS
-from influence_core.workflow.judge import ALL, WRONG
+from influence_core.workflow.estimates import cleansing_text
+from influence_core.workflow.find_harm import DECISIONS, ROUNDS, Question
+from influence_core.workflow.judge import ALL, WRONG, Judge
 from influence_core.workflow.session import Session
 from pages.ui import jobs as jobs_ui
 from pages.ui import numbers
 from pages.ui.cleanse_preview import choose_round, preview
 from pages.ui.cleanse_trial import trial_box
+from pages.ui.expected import expected
 from pages.ui.export import export_box
 from pages.ui.hint import hint
 from pages.ui.shell import in_one_sentence, need_session, plain
@@ -118,6 +122,9 @@ def _ask(session: Session) -> None:
                 "Find harmful rows", type="primary", key="judge_go", on_click=_begin,
                 args=(session,),
             )  # fmt: skip
+    usual = Question(Judge(preferred if preferred in splits else splits[0]), default)
+    with suppress(TurnoverError):  # a judge without items is told when it is asked
+        expected(cleansing_text(session, usual, stored=True))
 
 
 def _begin(session: Session) -> None:

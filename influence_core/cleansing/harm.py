@@ -6,6 +6,7 @@ targets × rows. Called by `workflow.cleanse`.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,10 @@ from influence_core.progress import ProgressFn
 
 # Targets whose (T, n) scores are held at a time.
 TARGETS_AT_A_TIME = 2_000
+
+
+# Mean influence of every row on some targets, and its standard error, (N,) each.
+Measure = Callable[[Targets], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -42,23 +47,27 @@ class Harm:
         return np.where(np.isfinite(self.stderr), stats.norm.cdf(z), 1.0)
 
 
-def harm(
+def measured_here(
     prepared: Prepared,
-    features: Tensor,
-    labels: Tensor,
-    proba: Tensor,
     rows: int,
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
-) -> Harm:
+) -> Measure:
+    """The scan of this process, over so many training rows, for `harm`."""
+    return lambda targets: mean_influence(
+        prepared.query(targets), rows, progress=progress, cancel=cancel
+    )
+
+
+def harm(measure: Measure, features: Tensor, labels: Tensor, proba: Tensor, rows: int) -> Harm:
     """Mean influence of each of `rows` training rows on the judge's items.
 
     The standard error is that over items: how far the mean would move with other items of the
     same kind. It says nothing about the noise of the estimator itself.
 
     Args:
-        prepared: an estimator made ready for the run.
+        measure: who scans, such as `measured_here`.
         features: (T, d) standardised. labels: (T,). proba: (T, C) of the full network.
 
     Raises:
@@ -72,8 +81,7 @@ def harm(
     for start in range(0, total, TARGETS_AT_A_TIME):
         part = slice(start, min(start + TARGETS_AT_A_TIME, total))
         n = part.stop - part.start
-        query = prepared.query(Targets(features[part], labels[part], proba[part]))
-        mean, error = mean_influence(query, rows, progress=progress, cancel=cancel)
+        mean, error = measure(Targets(features[part], labels[part], proba[part]))
         spread = np.nan_to_num(error.astype(np.float64)) ** 2 * n  # variance over the items
         sums += n * mean.astype(np.float64)
         squares += max(n - 1, 0) * spread + n * mean.astype(np.float64) ** 2

@@ -13,11 +13,12 @@ from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
     ProjectArgument,
+    RayOption,
     RunOption,
     app,
     bar,
-    err,
     find_project,
+    forewarn,
     keep_result,
     out,
     print_json,
@@ -32,8 +33,9 @@ from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
 from influence_core.training.network_accelerator import first_process
 from influence_core.training.presets import PRESETS, STANDARD
+from influence_core.workflow.cluster import perhaps_connected
 from influence_core.workflow.create import NewProject, create
-from influence_core.workflow.estimates import training_text
+from influence_core.workflow.estimates import explanation_text, training_text
 from influence_core.workflow.explain import (
     Among,
     Explanation,
@@ -154,11 +156,12 @@ def train_verb(
     patience: network.PatienceOption = None,
     watch: network.WatchOption = None,
     precision: network.PrecisionOption = None,
+    ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train once: a head on the frozen trunk, or with --mode finetune the whole network."""
     given = network.Given(trunk, turnover_layers, twins, batch, lr, patience, watch, precision)
-    network.check(mode, given)
+    network.check(mode, given, ray)
     speaks = first_process()  # of several under `accelerate launch`
     with bar(json or not speaks) as tell, stoppable() as cancel:
         opened = find_project(project)
@@ -169,9 +172,9 @@ def train_verb(
             options = TrainOptions.of_size(
                 size, members, width, p=p, epochs=epochs, seed=seed, device=device
             )
-            if expected := training_text(opened, options):
-                err.print(expected, highlight=False)
-            run = train(opened, options, progress=tell, cancel=cancel)
+            forewarn(training_text(opened, options))
+            with perhaps_connected(ray) as cluster:
+                run = train(opened, options, progress=tell, cancel=cancel, cluster=cluster)
     if not speaks:
         return
     keep_result(run=run.id)
@@ -207,15 +210,16 @@ def explain_verb(
     top: Annotated[int, typer.Option(min=1, help="Rows of each side.")] = 10,
     run: RunOption = None,
     device: DeviceOption = "auto",
-    ray: Annotated[
-        str | None, typer.Option(help="Scan on a Ray cluster: its address, or auto for one here.")
-    ] = None,
+    ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show which training rows helped and which harmed one item."""
     session = open_session(find_project(project), run, device)
     target = _target(session, split, item, text, image)
-    answer = explain(session, target, Question(estimator, toward, among, top), cluster=ray)
+    forewarn(explanation_text(session, estimator))
+    with perhaps_connected(ray) as cluster:
+        question = Question(estimator, toward, among, top)
+        answer = explain(session, target, question, cluster=cluster)
     if json:
         print_json(_as_json(session, answer))
         return

@@ -14,10 +14,12 @@ from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
     ProjectArgument,
+    RayOption,
     RunOption,
     app,
     bar,
     find_project,
+    forewarn,
     keep_result,
     out,
     print_json,
@@ -35,6 +37,8 @@ from influence_core.workflow.cleansings import (
     newest_cleansing,
     save_cleansing,
 )
+from influence_core.workflow.cluster import perhaps_connected
+from influence_core.workflow.estimates import cleansing_text, trial_text
 from influence_core.workflow.find_harm import ROUNDS, WAYS, Question, find_harm
 from influence_core.workflow.judge import ALL, Judge
 from influence_core.workflow.session import Session, open_session
@@ -74,6 +78,7 @@ def cleanse_verb(
     seeds: SeedsOption = 10,
     run: RunOption = None,
     device: DeviceOption = "auto",
+    ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find training rows that harm the judge and keep the list for `turnover export`."""
@@ -83,8 +88,10 @@ def cleanse_verb(
         estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result = None
+    forewarn(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:
-        found = find_harm(session, question, progress=tell, cancel=cancel)
+        with perhaps_connected(ray) as cluster:
+            found = find_harm(session, question, progress=tell, cancel=cancel, cluster=cluster)
         kept = save_cleansing(session, found)
         keep_result(cleansing=kept)
         if try_it and found.edits():
@@ -133,6 +140,7 @@ def trial_verb(
     name = cleansing or newest_cleansing(opened)
     found = load_cleansing(opened, name)
     session = open_session(opened, found.run or None, device)
+    forewarn(trial_text(session, seeds, len(_shares(shares)) if sweep else 1))
     with bar(json) as tell, stoppable() as cancel:
         keep_result(cleansing=name)
         if sweep:

@@ -55,6 +55,9 @@ ProjectArgument = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+RayOption = Annotated[
+    str | None, typer.Option(help="Work on a Ray cluster: its address, or auto for one here.")
+]
 RunOption = Annotated[str | None, typer.Option(help="Run id; the newest run by default.")]
 
 
@@ -90,6 +93,12 @@ def find_project(name: str) -> Project:
         f"There is no project '{name}', neither as a folder here nor in {projects_home()}; "
         "make one with: turnover new DATA"
     )
+
+
+def forewarn(expected: str | None) -> None:
+    """Say on standard error what long work will take, before it begins."""
+    if expected:
+        err.print(expected, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -102,12 +102,18 @@ class Given:
         )
 
 
-def check(mode: Mode, given: Given) -> None:
+def check(mode: Mode, given: Given, ray: str | None = None) -> None:
     """Refuse options that would be passed over in silence.
 
     Raises:
-        ModelError: an option of whole networks without `--mode finetune`, or a rate that is none.
+        ModelError: an option of whole networks without `--mode finetune`, or of heads with it, or a
+            rate that is none.
     """
+    if mode == "finetune" and ray is not None:
+        raise ModelError(
+            "--ray shares out the members of a head, and a whole network has none; start it on "
+            "several devices with: accelerate launch -m influence_core.cli train ..."
+        )
     said = [f.name.replace("_", "-") for f in fields(given) if getattr(given, f.name) is not None]
     if mode == "head" and said:
         raise ModelError(

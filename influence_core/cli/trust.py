@@ -13,6 +13,7 @@ from influence_core.cli.common import (
     app,
     bar,
     find_project,
+    forewarn,
     keep_result,
     out,
     print_json,
@@ -21,6 +22,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.workflow.estimates import evaluation_text
 from influence_core.workflow.estimators import estimator_table
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.session import open_session
@@ -48,6 +50,7 @@ def evaluate_verb(
         what=tuple(what.split(",")), split=split, targets=targets, subsets=subsets, seed=seed
     )
     session = open_session(find_project(project), run, device)
+    forewarn(evaluation_text(session, options))
     with bar(json) as tell, stoppable() as cancel:
         report = evaluate(session, options, progress=tell, cancel=cancel)
     keep_result(evaluation=session.run.id)

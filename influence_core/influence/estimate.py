@@ -2,13 +2,13 @@
 
 The real loops are run on a few thousand made-up rows, once per device, and their speed gives a
 handful of rates; the size of the task times a rate is the estimate. It holds within a factor of two
-on a machine that is as busy as it was then (tested). Nothing is stored here: `workflow.estimates`
-keeps the rates. Called by it only.
+on a machine that is as busy as it was then (tested; `python -m benchmarks.estimates`). Nothing is
+stored here: `workflow.device_rates` keeps the rates. Called by `workflow.estimates`.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,6 @@ from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.ridge import BLOCKS, FLIPPED_RIDGE
 from influence_core.influence.scan import CHUNK, mean_influence, rows_at_a_time, scan
 from influence_core.influence.turnover_scores import TURNOVER
-from influence_core.models.trunks import Trunk
 from influence_core.training.features import RESIDENT_BYTES, Standardised
 from influence_core.training.head_types import HeadTraining, Rows
 from influence_core.training.heads import fit_heads
@@ -26,7 +25,6 @@ from influence_core.turnover.head import HeadConfig, initial_weights
 FREE_EPOCHS = 12  # what early stopping takes, about; the text says that it is assumed
 _ROWS = 8_192
 _SHAPE = HeadConfig(features=256, classes=10, members=8, width=256)
-_SAMPLE = 64  # items encoded to learn a trunk's speed
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class Rates:
     turnover: float
     turnover_batch: float
     ridge: float
+    ridge_batch: float
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,32 @@ class Estimate:
     seconds: float
     bytes: int
 
+    def then(self, other: "Estimate") -> "Estimate":
+        """Of one work after the other."""
+        return Estimate(self.seconds + other.seconds, max(self.bytes, other.bytes))
+
+    def times(self, count: float) -> "Estimate":
+        """Of the same work again and again."""
+        return Estimate(self.seconds * count, self.bytes)
+
     def text(self, device: str = "this device") -> str:
         """For people: "about 40 s and 1.2 GB on this device"."""
         return f"about {_duration(self.seconds)} and {_size(self.bytes)} on {device}"
 
 
-def measure(device: torch.device) -> Rates:
-    """Run the real loops on made-up rows; a few seconds."""
+def measure(device: torch.device, clock: Callable[[], float] = time.perf_counter) -> Rates:
+    """Run the real loops on made-up rows; a few seconds. `clock`: in seconds, what is measured."""
     rows, evidence = _made_up(device)
 
     def fit(batch: int) -> Callable[[], object]:
         how = HeadTraining(epochs=1, batch=batch)
         return lambda: fit_heads(rows, _SHAPE, how)
 
+    def took(work: Callable[[], object]) -> float:
+        return _seconds(work, device, clock)
+
     few, many = _ROWS // 512, _ROWS // 32
-    coarse, fine = _seconds(fit(512), device), _seconds(fit(32), device)
+    coarse, fine = took(fit(512)), took(fit(32))
     size = _weights(_SHAPE)
     step = max(fine - coarse, 0.0) / (many - few)
     product = max(coarse - few * step, 0.2 * coarse) / (_ROWS * size)
@@ -71,9 +81,10 @@ def measure(device: torch.device) -> Rates:
         entry = TURNOVER if estimator == "turnover" else FLIPPED_RIDGE
         query = entry.prepare(evidence).query(_targets(targets, device))
         if targets == 1:
-            return _seconds(lambda: scan(query, _ROWS, k=20), device)
-        return _seconds(lambda: mean_influence(query, _ROWS), device)
+            return took(lambda: scan(query, _ROWS, k=20))
+        return took(lambda: mean_influence(query, _ROWS))
 
+    cells = _ROWS * _SHAPE.features * _SHAPE.classes
     masks = _ROWS * _SHAPE.members * _SHAPE.width * _SHAPE.classes
     return Rates(
         device=str(device),
@@ -81,7 +92,8 @@ def measure(device: torch.device) -> Rates:
         train_step=step / size,
         turnover=scans("turnover", 1) / masks,
         turnover_batch=scans("turnover", 32) / (32 * masks),
-        ridge=scans("flipped-ridge", 1) / (_ROWS * _SHAPE.features * _SHAPE.classes),
+        ridge=scans("flipped-ridge", 1) / cells,
+        ridge_batch=scans("flipped-ridge", 32) / (32 * cells),
     )
 
 
@@ -117,18 +129,9 @@ def judging(rates: Rates, estimator: str, rows: int, targets: int, config: HeadC
     if estimator == TURNOVER.name:
         work = rows * config.members * config.width * config.classes * targets
         return Estimate(rates.turnover_batch * work, chunk)
-    one = scanning(rates, estimator, rows, config)
-    return Estimate(one.seconds * targets, one.bytes + chunk)
-
-
-def encoding(trunk: Trunk, items: Sequence[str] | Sequence[bytes], rows: int) -> Estimate:
-    """Encode a few of the items, and multiply; the features go to a file of float16."""
-    sample = items[:: max(1, len(items) // _SAMPLE)][:_SAMPLE]
-    trunk.encode(sample[:2])
-    start = time.perf_counter()
-    trunk.encode(sample)
-    each = (time.perf_counter() - start) / max(len(sample), 1)
-    return Estimate(each * rows, 4 * 1024 * trunk.dim)
+    work = rows * config.features * min(config.classes, BLOCKS) * targets
+    held = scanning(rates, estimator, rows, config).bytes
+    return Estimate(rates.ridge_batch * work, held + chunk)
 
 
 def _weights(config: HeadConfig) -> int:
@@ -140,15 +143,15 @@ def _features_bytes(rows: int, features: int) -> int:
     return whole if whole <= RESIDENT_BYTES else 0  # larger ones stay on disk
 
 
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
+def _seconds(work: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
     """The shorter of two rounds, after one that compiles."""
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = clock()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        took.append(time.perf_counter() - start)
+        took.append(clock() - start)
     return min(took[1:])
 
 

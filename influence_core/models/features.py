@@ -7,7 +7,7 @@ with `FeatureFile`, which keeps the promise that a kill at any moment loses one 
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 BLOCK = 256  # distinct contents between two safe points
 
 Positions = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float16]
+# Features (n, dim) of blocks of rows, in the order of the blocks; may take several at a time.
+Compute = Callable[[Iterable[Positions]], Iterable[Values]]
 
 
 def encode_split(
@@ -34,14 +37,18 @@ def encode_split(
     path: Path,
     *,
     dataset_fingerprint: str,
+    compute: Compute | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
-) -> npt.NDArray[np.float16]:
+) -> Values:
     """Encode a split, or finish what was begun, and map the result.
 
     Rows of equal content are encoded once; the order of work is by length of text, so batches
     hold little padding, and fixed, so that a resumed file equals an unbroken one. A damaged file
     is begun anew. Where two processes want the same features, the second waits for the first.
+
+    Args:
+        compute: who encodes; the trunk in this process by default.
 
     Returns:
         (N, dim) float16, memory-mapped, read-only.
@@ -65,14 +72,18 @@ def encode_split(
     if not file.finished():
         with alone(path, cancel):
             if not file.finished():  # another process may have been at it
-                _encode(trunk, split, file, progress, cancel)
+
+                def here(blocks: Iterable[Positions]) -> Iterator[Values]:
+                    return (block_values(trunk, split, rows) for rows in blocks)
+
+                _encode(split, file, compute or here, progress, cancel)
     return file.read()
 
 
 def _encode(
-    trunk: Trunk,
     split: Split,
     file: FeatureFile,
+    compute: Compute,
     progress: ProgressFn | None,
     cancel: threading.Event | None,
 ) -> None:
@@ -88,25 +99,31 @@ def _encode(
             progress(Progress("encode", done, len(order), split.name, {"per_second": rate}))
 
     tell(begun)
-    for start in range(begun, len(order), BLOCK):
-        check_cancel(cancel)
+    check_cancel(cancel)
+    starts = range(begun, len(order), BLOCK)
+    blocks = (first[order[start : start + BLOCK]] for start in starts)
+    for start, values in zip(starts, compute(blocks), strict=True):
         part = order[start : start + BLOCK]
-        values = _values(trunk, split, first[part])
         rows, item = copies.of(part)
         features[rows] = values[item]
         file.save(features, start + len(part), finished=start + len(part) == len(order))
         tell(start + len(part))
+        check_cancel(cancel)
 
 
-def _values(trunk: Trunk, split: Split, rows: Positions) -> npt.NDArray[np.float16]:
-    """(n, dim) features of these rows."""
+def block_values(trunk: Trunk, split: Split, rows: Positions) -> Values:
+    """(n, dim) features of these rows.
+
+    Raises:
+        DataError: a picture is broken, or a row's features are no finite float16 numbers.
+    """
     items = split.items(rows)
     try:
         exact = trunk.encode(items)
     except DataError as error:
         raise _naming_the_row(error, split, rows, items) from error
     with np.errstate(over="ignore"):
-        values: npt.NDArray[np.float16] = exact.astype(np.float16)
+        values: Values = exact.astype(np.float16)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise DataError(

@@ -66,7 +66,7 @@ class HeadLoop:
         """Begin at the start.
 
         Args:
-            members: which of the config's members are held here; all by default.
+            members: the share of the config's members that is held here; by default all.
         """
         self.rows, self.config, self.training = rows, config, training
         self.members = range(config.members) if members is None else members
@@ -94,7 +94,7 @@ class HeadLoop:
             # One constant a group, not a sum a batch: leaving row i out must not
             # change how much its batch neighbours count.
             self.mean_weight = self.weights.mean(0).clamp_min(1e-12)
-        self.shared = len(self.members) < config.members
+        self.shared = members is not None
         # A share cannot know the margin of all members' mean: it keeps its own members' sum of the
         # full networks' logits (N, C), as they were in the steps of the last epoch.
         self.seen = torch.zeros(0, device=self.device)

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from influence_core.cleansing.choose import Selection, random_control
-from influence_core.cleansing.harm import Harm, harm
+from influence_core.cleansing.harm import Harm, harm, measured_here
 from influence_core.cleansing.rounds import Measured, Plan, Round, cut_judge, rounds
 from influence_core.cleansing.verdict import Difference, paired, verdict
 from influence_core.errors import DataError
@@ -27,6 +27,8 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
 from influence_core.training.head_types import Rows
 from influence_core.training.heads import fit_heads
+from influence_core.workflow.cluster import Cluster
+from influence_core.workflow.cluster_scan import measured_there
 from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.judge import Judge, JudgeItems, judge_items
 from influence_core.workflow.session import Session
@@ -43,18 +45,17 @@ def ranking(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> Harm:
-    """Harm of every training row by the run as it is: one shot."""
+    """Harm of every training row by the run as it is: one shot; a cluster scans if there is one."""
     items = judge_items(session, judge)
-    return harm(
-        session.prepared(name),
-        items.features,
-        items.labels,
-        session.head.proba(items.features),
-        len(session.evidence),
-        progress=progress,
-        cancel=cancel,
-    )
+    rows = len(session.evidence)
+    if cluster is None:
+        measure = measured_here(session.prepared(name), rows, progress=progress, cancel=cancel)
+    else:
+        measure = measured_there(cluster, session, name, progress=progress, cancel=cancel)
+    proba = session.head.proba(items.features)
+    return harm(measure, items.features, items.labels, proba, rows)
 
 
 def cleanse(
@@ -116,10 +117,8 @@ def measure_round(
     proof = Evidence(features, rows.labels, rows.keys, flipped, head)
     choose, watch = parts
     proba, watching = head.proba(choose.features), head.proba(watch.features)
-    found = harm(
-        estimator(name).prepare(proof), choose.features, choose.labels, proba, len(kept),
-        cancel=cancel,
-    )  # fmt: skip
+    measure = measured_here(estimator(name).prepare(proof), len(kept), cancel=cancel)
+    found = harm(measure, choose.features, choose.labels, proba, len(kept))
     return Measured(
         found.score,
         found.stderr,

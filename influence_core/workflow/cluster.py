@@ -1,201 +1,189 @@
-"""Where one machine ends: the scan and the judge as Ray tasks over shards of the training rows.
+"""Where one machine ends: work handed to the workers of a Ray cluster.
 
-Every worker opens the run itself from the project's folder, which all machines see, so that no
-features travel: a task gets the targets (kilobytes) and gives back its k strongest rows. A worker
-that dies has its shards done again by another. Scores of the turn-over estimator are those of one
-machine to the bit; those of matrix products within float32 rounding.
+Every worker opens the project from its folder, which all machines see, so that no features travel:
+a task gets kilobytes and gives back what it found. A worker that dies has its tasks done again by
+another. `cluster_scan` ranks, `cluster_train` trains, `cluster_encode` encodes with it.
 
-Ray is optional (`pip install turnover[ray]`). Called by `turnover explain --ray`.
+Ray is optional (`pip install turnover[ray]`). Called through `--ray` of the verbs.
 """
 
+import os
+import signal
+import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
-from influence_core.errors import ModelError, ResourceError
-from influence_core.influence.scan import Ranking, mean_influence, scan
-from influence_core.influence.shards import ShardQuery, joined, moved, shards
+from influence_core.errors import ModelError, ResourceError, TurnoverError
 from influence_core.progress import check_cancel
 from influence_core.store.project import Project
-from influence_core.workflow.session import Session, open_session
 
-SHARD = 1 << 17  # rows of one task
-RETRIES = 3  # of a shard whose worker died
+RETRIES = 3  # of a task whose worker died
+_AHEAD = 3  # tasks a worker that are under way or whose results wait: memory stays bounded
 _POLL = 0.5  # seconds between looks at the cancel flag
+_ANSWER = 10  # seconds until a head node is taken for dead
 
 
 @dataclass(frozen=True)
-class Task:
-    """What every shard of a scan has in common."""
+class Cluster:
+    """A cluster that this process is connected to."""
 
-    root: str
-    run: str
-    estimator: str
-    features: npt.NDArray[np.float32]  # (T, d)
-    labels: npt.NDArray[np.int64]  # (T,)
+    ray: Any
 
-    @classmethod
-    def of(
-        cls, session: Session, estimator: str, features: torch.Tensor, labels: torch.Tensor
-    ) -> "Task":
-        """A question to the session's run, for targets (T, d) and the labels asked about (T,)."""
-        return cls(
-            str(session.project.root.resolve()),
-            session.run.id,
-            estimator,
-            features.cpu().numpy(),
-            labels.cpu().numpy(),
-        )
+    @property
+    def workers(self) -> int:
+        """How many tasks can be done at once: one a GPU, or one a CPU where there is none."""
+        has = self.ray.cluster_resources()
+        return max(1, int(has.get("GPU", 0) or has.get("CPU", 1)))
+
+    @property
+    def device(self) -> str:
+        """Where workers compute: `auto` finds the GPU that Ray gives to a task."""
+        return "auto" if self.ray.cluster_resources().get("GPU") else "cpu"
+
+    def map(
+        self,
+        work: Callable[..., Any],
+        common: Any,
+        each: Iterable[tuple[Any, ...]],
+        *,
+        ordered: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[tuple[int, Any]]:
+        """Results of `work(common, *arguments)` for each arguments, with their number.
+
+        Args:
+            work: a function of a module. common: sent to a worker once.
+            ordered: by number, instead of as they come.
+            cancel: set it to stop; tasks under way are ended and `CancelledError` is raised.
+
+        Raises:
+            TurnoverError: what a task raised. ResourceError: workers died again and again.
+        """
+        # A CPU each: torch and the compiled loops use one thread in a worker.
+        needs = {"num_gpus": 1} if self.device == "auto" else {"num_cpus": 1}
+        task = self.ray.remote(max_retries=RETRIES, **needs)(work)
+        shared = self.ray.put(common)
+        todo = iter(enumerate(each))
+        window = _AHEAD * self.workers
+        running: dict[Any, int] = {}
+        held: dict[int, Any] = {}
+        following = 0
+        try:
+            while True:
+                check_cancel(cancel)
+                for number, arguments in islice(todo, window - len(running) - len(held)):
+                    running[task.remote(shared, *arguments)] = number
+                if not running:
+                    return
+                for reference in self.ray.wait(list(running), timeout=_POLL)[0]:
+                    held[running.pop(reference)] = self._result(reference)
+                while held and (not ordered or following in held):
+                    number = following if ordered else next(iter(held))
+                    yield number, held.pop(number)
+                    following += 1
+        finally:
+            for reference in running:
+                self.ray.cancel(reference, force=True)
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            return self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, TurnoverError):
+                raise error.cause from None
+            raise
+        except self.ray.exceptions.RayError as error:
+            raise ResourceError(
+                f"A task's worker died {RETRIES + 1} times or the cluster went away; look for "
+                "memory on the cluster's machines and start again."
+            ) from error
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
-    """Ray, connected to a cluster: `auto` starts one on this machine, anything else is joined.
+def perhaps_connected(address: str | None) -> Iterator[Cluster | None]:
+    """`connected`, or nothing without an address."""
+    if address is None:
+        yield None
+        return
+    with connected(address) as cluster:
+        yield cluster
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Cluster]:
+    """A cluster: `auto` starts one on this machine, anything else is joined.
 
     Raises:
         ModelError: Ray is not installed. ResourceError: nothing answers at the address.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    if address == "auto":
+        # Ray's own cluster of one machine listens on the loopback device only with this; without,
+        # Linux gets a cluster that any machine of the network can send code to.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
         raise ModelError("--ray needs Ray; install it with: pip install 'turnover[ray]'") from error
     if ray.is_initialized():
-        yield ray
+        yield Cluster(ray)
         return
     try:
-        ray.init(
-            address=None if address == "auto" else address,
-            include_dashboard=None if address != "auto" else False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address != "auto":
+            _knock(address)
+        with _our_sigterm():
+            ray.init(
+                address="local" if address == "auto" else address,
+                include_dashboard=False if address == "auto" else None,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+    except (OSError, ValueError, RuntimeError) as error:
         raise ResourceError(
             f"No Ray cluster answers at {address} ({error}); start one with: ray start --head"
         ) from error
     try:
-        yield ray
+        yield Cluster(ray)
     finally:
         ray.shutdown()
 
 
-def scan_on_cluster(  # noqa: PLR0913 - what scan() has, and the cluster
-    ray: Any,
-    task: Task,
-    rows: int,
-    *,
-    k: int,
-    candidates: torch.Tensor | None = None,
-    exclude: Sequence[int] = (),
-    shard: int = SHARD,
-    on_partial: Callable[[Ranking], None] | None = None,
-    cancel: threading.Event | None = None,
-) -> Ranking:
-    """`influence.scan.scan` over a cluster: the same lists, from shards that come in any order.
-
-    Args:
-        candidates: positions that may be listed; all if None. exclude: those that may not.
-        on_partial: called after every shard but the last.
-        cancel: set it to stop; shards that run are ended and `CancelledError` is raised.
-    """
-    started = time.perf_counter()
-    parts: list[Ranking] = []
-    allowed = _positions(rows, candidates, exclude)
-    total = rows if allowed is None else len(allowed)
-    jobs = {}
-    # A CPU each: torch and the compiled loops use one thread in a worker.
-    work = ray.remote(num_cpus=1, max_retries=RETRIES)(_ranked)
-    shared = ray.put(task)
-    for part in shards(rows, shard):
-        inside = None
-        if allowed is not None:
-            inside = allowed[(allowed >= part.start) & (allowed < part.stop)]
-        jobs[work.remote(shared, part.start, part.stop, k, inside)] = part
-    for one in _as_they_come(ray, list(jobs), cancel):
-        parts.append(one)
-        if on_partial is not None and len(parts) < len(jobs):
-            on_partial(joined(parts, k, total, 1000 * (time.perf_counter() - started)))
-    return joined(parts, k, total, 1000 * (time.perf_counter() - started))
-
-
-def _positions(
-    rows: int, candidates: torch.Tensor | None, exclude: Sequence[int]
-) -> npt.NDArray[np.int64] | None:
-    if candidates is None and not exclude:
-        return None
-    every = np.arange(rows) if candidates is None else candidates.cpu().numpy()
-    return np.setdiff1d(every, np.asarray(exclude, dtype=np.int64))
-
-
-def judge_on_cluster(
-    ray: Any,
-    task: Task,
-    rows: int,
-    *,
-    shard: int = SHARD,
-    cancel: threading.Event | None = None,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """`influence.scan.mean_influence` over a cluster: mean over targets and error, (N,) each."""
-    mean, error = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.float32)
-    work = ray.remote(num_cpus=1, max_retries=RETRIES)(_judged)
-    shared = ray.put(task)
-    jobs = [work.remote(shared, part.start, part.stop) for part in shards(rows, shard)]
-    for start, own_mean, own_error in _as_they_come(ray, jobs, cancel):
-        mean[start : start + len(own_mean)] = own_mean
-        error[start : start + len(own_mean)] = own_error
-    return mean, error
-
-
-def _as_they_come(ray: Any, jobs: list[Any], cancel: threading.Event | None) -> Iterator[Any]:
-    """Results in the order in which tasks end."""
+@contextmanager
+def _our_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray's own ends the process before a verb can close its work."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has handlers, Ray sets none elsewhere
+        return
+    ours = signal.getsignal(signal.SIGTERM)
     try:
-        while jobs:
-            check_cancel(cancel)
-            done, jobs = ray.wait(jobs, timeout=_POLL)
-            for job in done:
-                yield ray.get(job)
-    except ray.exceptions.WorkerCrashedError as error:
-        raise ResourceError(
-            f"A shard's worker died {RETRIES + 1} times; look for memory on the cluster's machines."
-        ) from error
+        yield
     finally:
-        for job in jobs:
-            ray.cancel(job, force=True)
+        signal.signal(signal.SIGTERM, ours)
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        raise ValueError("an address is HOST:PORT, or auto")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
 
 
 @lru_cache(maxsize=2)
-def _opened(root: str, run: str) -> Session:
-    """The run in this worker, kept for its next shards."""
-    return open_session(Project.open(Path(root)), run, "cpu")
+def opened_project(root: str, fingerprint: str) -> Project:
+    """In a worker: the project with this data and trunk, kept for the next tasks.
+
+    `fingerprint` is that of `state_of`: a project that has changed is opened anew.
+    """
+    return Project.open(Path(root))
 
 
-def _query(task: Task, start: int) -> ShardQuery:
-    session = _opened(task.root, task.run)
-    # Copies, because what Ray hands out is read-only.
-    features, labels = torch.tensor(task.features), torch.tensor(task.labels)
-    query = session.prepared(task.estimator).query(session.targets(features, labels))
-    return ShardQuery(query, start)
-
-
-def _ranked(
-    task: Task, start: int, stop: int, k: int, inside: npt.NDArray[np.int64] | None
-) -> Ranking:
-    """In a worker: the k strongest rows of a shard, with positions in the whole."""
-    among = None if inside is None else torch.tensor(inside - start)
-    return moved(scan(_query(task, start), stop - start, k=k, candidates=among), start)
-
-
-def _judged(
-    task: Task, start: int, stop: int
-) -> tuple[int, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """In a worker: mean influence of a shard's rows."""
-    return start, *mean_influence(_query(task, start), stop - start)
+def state_of(project: Project) -> str:
+    """What a worker must have read anew if it changed: data and trunk."""
+    return f"{project.fingerprint} {project.settings.trunk_fingerprint}"

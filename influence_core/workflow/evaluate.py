@@ -39,9 +39,9 @@ from influence_core.workflow.session import Session
 
 __all__ = ["STAGES", "EvaluateOptions", "EvaluationReport", "evaluate"]
 
-_LOO_ROWS = 10
-_LOO_TARGETS = 3
-_REMOVAL_TARGETS = 10
+LOO_ROWS = 10
+LOO_TARGETS = 3
+REMOVAL_TARGETS = 10
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _keep(work: Work) -> EvaluationRecord:
 
 
 def _removal(work: Work) -> None:
-    some = some_targets(work, _REMOVAL_TARGETS)
+    some = some_targets(work, REMOVAL_TARGETS)
     n = len(work.session.evidence)
     rankings = {}
     for name in work.parts:
@@ -131,13 +131,13 @@ def _removal(work: Work) -> None:
 
 def _loo(work: Work) -> None:
     """The top helpful and harmful rows of a few targets, by the default estimator."""
-    some = some_targets(work, _LOO_TARGETS)
+    some = some_targets(work, LOO_TARGETS)
     name = work.estimator or "flipped-ridge"
     n = len(work.session.evidence)
     prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
     scores = prepared.query(some).scores(slice(0, n)).scores.cpu().numpy()
     order = scores.argsort(axis=1, kind="stable")
-    ends = np.concatenate([order[:, : _LOO_ROWS // 2], order[:, -(_LOO_ROWS // 2) :]], axis=1)
+    ends = np.concatenate([order[:, : LOO_ROWS // 2], order[:, -(LOO_ROWS // 2) :]], axis=1)
     positions = np.unique(ends)
     found = leave_one_out(
         work.recipe(0, None),

@@ -21,7 +21,8 @@ from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence.base import Query, Targets
 from influence_core.influence.scan import Ranking, Top, scan
 from influence_core.influence.turnover_scores import TURNOVER
-from influence_core.workflow.cluster import Task, connected, scan_on_cluster
+from influence_core.workflow.cluster import Cluster
+from influence_core.workflow.cluster_scan import Task, scan_on_cluster
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 
@@ -139,14 +140,14 @@ def explain(
     *,
     on_partial: Callable[[Explanation], None] | None = None,
     cancel: threading.Event | None = None,
-    cluster: str | None = None,
+    cluster: Cluster | None = None,
 ) -> Explanation:
     """Rank the training rows for an item.
 
     Args:
         on_partial: called with a provisional answer after each chunk of rows.
         cancel: set it to stop; `CancelledError` is raised.
-        cluster: address of a Ray cluster that scans instead, `auto` for one on this machine.
+        cluster: whose workers scan instead.
     """
     question = question or Question()
     label = asked_label(item, question.toward)
@@ -163,9 +164,8 @@ def explain(
         "cancel": cancel,
     }
     if cluster is not None:
-        task = Task.of(session, question.estimator, item.features[None], asked)
-        with connected(cluster) as ray:
-            return told(scan_on_cluster(ray, task, rows, **switches))
+        task = Task.of(cluster, session, question.estimator, item.features[None], asked)
+        return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked)
     return told(scan(_query(session, item, question.estimator, targets), rows, **switches))
 

@@ -11,6 +11,7 @@ from influence_core.progress import ProgressFn
 from influence_core.store.export_edits import Edit
 from influence_core.workflow.cleanse import cleanse, ranking
 from influence_core.workflow.cleansings import Cleansing, summaries
+from influence_core.workflow.cluster import Cluster
 from influence_core.workflow.decided import decided_edits
 from influence_core.workflow.export import edits_of, edits_of_round
 from influence_core.workflow.judge import Judge
@@ -57,11 +58,13 @@ def find_harm(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> Cleansing:
     """Answer a question; nothing is written.
 
     Raises:
-        DataError: an unknown way, or an amount or judge that makes no sense.
+        DataError: an unknown way, or an amount or judge that makes no sense, or a cluster for a
+            way that does not scan the run as it is.
     """
     if question.by not in WAYS:
         raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
@@ -69,6 +72,11 @@ def find_harm(
         raise DataError(
             f"More rules can be joined to one shot only, not to '{question.by}'; choose "
             f"{list(ONE_SHOT)}."
+        )
+    if cluster is not None and question.by in (ROUNDS, DECISIONS):
+        raise DataError(
+            f"A cluster ranks rows in one shot, not '{question.by}'; choose {list(ONE_SHOT)}, or "
+            "leave --ray out."
         )
     by, judge, name = question.by, question.judge, question.estimator
     decided: tuple[Edit, ...] = ()
@@ -85,7 +93,7 @@ def find_harm(
         short, best = summaries(states)
         computed = tuple(edits_of_round(session, states[-1], reason))
         return Cleansing(judge, name, by, computed, decided, kept, short, best, run)
-    found = ranking(session, judge, name, progress=progress, cancel=cancel)
+    found = ranking(session, judge, name, progress=progress, cancel=cancel, cluster=cluster)
     rules = [Rule(by, question.drop), *question.also]
     selection = choose(Candidates(found.score, found.p_values()), rules)
     computed = tuple(edits_of(session, selection, reason, found))

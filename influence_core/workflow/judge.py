@@ -53,6 +53,18 @@ def judge_items(session: Session, judge: Judge) -> JudgeItems:
     """The items that the judge consists of.
 
     Raises:
+        DataError: see `judge_positions`.
+    """
+    positions = judge_positions(session, judge)
+    features = session.split_features(judge.split).rows(torch.from_numpy(positions))
+    labels = np.asarray(session.project.dataset.split(judge.split).labels)[positions]
+    return JudgeItems(positions, features, torch.from_numpy(labels).to(features.device))
+
+
+def judge_positions(session: Session, judge: Judge) -> npt.NDArray[np.int64]:
+    """Where the judge's items stand in its split, ascending.
+
+    Raises:
         DataError: no such split, part or no labelled item in it; or the training rows themselves.
     """
     if judge.split == "train":
@@ -75,8 +87,7 @@ def judge_items(session: Session, judge: Judge) -> JudgeItems:
             f"Split '{judge.split}' has no labelled item in the part '{judge.part}'; "
             "choose a wider part."
         )
-    features = session.split_features(judge.split).rows(torch.from_numpy(positions))
-    return JudgeItems(positions, features, torch.from_numpy(labels[positions]).to(features.device))
+    return positions
 
 
 def _slice(split: Split, part: str, classes: tuple[str, ...]) -> npt.NDArray[np.bool_]:

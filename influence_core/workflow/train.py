@@ -33,11 +33,14 @@ from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
 from influence_core.training.features import Standardised
 from influence_core.training.head_types import HeadFit, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads import check_rows, fit_heads
 from influence_core.training.presets import STANDARD, preset
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 from influence_core.workflow.audit import audit_head, write_audit
+from influence_core.workflow.cluster import Cluster
+from influence_core.workflow.cluster_encode import on_cluster
+from influence_core.workflow.cluster_train import ClusterLoop, sides_on_cluster, work_of
 from influence_core.workflow.watch import held_out
 
 _CHUNK = 2048
@@ -77,10 +80,13 @@ def train(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> Run:
     """Train a head on the project's frozen trunk and store the run.
 
-    Features that are already on disk for this data and trunk are used as they are.
+    Features that are already on disk for this data and trunk are used as they are. A cluster's
+    workers encode, train a share of the members each, and take the rows' sides; all else is done
+    here.
 
     Raises:
         DataError: a split has fewer than two classes. ModelError: the trunk cannot be loaded.
@@ -88,7 +94,9 @@ def train(
     """
     options = options or TrainOptions()
     device = pick_device(options.device)
-    project = encode(project, device=options.device, progress=progress, cancel=cancel)
+    project = encode(
+        project, device=options.device, progress=progress, cancel=cancel, cluster=cluster
+    )
     config, rows = _rows(project, options, device)
     training = preset(options.size).training(len(rows.keys), options.epochs, options.seed)
     writer = project.new_run(
@@ -104,13 +112,23 @@ def train(
             if progress:
                 progress(event)
 
-        watch = held_out(project, _standardised(rows), config)
-        fit = fit_heads(rows, config, training, progress=tell, cancel=cancel, watch=watch)
+        features = _standardised(rows)
+        loop, work = None, None
+        if cluster is not None:
+            check_rows(rows, config)
+            work = work_of(cluster, project, features, config, training)
+            loop = ClusterLoop(cluster, work, rows.labels)
+        watch = held_out(project, features, config)
+        fit = fit_heads(
+            rows, config, training, progress=tell, cancel=cancel, watch=watch, loop=loop
+        )
         head = _kept(fit, device)
-        features = rows.features
-        sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
-        write_audit(writer, audit_head(head, _standardised(rows), rows.labels, rows.keys))
-        _store(writer, project, (fit, head, sides), _standardised(rows))
+        if cluster is not None and work is not None:
+            sides = sides_on_cluster(cluster, work, head, len(rows.keys), cancel=cancel)
+        else:
+            sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+        write_audit(writer, audit_head(head, features, rows.labels, rows.keys))
+        _store(writer, project, (fit, head, sides), features)
     return writer.run
 
 
@@ -120,13 +138,14 @@ def encode(
     device: str = "auto",
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> Project:
     """Make the features of every split that has none yet; returns the project as stored."""
     fingerprint = project.settings.trunk_fingerprint
     missing = [
         name
         for name in project.dataset.splits
-        if not fingerprint or not _has_features(project, name)
+        if not fingerprint or not has_features(project, name)
     ]
     if not missing:
         return project
@@ -141,13 +160,15 @@ def encode(
             split,
             path,
             dataset_fingerprint=project.fingerprint,
+            compute=None if cluster is None else on_cluster(cluster, project, name, cancel),
             progress=progress,
             cancel=cancel,
         )
     return project
 
 
-def _has_features(project: Project, split: str) -> bool:
+def has_features(project: Project, split: str) -> bool:
+    """Whether the split is encoded by the trunk that the project knows."""
     path = project.features_path(split)
     if not path.is_file():
         return False

@@ -3,9 +3,11 @@
 import streamlit as st
 
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
+from influence_core.workflow.estimates import evaluation_text
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions
 from influence_core.workflow.session import Session
 from pages.ui import jobs as jobs_ui
+from pages.ui.expected import expected
 from pages.ui.shell import in_one_sentence
 
 VERB = "evaluate"
@@ -73,6 +75,7 @@ def _form(session: Session, measured: bool) -> None:
             st.form_submit_button(
                 title, type="primary", key="evaluate_go", on_click=_begin, args=(session,)
             )
+        expected(evaluation_text(session, DEFAULTS, stored=True))
 
 
 def _begin(session: Session) -> None:

@@ -12,8 +12,10 @@ import streamlit as st
 from influence_core.jobs import Job, curves
 from influence_core.store.project import Project
 from influence_core.training.presets import PRESETS, STANDARD
+from influence_core.workflow.estimates import training_text
 from influence_core.workflow.train import TrainOptions
 from pages.ui import jobs as jobs_ui
+from pages.ui.expected import expected
 
 VERB = "train"
 DEFAULTS = TrainOptions()
@@ -107,6 +109,7 @@ def _form(project: Project) -> None:
         st.form_submit_button(
             "Train", type="primary", key="fit_go", on_click=_begin, args=(project,)
         )
+        expected(training_text(project, DEFAULTS, stored=True))
 
 
 def _begin(project: Project) -> None:

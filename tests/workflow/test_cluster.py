@@ -12,12 +12,11 @@ from big_project import big_project
 
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import CHUNK, mean_influence, scan
-from influence_core.workflow.cluster import Task, connected, judge_on_cluster, scan_on_cluster
+from influence_core.workflow.cluster_scan import Task, judge_on_cluster, scan_on_cluster
 from influence_core.workflow.explain import Question, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'turnover[ray]'")
 ROWS, K = 5 * CHUNK + 100, 15
 
 
@@ -26,12 +25,6 @@ def session(tmp_path_factory):
     small = TrainOptions(members=2, width=64, epochs=1, device="cpu")
     root = tmp_path_factory.mktemp("cluster") / "big"
     return open_session(big_project(root, ROWS, 3, dim=8, options=small), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def ray():
-    with connected("auto") as module:
-        yield module
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +45,7 @@ def local_query(session, name, goal):
     return session.prepared(name).query(session.targets(*goal))
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(ray, session, goal):
+def test_a_worker_killed_in_the_middle_changes_nothing(cluster, session, goal):
     killed = []
 
     def kill_a_worker(_):
@@ -60,8 +53,8 @@ def test_a_worker_killed_in_the_middle_changes_nothing(ray, session, goal):
             killed.append(worker_processes()[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    task = Task.of(session, "turnover", *goal)
-    out = scan_on_cluster(ray, task, ROWS, k=K, shard=CHUNK, on_partial=kill_a_worker)
+    task = Task.of(cluster, session, "turnover", *goal)
+    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK, on_partial=kill_a_worker)
     assert killed
     assert (out.scored, out.provisional) == (ROWS, False)
     assert_same(out, scan(local_query(session, "turnover", goal), ROWS, k=K), exact=True)
@@ -80,35 +73,39 @@ def worker_processes():
     return found
 
 
-def test_the_ridge_agrees_within_rounding_and_among_candidates(ray, session, goal):
+def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session, goal):
     candidates = torch.arange(5, ROWS, 3)
-    task = Task.of(session, "flipped-ridge", *goal)
-    out = scan_on_cluster(ray, task, ROWS, k=K, shard=CHUNK, candidates=candidates)
+    task = Task.of(cluster, session, "flipped-ridge", *goal)
+    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK, candidates=candidates)
     local = scan(local_query(session, "flipped-ridge", goal), ROWS, k=K, candidates=candidates)
     assert out.scored == out.total == len(candidates)
     assert_same(out, local, exact=False)
 
 
-def test_the_judge_on_a_cluster_is_the_judge(ray, session, goal):
-    mean, error = judge_on_cluster(ray, Task.of(session, "turnover", *goal), ROWS, shard=CHUNK)
+def test_the_judge_on_a_cluster_is_the_judge(cluster, session, goal):
+    mean, error = judge_on_cluster(
+        cluster, Task.of(cluster, session, "turnover", *goal), ROWS, shard=CHUNK
+    )
     own_mean, own_error = mean_influence(local_query(session, "turnover", goal), ROWS)
     np.testing.assert_array_equal(mean, own_mean)
     np.testing.assert_array_equal(error, own_error)
 
 
-def test_cancelling_ends_a_scan_on_a_cluster(ray, session, goal):
+def test_cancelling_ends_a_scan_on_a_cluster(cluster, session, goal):
     stop = threading.Event()
     stop.set()
     with pytest.raises(CancelledError):
-        scan_on_cluster(ray, Task.of(session, "turnover", *goal), ROWS, k=K, cancel=stop)
+        scan_on_cluster(
+            cluster, Task.of(cluster, session, "turnover", *goal), ROWS, k=K, cancel=stop
+        )
 
 
-def test_an_explanation_by_the_cluster_is_the_explanation(ray, session):
+def test_an_explanation_by_the_cluster_is_the_explanation(cluster, session):
     train = session.project.dataset.train
     item = find_item(session, "train", int(train.keys[CHUNK + 3]))  # which may not list itself
     question = Question(estimator="turnover", among="predicted", k=K)
     here = explain(session, item, question)
-    there = explain(session, item, question, cluster="auto")
+    there = explain(session, item, question, cluster=cluster)
     pd.testing.assert_frame_equal(there.helpful, here.helpful)
     pd.testing.assert_frame_equal(there.harmful, here.harmful)
     assert there.scored == here.scored

@@ -1,41 +1,168 @@
-import pytest
-from tiny import project
+import json
+import math
 
-from influence_core.influence import estimate
-from influence_core.workflow import estimates
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+from influence_core.cli import app
+from influence_core.influence.estimate import Rates
+from influence_core.store.project import Project
+from influence_core.workflow import device_rates, estimates
+from influence_core.workflow.estimates import FIRST, Speed
+from influence_core.workflow.evaluation_work import EvaluateOptions
+from influence_core.workflow.find_harm import Question
+from influence_core.workflow.judge import Judge
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, train
 
+SLUG = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)  # so slow that everything is long
+SMALL = TrainOptions(members=2, width=64, epochs=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    made = tiny.project(tmp_path_factory.mktemp("estimates") / "films", n=90)
+    tiny.encoder(made.root / "encoder")
+    made = made.with_settings(trunk="hf:encoder")
+    train(made, SMALL)
+    return open_session(Project.open(made.root), device="cpu")
+
 
 @pytest.fixture
-def made(tmp_path, monkeypatch):
+def slow(monkeypatch):
+    """A device so slow that everything is worth a warning."""
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    monkeypatch.setattr(estimates, "SLOW", SLUG)
+
+
+def test_a_device_is_measured_once_and_read_from_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
-    return project(tmp_path / "tiny", n=90)
+    assert device_rates.stored_rates("cpu") is None
+    first = device_rates.rates("cpu")
+    assert all(rate > 0 for name, rate in vars(first).items() if name != "device")
+    monkeypatch.setattr(device_rates, "measure", None)  # a second measurement would fail
+    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == first
 
 
-def test_a_device_is_measured_once_and_read_from_the_home(made, tmp_path, monkeypatch):
-    first = estimates.rates("cpu")
-    assert (tmp_path / estimates.FILE).is_file()
-    monkeypatch.setattr(estimates, "measure", None)  # a second measurement would fail
-    assert estimates.rates("cpu") == first
-    (tmp_path / estimates.FILE).write_text("damaged")
-    monkeypatch.setattr(estimates, "measure", lambda device: first)
-    assert estimates.rates("cpu") == first
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", "7", '{"NAME": 3}', '{"NAME": {"device": "cpu"}}', '{"NAME": {"ridge": NaN}}'],
+)
+def test_a_damaged_file_is_measured_anew(damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    device_rates.rates("cpu")
+    path = tmp_path / device_rates.FILE
+    [name] = json.loads(path.read_text())
+    path.write_text(damage.replace("NAME", name))
+    assert device_rates.stored_rates("cpu") is None
+    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == SLUG
+    entry = json.loads(path.read_text())
+    path.write_text(json.dumps(entry).replace("0.001", "NaN"))
+    assert device_rates.stored_rates("cpu") is None
 
 
-def test_a_project_has_estimates_before_training_and_before_scans(made, tmp_path, monkeypatch):
-    given = estimate.Rates("cpu", 1e-9, 1e-9, 1e-9, 1e-10, 1e-9)
-    monkeypatch.setattr(estimates, "measure", lambda device: given)
-    options = TrainOptions(members=2, width=64, epochs=2, device="cpu")
-    short = estimates.training_estimate(made, options)
-    free = estimates.training_estimate(made, TrainOptions(members=2, width=64, device="cpu"))
-    assert 0 < short.seconds < free.seconds
-    assert "12 epochs" in estimates.estimate_text(free, assumed_epochs=True)
-    assert estimates.training_text(made, options) is None  # short work needs no warning
-    monkeypatch.setattr(estimates, "LONG_ROWS", 90)
-    assert "on this device." in estimates.training_text(made, options)
-    train(made, options)
-    session = open_session(type(made).open(made.root), device="cpu")
-    one = estimates.scan_estimate(session, "turnover")
-    assert 0 < one.seconds < estimates.scan_estimate(session, "turnover", targets=100).seconds
-    assert estimates.scan_estimate(session, "flipped-ridge", targets=100).seconds > 0
+def test_a_home_that_cannot_be_written_refuses_no_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    assert device_rates.rates("cpu") == SLUG
+    assert device_rates.stored_rates("cpu") is None
+
+
+def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
+    project = session.project
+    assert device_rates.stored_encode_rate(project, "cpu") is None
+    each = device_rates.encode_rate(project, "cpu")
+    assert 0 < each < 1
+    monkeypatch.setattr(device_rates, "load_trunk", None)
+    assert device_rates.encode_rate(project, "cpu") == each
+    for split in project.dataset.splits.values():
+        shortest, longest = (f(map(len, split.texts())) for f in (min, max))
+        work = estimates.units(split) / len(split)
+        assert shortest < work < longest + 20
+
+
+def test_short_work_is_neither_announced_nor_measured(session, monkeypatch):
+    monkeypatch.setattr(device_rates, "measure", None)  # a measurement would fail
+    question = Question(Judge("test"))
+    assert estimates.training_text(session.project, SMALL) is None
+    assert estimates.explanation_text(session, "turnover") is None
+    assert estimates.cleansing_text(session, question, seeds=10) is None
+
+
+def test_every_long_work_is_announced(session, slow):
+    said = estimates.training_text(session.project, SMALL)
+    assert said.startswith("This takes about ")
+    assert said.endswith("on this device.")
+    free = TrainOptions(members=2, width=64, device="cpu")
+    assert "if it takes 12 epochs" in estimates.training_text(session.project, free)
+    assert estimates.explanation_text(session, "turnover")
+    assert estimates.trial_text(session, 10, 3)
+    assert estimates.evaluation_text(session, EvaluateOptions())
+    rounds, shot = Question(Judge("test")), Question(Judge("test"), by="count", drop=3)
+    assert estimates.cleansing_text(session, rounds).endswith("if the rounds stop early.")
+    assert estimates.cleansing_text(session, shot).endswith("on this device.")
+    assert estimates.cleansing_text(session, Question(Judge("test"), by="decisions")) is None
+
+
+def test_a_page_hears_only_what_was_measured_before(session, slow):
+    question = Question(Judge("test"))
+    assert estimates.cleansing_text(session, question, stored=True) is None
+    device_rates.rates("cpu")
+    assert estimates.cleansing_text(session, question, stored=True)
+    assert estimates.evaluation_text(session, EvaluateOptions(), stored=True)
+    assert estimates.training_text(session.project, SMALL, stored=True)
+
+
+def test_encoding_counts_until_it_is_done(session, tmp_path, slow):
+    fresh = tiny.project(tmp_path / "fresh", n=90)
+    tiny.encoder(fresh.root / "encoder")
+    fresh = fresh.with_settings(trunk="hf:encoder")
+    speed = Speed(SLUG, 0.01)
+    done = estimates.training_estimate(speed, session.project, SMALL)
+    todo = estimates.training_estimate(speed, fresh, SMALL)
+    items = sum(map(estimates.units, fresh.dataset.splits.values()))
+    # 384 features are assumed before anything is known; the encoder has 16.
+    more = SLUG.train_product * 2 * 90 * 2 * 64 * (384 - 16)
+    assert todo.seconds - done.seconds > 0.01 * items + more
+    assert estimates.training_text(fresh, SMALL, stored=True) is None
+    assert estimates.training_text(fresh, SMALL)
+
+
+def test_more_work_takes_longer(session):
+    def seconds(work):
+        return work.seconds
+
+    few, many = EvaluateOptions(subsets=10), EvaluateOptions(subsets=500)
+    one, other = (estimates.evaluation_estimate(SLUG, session, o) for o in (few, many))
+    assert seconds(one) < seconds(other)
+    each = [
+        estimates.evaluation_estimate(SLUG, session, EvaluateOptions(what=(stage,)))
+        for stage in ("lds", "removal", "loo", "planted")
+    ]
+    whole = estimates.evaluation_estimate(SLUG, session, EvaluateOptions())
+    assert math.isclose(sum(map(seconds, each)), seconds(whole))
+    fresh = estimates.in_fresh_process(whole)
+    assert fresh.seconds == whole.seconds + FIRST.seconds
+    rounds = Question(Judge("test"), drop=0.1, step=0.02)
+    shot = Question(Judge("test"), by="count", drop=3)
+    one, other = (estimates.cleansing_estimate(SLUG, session, q, 20) for q in (shot, rounds))
+    assert seconds(other) > 6 * seconds(one)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--members", "2", "--width", "16", "--epochs", "1", "--device", "cpu"],
+        ["explain", "--item", "test-1", "--split", "test"],
+        ["cleanse", "--by", "count", "--drop", "2"],
+    ],
+)
+def test_a_verb_says_it_first_and_not_among_its_answer(session, slow, words):
+    name, *options = words
+    answer = CliRunner().invoke(app, [name, str(session.project.root), *options, "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert "This takes about" in answer.stderr
+    json.loads(answer.stdout)
