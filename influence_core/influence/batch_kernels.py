@@ -18,8 +18,11 @@ import numpy.typing as npt
 from influence_core.influence.lines import (
     ENTRIES,
     FAST,
+    LANES,
     LOOKUPS,
     NIBBLE,
+    PART_LOOKUPS,
+    aligned,
     exp32,
     log32,
     multiply_lines,
@@ -31,7 +34,8 @@ from influence_core.turnover.threads import in_threads
 
 F32 = npt.NDArray[np.float32]
 _LINE = 64  # floats of a table line, about
-_BLOCK = 2_048  # rows whose products are held at a time
+BLOCK = 8_192  # rows that share the tables
+_PART = 256  # rows whose products are held at a time
 _LIMIT = 80.0  # largest |logit| whose exponential, and its inverse, fit a float32
 MOST_CLASSES = 33  # with more, a line and its compiled code grow too long
 _F = np.float32
@@ -65,10 +69,11 @@ class TargetBatch:
         stderr = np.empty((targets, rows), dtype=np.float32)
         others = self.W2.shape[2] - 1
         lanes = lanes_for(targets, others)
+        lookups = words.shape[1] * LOOKUPS
 
         def work(item: tuple[int, int]) -> None:
             first, start = item
-            stop = min(start + _BLOCK, rows)
+            stop = min(start + BLOCK, rows)
             # The last tile is filled up with copies of the last target.
             index = np.minimum(np.arange(first, first + lanes), targets - 1)
             real = slice(first, min(first + lanes, targets))
@@ -80,6 +85,7 @@ class TargetBatch:
                 self.W2,
                 self.labels[index],
                 (self.own, self.p),
+                aligned(lookups * ENTRIES * lanes * others),
                 (0,) * (lanes * others),
                 (0,) * lanes,
             )
@@ -87,14 +93,14 @@ class TargetBatch:
             stderr[real, start:stop] = errors[: real.stop - first]
 
         tiles = range(0, targets, lanes)
-        in_threads(work, [(t, r) for r in range(0, rows, _BLOCK) for t in tiles])
+        in_threads(work, [(t, r) for r in range(0, rows, BLOCK) for t in tiles])
         return mean, stderr
 
 
 def lanes_for(targets: int, others: int) -> int:
-    """Targets side by side: as many as make a table line of about 64 floats, at least 8."""
+    """Targets side by side: as many as make a line of whole vectors, about 64 floats."""
     lanes = 8
-    while lanes < targets and lanes * others < _LINE:
+    while lanes < targets and (lanes * others < _LINE or lanes * others % LANES):
         lanes *= 2
     return lanes
 
@@ -119,36 +125,55 @@ def _peak(hidden, W2, label, own, p):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, fastmath=FAST, cache=True)
-def _scan(words, start, stop, hidden, W2, labels, shape, width, lanes):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _scan(words, start, stop, hidden, W2, labels, shape, table, width, lanes):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     members, per_member = words.shape[:2]
     rows = stop - start
     count = len(lanes)
     total = np.zeros(rows * count, dtype=np.float32)
     square = np.zeros(rows * count, dtype=np.float32)
-    ratio = np.empty(rows * count, dtype=np.float32)
-    factors = np.empty(rows * len(width), dtype=np.float32)
+    ratio = np.empty(_PART * count, dtype=np.float32)
+    factors = np.empty(_PART * len(width), dtype=np.float32)
     middle = np.empty(len(width), dtype=np.float32)
     units = np.zeros((per_member * 64, len(width)), dtype=np.float32)
-    table = np.empty(per_member * LOOKUPS * ENTRIES * len(width), dtype=np.float32)
     for e in range(members):
         _odds(hidden[e], W2[e], labels, shape, units, middle)
         _tables(units, table.reshape((per_member * LOOKUPS, ENTRIES, len(width))))
-        factors[:] = _F(1.0)
-        for row in range(rows):
-            at = _U(row * len(width))
-            for w in range(per_member):
-                first = _U(w * LOOKUPS * ENTRIES)
-                multiply_lines(factors, at, table, first, words[e, w, start + row], width)
-            odds_ratio(factors, at, middle, _U(0), ratio, _U(row * count), width, lanes)
-        for i in range(rows * count):
-            gap = log32(ratio[i])
-            total[i] += gap
-            square[i] += gap * gap
+        for part in range(0, rows, _PART):
+            here = min(_PART, rows - part)
+            chosen = words[e, :, start + part : start + part + here]
+            _products(chosen, table, factors, width)
+            for row in range(here):
+                at = _U(row * len(width))
+                odds_ratio(factors, at, middle, _U(0), ratio, _U(row * count), width, lanes)
+            own = slice(part * count, (part + here) * count)
+            _add_gaps(ratio[: here * count], total[own], square[own])
     mean = np.empty((count, rows), dtype=np.float32)
     stderr = np.empty((count, rows), dtype=np.float32)
     for lane in range(count):
         summarise(total[lane::count], square[lane::count], members, mean[lane], stderr[lane])
     return mean, stderr
+
+
+@numba.njit(nogil=True, fastmath=FAST, cache=True)
+def _products(words, table, factors, width):  # type: ignore[no-untyped-def]
+    """Products of the lines that words (W, n) select, row by row; part of a word after another."""
+    factors[:] = _F(1.0)
+    for w in range(words.shape[0]):
+        for part in range(LOOKUPS // PART_LOOKUPS):
+            first = _U((w * LOOKUPS + part * PART_LOOKUPS) * ENTRIES)
+            shift = _U(part * PART_LOOKUPS * NIBBLE)
+            for row in range(words.shape[1]):
+                at = _U(row * len(width))
+                multiply_lines(factors, at, table, first, words[w, row] >> shift, width)
+
+
+@numba.njit(nogil=True, fastmath=FAST, cache=True)
+def _add_gaps(ratio, total, square):  # type: ignore[no-untyped-def]
+    """Add flipped loss − learned loss, and its square, of a member."""
+    for i in range(len(ratio)):
+        gap = log32(ratio[i])
+        total[i] += gap
+        square[i] += gap * gap
 
 
 @numba.njit(nogil=True, fastmath=FAST, cache=True)

@@ -15,7 +15,7 @@ import torch
 
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.ridge import BLOCKS, FLIPPED_RIDGE
-from influence_core.influence.scan import CHUNK, mean_influence, rows_at_a_time, scan
+from influence_core.influence.scan import CHUNK, MEAN_SCORES, mean_influence, rows_at_a_time, scan
 from influence_core.influence.turnover_scores import TURNOVER
 from influence_core.training.features import RESIDENT_BYTES, Standardised
 from influence_core.training.head_types import HeadTraining, Rows
@@ -125,7 +125,7 @@ def scanning(rates: Rates, estimator: str, rows: int, config: HeadConfig) -> Est
 
 def judging(rates: Rates, estimator: str, rows: int, targets: int, config: HeadConfig) -> Estimate:
     """Many targets: the scan's work times their number, at the speed of a batch."""
-    chunk = 3 * 4 * targets * rows_at_a_time(targets) + 8 * rows
+    chunk = 3 * 4 * targets * rows_at_a_time(targets, MEAN_SCORES) + 8 * rows
     if estimator == TURNOVER.name:
         work = rows * config.members * config.width * config.classes * targets
         return Estimate(rates.turnover_batch * work, chunk)

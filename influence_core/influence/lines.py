@@ -13,6 +13,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
@@ -20,7 +21,8 @@ from numba.extending import intrinsic
 NIBBLE = 4  # mask bits of one table lookup: 16 lines, so that a member's tables fit the cache
 LOOKUPS = 64 // NIBBLE  # in one mask word
 ENTRIES = 1 << NIBBLE
-_LANES = 8  # floats of one vector operation; the compiler splits or joins them for the machine
+LANES = 16  # floats of one vector operation; the compiler splits them where the machine has fewer
+_HELD = 6  # vectors of sums at a time: with half as long ones, too, they all stay in registers
 
 _F = np.float32
 _I = np.int32
@@ -31,7 +33,26 @@ FAST = {"nsz", "contract", "reassoc", "arcp"}
 
 def _pieces(width: int) -> list[tuple[int, int]]:
     """(start, lanes) of the vectors that make up a line."""
-    return [(start, min(_LANES, width - start)) for start in range(0, width, _LANES)]
+    return [(start, min(LANES, width - start)) for start in range(0, width, LANES)]
+
+
+def _shares(width: int) -> list[list[tuple[int, int]]]:
+    """The pieces in about equal groups of at most `_HELD`."""
+    pieces = _pieces(width)
+    groups = -(-len(pieces) // _HELD)
+    return [pieces[g * len(pieces) // groups : (g + 1) * len(pieces) // groups]
+            for g in range(groups)]  # fmt: skip
+
+
+def aligned(count: int) -> npt.NDArray[np.float32]:
+    """So many float32, not set, that begin where a vector does.
+
+    A vector that spans two cache lines takes twice as long to load, and a kernel does little else.
+    """
+    size = 4 * LANES
+    room = np.empty(count + LANES, dtype=np.float32)
+    start = -room.ctypes.data % size // 4
+    return room[start : start + count]
 
 
 class _Lines:
@@ -55,11 +76,11 @@ class _Lines:
         return self.builder.add(at, self.number(offset))
 
 
-def _fold(operation: str) -> Any:
+def _fold(operation: str, lookups: int) -> Any:
     """The intrinsic `fold(out, at, table, first, word, width)`.
 
-    Combines the line at out[at : at + len(width)] with the 16 lines that `word` selects, one a
-    nibble, from the table's lines number `first` on.
+    Combines the line at out[at : at + len(width)] with the lines that the low nibbles of `word`
+    select, so many as there are lookups, from the table's lines number `first` on.
     """
 
     @intrinsic
@@ -70,23 +91,24 @@ def _fold(operation: str) -> Any:
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             out_, at_, table_, first_, word_, _ = args
             lines = _Lines(context, builder)
-            targets = [
-                lines.pointer(signature.args[0], out_, lines.after(at_, start), lanes)
-                for start, lanes in _pieces(size)
-            ]
-            sums = [lines.load(target) for target in targets]
-            for j in range(LOOKUPS):
-                shifted = builder.lshr(word_, lines.number(j * NIBBLE))
-                nibble = builder.and_(shifted, lines.number(ENTRIES - 1))
-                entry = builder.add(builder.add(first_, nibble), lines.number(j * ENTRIES))
-                row = builder.mul(entry, lines.number(size))
-                for i, (start, lanes) in enumerate(_pieces(size)):
-                    source = lines.pointer(
-                        signature.args[2], table_, lines.after(row, start), lanes
-                    )
-                    sums[i] = getattr(builder, operation)(sums[i], lines.load(source))
-            for target, value in zip(targets, sums, strict=True):
-                builder.store(value, target, align=4)
+            for pieces in _shares(size):
+                targets = [
+                    lines.pointer(signature.args[0], out_, lines.after(at_, start), lanes)
+                    for start, lanes in pieces
+                ]
+                sums = [lines.load(target) for target in targets]
+                for j in range(lookups):
+                    shifted = builder.lshr(word_, lines.number(j * NIBBLE))
+                    nibble = builder.and_(shifted, lines.number(ENTRIES - 1))
+                    entry = builder.add(builder.add(first_, nibble), lines.number(j * ENTRIES))
+                    row = builder.mul(entry, lines.number(size))
+                    for i, (start, lanes) in enumerate(pieces):
+                        source = lines.pointer(
+                            signature.args[2], table_, lines.after(row, start), lanes
+                        )
+                        sums[i] = getattr(builder, operation)(sums[i], lines.load(source))
+                for target, value in zip(targets, sums, strict=True):
+                    builder.store(value, target, align=4)
             return context.get_dummy_value()
 
         return signature, generate
@@ -94,8 +116,9 @@ def _fold(operation: str) -> Any:
     return fold
 
 
-add_lines = _fold("fadd")
-multiply_lines = _fold("fmul")
+PART_LOOKUPS = LOOKUPS // 2  # whose tables fit the cache that is next to the processor
+add_lines = _fold("fadd", LOOKUPS)
+multiply_lines = _fold("fmul", PART_LOOKUPS)
 
 
 @intrinsic

@@ -31,7 +31,8 @@ from influence_core.influence.base import (
     residuals,
     softened,
 )
-from influence_core.influence.ridge_kernel import LANES, SingleKernel
+from influence_core.influence.lines import LANES
+from influence_core.influence.ridge_kernel import SingleKernel
 
 LAMBDA = 2.0
 FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count

@@ -27,6 +27,8 @@ CHUNK = 16_384
 FIRST_CHUNK = 2_048
 # Scores of one chunk over all targets: 8 MB of float32, however many targets there are.
 _CHUNK_SCORES = 1 << 21
+# Of many targets' mean, which needs no sorting: their tables are made anew for every chunk.
+MEAN_SCORES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def mean_influence(
     """
     mean = np.empty(rows, dtype=np.float32)
     error = np.empty(rows, dtype=np.float32)
-    for part, out in _chunks(query, rows, chunk, cancel):
+    for part, out in _chunks(query, rows, chunk, cancel, MEAN_SCORES):
         scores = out.scores
         mean[part] = scores.mean(0).cpu().numpy()
         spread = scores.std(0) if len(scores) > 1 else torch.full_like(scores[0], float("nan"))
@@ -173,7 +175,11 @@ def full_scores(
 
 
 def _chunks(
-    query: Query, rows: int, chunk: int | None, cancel: threading.Event | None
+    query: Query,
+    rows: int,
+    chunk: int | None,
+    cancel: threading.Event | None,
+    most: int = _CHUNK_SCORES,
 ) -> Iterator[tuple[slice, Scores]]:
     """Score consecutive slices; the number of targets decides how long they are."""
     start, step = 0, chunk or FIRST_CHUNK
@@ -183,12 +189,12 @@ def _chunks(
         out = query.scores(part)
         yield part, out
         start = part.stop
-        step = chunk or rows_at_a_time(len(out.scores))
+        step = chunk or rows_at_a_time(len(out.scores), most)
 
 
-def rows_at_a_time(targets: int) -> int:
-    """Rows of one chunk when so many targets are scored together."""
-    return max(256, min(CHUNK, _CHUNK_SCORES // max(targets, 1)))
+def rows_at_a_time(targets: int, most: int = _CHUNK_SCORES) -> int:
+    """Rows of one chunk when so many targets are scored together, at `most` scores at a time."""
+    return max(256, min(CHUNK, most // max(targets, 1)))
 
 
 def _allowed(rows: int, candidates: Tensor | None, exclude: Sequence[int]) -> Tensor | None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 _LOWEST = torch.iinfo(torch.int64).min
+_FEW = 4  # times k
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Kept:
     def real(self) -> Tensor:
         """(T, m): which entries are rows of this side."""
         return self.rank > _LOWEST
+
+    def best(self, k: int) -> "Kept":
+        """The k first of these, in order."""
+        order = self.rank.topk(min(k, self.rank.shape[1]), dim=1).indices
+        parts = (self.rank, self.positions, self.scores, self.stderr)
+        return Kept(*(part.gather(1, order) for part in parts))
 
 
 def ranks(scores: Tensor, positions: Tensor, sign: float) -> Tensor:
@@ -62,15 +69,11 @@ def strongest(
         least = torch.where(kept.real, kept.scores * sign, 0.0)[:, -1:]
         columns = _reaching(scores, sign * least, sign)
         scores, stderr, positions = scores[:, columns], stderr[:, columns], positions[columns]
-    rank = ranks(scores, positions, sign)
-    order = rank.topk(min(k, rank.shape[1]), dim=1).indices
-    fresh = Kept(
-        rank.gather(1, order),
-        positions.expand(len(scores), -1).gather(1, order),
-        scores.gather(1, order),
-        stderr.gather(1, order),
-    )
-    return fresh if kept is None else merge(kept, fresh, k)
+    fresh = Kept(ranks(scores, positions, sign), positions.expand(len(scores), -1), scores, stderr)
+    if kept is None:
+        return fresh.best(k)
+    # A few are sorted in with what was kept; many are cut down first, so that little is copied.
+    return merge(kept, fresh.best(k) if len(positions) > _FEW * k else fresh, k)
 
 
 def _reaching(scores: Tensor, least: Tensor, sign: float) -> Tensor:
@@ -85,15 +88,7 @@ def _reaching(scores: Tensor, least: Tensor, sign: float) -> Tensor:
 
 def merge(first: Kept, second: Kept, k: int) -> Kept:
     """The k strongest of both, as if their rows had been ranked together."""
-    rank = torch.cat([first.rank, second.rank], 1)
-    order = rank.topk(min(k, rank.shape[1]), dim=1).indices
-
-    def both(a: Tensor, b: Tensor) -> Tensor:
-        return torch.cat([a, b], 1).gather(1, order)
-
+    columns = ("rank", "positions", "scores", "stderr")
     return Kept(
-        rank.gather(1, order),
-        both(first.positions, second.positions),
-        both(first.scores, second.scores),
-        both(first.stderr, second.stderr),
-    )
+        *(torch.cat([getattr(first, name), getattr(second, name)], 1) for name in columns)
+    ).best(k)

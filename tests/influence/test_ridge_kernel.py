@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from influence_core.influence.ridge_kernel import LANES, SingleKernel
+from influence_core.influence.lines import LANES
+from influence_core.influence.ridge_kernel import SingleKernel
 
 
 def case(rows, depth, classes, seed=0):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.influence import estimator
-from influence_core.influence.batch_kernels import TargetBatch, lanes_for
-from influence_core.influence.lines import exp32, log32
+from influence_core.influence.batch_kernels import BLOCK, TargetBatch, lanes_for
+from influence_core.influence.lines import LANES, aligned, exp32, log32
 from influence_core.influence.mask_words import MaskStream
 from influence_core.influence.turnover_scores import torch_scores
 from influence_core.turnover.head import HeadConfig, hidden
@@ -119,7 +119,24 @@ def test_batches_leave_no_lane_empty_where_there_are_targets():
     assert lanes_for(1, 9) == lanes_for(8, 1) == 8
     assert lanes_for(1_000, 1) == 64
     assert lanes_for(20, 1) == 32
-    assert lanes_for(1_000, 9) == 8
+    assert lanes_for(1_000, 8) == 8
+    assert lanes_for(1_000, 9) == 16  # nine whole vectors instead of four and a half
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_blocks_and_parts_of_many_rows_meet_without_a_gap(classes):
+    compiled, slow = both(HeadConfig(3, classes, 2, 70), t=20, n=BLOCK + 300, scale=0.1)
+    out, expected = (scores(slice(0, BLOCK + 300)) for scores in (compiled.scores, slow))
+    torch.testing.assert_close(out.scores, expected.scores, atol=2e-5, rtol=1e-5)
+    # Of so many rows a few have members that agree by chance: the square root of a rounding error.
+    torch.testing.assert_close(out.stderr, expected.stderr, atol=2e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 1_000])
+def test_tables_begin_where_a_vector_does(count):
+    room = aligned(count)
+    assert (len(room), room.dtype) == (count, np.float32)
+    assert not count or room.ctypes.data % (4 * LANES) == 0
 
 
 @given(st.floats(-86.0, 88.0, width=32))
