@@ -5,7 +5,7 @@ request.
 """
 
 # Importing a module registers its verbs.
-from influence_core.cli import basic, cleanse, export, jobs, labels, map, trust  # noqa: F401
+from influence_core.cli import basic, cleanse, explain, export, jobs, labels, map, trust  # noqa: F401
 from influence_core.cli.common import app
 
 

@@ -1,8 +1,7 @@
-"""The main verbs: app, new, train, explain."""
+"""The first verbs: app, new, train, encode."""
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,6 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     RayOption,
-    RunOption,
     app,
     bar,
     find_project,
@@ -22,34 +20,18 @@ from influence_core.cli.common import (
     keep_result,
     out,
     print_json,
-    print_table,
-    records,
     stoppable,
     verb,
 )
 from influence_core.data.readers import READERS
-from influence_core.errors import DataError
-from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.names import projects_home
 from influence_core.training.network_accelerator import first_process
 from influence_core.training.presets import PRESETS, STANDARD
 from influence_core.workflow.cluster import perhaps_connected
 from influence_core.workflow.create import NewProject, create
-from influence_core.workflow.estimates import explanation_text, training_text
-from influence_core.workflow.explain import (
-    Among,
-    Explanation,
-    Item,
-    Question,
-    Toward,
-    explain,
-    find_item,
-    misclassified,
-    own_item,
-)
+from influence_core.workflow.estimates import encoding_text, training_text
 from influence_core.workflow.samples import dashboard_root
-from influence_core.workflow.session import Session, open_session
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train import TrainOptions, encode, train
 from influence_core.workflow.train_network import train_network
 
 EVERYWHERE = ("0.0.0.0", "::")
@@ -190,91 +172,24 @@ def train_verb(
         out.print(f"  audit: {escape(str(run.record.isolation['headline']))}")
 
 
-@app.command("explain")
+@app.command("encode")
 @verb
-def explain_verb(
+def encode_verb(
     project: ProjectArgument,
-    item: Annotated[
-        str | None, typer.Option(help="Id or key of the item; the worst error by default.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="Split of the item.")] = "test",
-    text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
-    image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
-    estimator: Annotated[
-        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
-    ] = DEFAULT_ESTIMATOR,
-    toward: Annotated[
-        Toward, typer.Option(help="Which label's loss is asked about.")
-    ] = "predicted",
-    among: Annotated[Among, typer.Option(help="Which training rows are ranked.")] = "all",
-    top: Annotated[int, typer.Option(min=1, help="Rows of each side.")] = 10,
-    run: RunOption = None,
     device: DeviceOption = "auto",
     ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show which training rows helped and which harmed one item."""
-    session = open_session(find_project(project), run, device)
-    target = _target(session, split, item, text, image)
-    forewarn(explanation_text(session, estimator))
-    with perhaps_connected(ray) as cluster:
-        question = Question(estimator, toward, among, top)
-        answer = explain(session, target, question, cluster=cluster)
+    """Make the features that training needs; stopped, it goes on from there the next time."""
+    with bar(json) as tell, stoppable() as cancel:
+        opened = find_project(project)
+        forewarn(encoding_text(opened, device))
+        with perhaps_connected(ray) as cluster:
+            opened = encode(opened, device=device, progress=tell, cancel=cancel, cluster=cluster)
+    keep_result(project=opened.root.name)
+    rows = {split.name: len(split) for split in opened.dataset}
     if json:
-        print_json(_as_json(session, answer))
+        print_json({"trunk": opened.settings.trunk, "rows": rows})
         return
-    classes = session.classes
-    true = "unknown" if target.true is None else classes[target.true]
-    out.print(
-        f"True {escape(true)}, predicted {escape(classes[target.predicted])} "
-        f"({float(target.proba.max()):.1%}); toward {escape(classes[answer.label])}, "
-        f"{escape(estimator)}, {answer.scored:,} rows on {answer.device} in "
-        f"{answer.milliseconds:.0f} ms"
-    )
-    train_split = session.project.dataset.train
-    for side, table in (("Helpful (+)", answer.helpful), ("Harmful (−)", answer.harmful)):
-        shown = table.drop(columns="stderr") if table["stderr"].isna().all() else table
-        if train_split.content_column == "text":
-            positions = train_split.positions_of(table["key"].to_numpy())
-            shown = shown.assign(text=train_split.texts(positions))
-        print_table(side, shown)
-
-
-def _target(
-    session: Session, split: str, item: str | None, text: str | None, image: Path | None
-) -> Item:
-    if text is not None:
-        return own_item(session, text)
-    if image is not None:
-        try:
-            return own_item(session, image.read_bytes())
-        except OSError as error:
-            raise DataError(f"The image {image} cannot be read ({error.strerror}).") from error
-    if item is None:
-        wrong = misclassified(session, split)
-        if wrong.empty:
-            raise DataError(f"No item of split '{split}' is misclassified; name one with --item.")
-        return find_item(session, split, int(wrong["key"].iloc[0]))
-    data = session.project.dataset.split(split)
-    if item in data.ids:
-        return find_item(session, split, int(data.keys[data.ids.index(item)]))
-    try:
-        return find_item(session, split, int(item, 16))
-    except ValueError as error:
-        raise DataError(f"Split '{split}' has no item with the id or key '{item}'.") from error
-
-
-def _as_json(session: Session, answer: Explanation) -> dict[str, object]:
-    target = answer.item
-    return {
-        "true": None if target.true is None else session.classes[target.true],
-        "predicted": session.classes[target.predicted],
-        "proba": dict(zip(session.classes, map(float, target.proba), strict=True)),
-        "toward": session.classes[answer.label],
-        "estimator": answer.question.estimator,
-        "rows_scored": answer.scored,
-        "device": answer.device,
-        "milliseconds": answer.milliseconds,
-        "helpful": records(answer.helpful),
-        "harmful": records(answer.harmful),
-    }
+    sizes = ", ".join(f"{count:,} {escape(name)}" for name, count in rows.items())
+    out.print(f"Encoded by {escape(opened.settings.trunk)}: {sizes}")

@@ -5,9 +5,12 @@ short lists per target. After every chunk a caller may look at the ranking so fa
 Called by `workflow.explain`, by cleansing (`mean_influence`) and by `live`.
 """
 
+import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,7 +153,10 @@ def full_scores(
     Raises:
         StoreError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(path.name + ".partial")
+    # Its own for each writer, since two that map one file would cut it under each other; named as
+    # `store.atomic` names temporaries, so that those of killed processes are found and removed.
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".tmp-{path.name[:80]}-{unique}")
     file: np.memmap[tuple[int, ...], np.dtype[np.float32]] | None = None
     try:
         for part, out in _chunks(query, rows, chunk, cancel):
@@ -158,6 +164,10 @@ def full_scores(
                 file = open_memmap(
                     temporary, mode="w+", dtype=np.float32, shape=(len(out.scores), rows)
                 )
+                if hasattr(os, "posix_fallocate"):
+                    # Take the space now: a mapped file that finds the disk full kills the process.
+                    with temporary.open("r+b") as whole:
+                        os.posix_fallocate(whole.fileno(), 0, temporary.stat().st_size)
             file[:, part] = out.scores.cpu().numpy()
             if progress:
                 progress(Progress("scan", part.stop, rows))
@@ -170,7 +180,8 @@ def full_scores(
             "another folder."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a part of the path is a file: nothing was written
+            temporary.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -73,6 +73,15 @@ def training_text(project: Project, options: TrainOptions, *, stored: bool = Fal
     return said
 
 
+def encoding_text(project: Project, device: str, *, stored: bool = False) -> str | None:
+    """What `encode` will take for what is not encoded yet; None if it is short."""
+
+    def work(speed: Speed) -> Estimate:
+        return encoding_estimate(speed, project)
+
+    return _text(work, device, project, stored)
+
+
 def explanation_text(session: Session, estimator: str) -> str | None:
     """What one scan of all rows will take; None if it is short, or of a whole network."""
     if session.evidence.head is None:
@@ -127,10 +136,15 @@ def training_estimate(speed: Speed, project: Project, options: TrainOptions) -> 
     data = project.dataset
     config = HeadConfig(_dim(project), len(data.classes), options.members, options.width, options.p)
     how = preset(options.size).training(len(data.train), options.epochs, options.seed)
+    encoding = encoding_estimate(speed, project)
+    return encoding.then(training(speed.rates, len(data.train), config, how))
+
+
+def encoding_estimate(speed: Speed, project: Project) -> Estimate:
+    """Encoding of what is not encoded."""
     missing = _to_encode(project)
     # Batches of a trunk's activations and the block that is written.
-    encoding = Estimate(speed.encode * sum(map(units, missing)), (150 << 20) * bool(missing))
-    return encoding.then(training(speed.rates, len(data.train), config, how))
+    return Estimate(speed.encode * sum(map(units, missing)), (150 << 20) * bool(missing))
 
 
 def cleansing_estimate(rates: Rates, session: Session, question: Question, items: int) -> Estimate:

@@ -167,10 +167,10 @@ def explain(
         task = Task.of(cluster, session, question.estimator, item.features[None], asked)
         return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked)
-    return told(scan(_query(session, item, question.estimator, targets), rows, **switches))
+    return told(scan(query_of(session, item, question.estimator, targets), rows, **switches))
 
 
-def _query(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
+def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
     """The estimator on the item; for a whole network turn-over is the general scan."""
     if estimator == TURNOVER.name and session.run.record.kind == "network":
         trunk = session.network()
@@ -286,7 +286,7 @@ def score_of(session: Session, item: Item, question: Question, position: int) ->
     """
     label = asked_label(item, question.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
-    query = _query(session, item, question.estimator, targets)
+    query = query_of(session, item, question.estimator, targets)
     out = query.scores(slice(position, position + 1))
     error = float("nan") if out.stderr is None else float(out.stderr[0, 0])
     return RowScore(label, float(out.scores[0, 0]), error)

@@ -1,0 +1,148 @@
+"""The verb that asks about one item: explain, and with --scores all of its scores as a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ProjectArgument,
+    RayOption,
+    RunOption,
+    app,
+    bar,
+    find_project,
+    forewarn,
+    keep_result,
+    out,
+    print_json,
+    print_table,
+    records,
+    stoppable,
+    verb,
+)
+from influence_core.errors import DataError
+from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
+from influence_core.workflow.all_scores import write_scores
+from influence_core.workflow.cluster import perhaps_connected
+from influence_core.workflow.estimates import explanation_text
+from influence_core.workflow.explain import (
+    Among,
+    Explanation,
+    Item,
+    Question,
+    Toward,
+    explain,
+    find_item,
+    misclassified,
+    own_item,
+)
+from influence_core.workflow.session import Session, open_session
+
+
+@app.command("explain")
+@verb
+def explain_verb(
+    project: ProjectArgument,
+    item: Annotated[
+        str | None, typer.Option(help="Id or key of the item; the worst error by default.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the item.")] = "test",
+    text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
+    estimator: Annotated[
+        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
+    ] = DEFAULT_ESTIMATOR,
+    toward: Annotated[
+        Toward, typer.Option(help="Which label's loss is asked about.")
+    ] = "predicted",
+    among: Annotated[Among, typer.Option(help="Which training rows are ranked.")] = "all",
+    top: Annotated[int, typer.Option(min=1, help="Rows of each side.")] = 10,
+    scores: Annotated[
+        Path | None, typer.Option(help="Write the score of every training row to this .npy file.")
+    ] = None,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    ray: RayOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show which training rows helped and which harmed one item."""
+    if scores is not None and ray is not None:
+        raise DataError("--scores is written by this machine alone; leave --ray or --scores out.")
+    question = Question(estimator, toward, among, top)
+    # An ordinary answer is there at once; only the file is worth a bar.
+    with bar(json or scores is None) as tell, stoppable() as cancel:
+        session = open_session(find_project(project), run, device)
+        target = _target(session, split, item, text, image)
+        forewarn(explanation_text(session, estimator))
+        if scores is not None:
+            write_scores(session, target, question, scores, progress=tell, cancel=cancel)
+        with perhaps_connected(ray) as cluster:
+            answer = explain(session, target, question, cancel=cancel, cluster=cluster)
+    if scores is not None:
+        scores = scores.absolute()  # a job's folder is not that of who reads its result
+        keep_result(scores=str(scores))
+    if json:
+        written = {} if scores is None else {"scores": scores}
+        print_json(_as_json(session, answer) | written)
+        return
+    classes = session.classes
+    true = "unknown" if target.true is None else classes[target.true]
+    out.print(
+        f"True {escape(true)}, predicted {escape(classes[target.predicted])} "
+        f"({float(target.proba.max()):.1%}); toward {escape(classes[answer.label])}, "
+        f"{escape(estimator)}, {answer.scored:,} rows on {answer.device} in "
+        f"{answer.milliseconds:.0f} ms"
+    )
+    train_split = session.project.dataset.train
+    for side, table in (("Helpful (+)", answer.helpful), ("Harmful (−)", answer.harmful)):
+        shown = table.drop(columns="stderr") if table["stderr"].isna().all() else table
+        if train_split.content_column == "text":
+            positions = train_split.positions_of(table["key"].to_numpy())
+            shown = shown.assign(text=train_split.texts(positions))
+        print_table(side, shown)
+    if scores is not None:
+        out.print(f"All {len(session.evidence):,} scores: {escape(str(scores))}", soft_wrap=True)
+
+
+def _target(
+    session: Session, split: str, item: str | None, text: str | None, image: Path | None
+) -> Item:
+    if text is not None:
+        return own_item(session, text)
+    if image is not None:
+        try:
+            return own_item(session, image.read_bytes())
+        except OSError as error:
+            raise DataError(f"The image {image} cannot be read ({error.strerror}).") from error
+    if item is None:
+        wrong = misclassified(session, split)
+        if wrong.empty:
+            raise DataError(f"No item of split '{split}' is misclassified; name one with --item.")
+        return find_item(session, split, int(wrong["key"].iloc[0]))
+    data = session.project.dataset.split(split)
+    if item in data.ids:
+        return find_item(session, split, int(data.keys[data.ids.index(item)]))
+    try:
+        return find_item(session, split, int(item, 16))
+    except ValueError as error:
+        raise DataError(f"Split '{split}' has no item with the id or key '{item}'.") from error
+
+
+def _as_json(session: Session, answer: Explanation) -> dict[str, object]:
+    target = answer.item
+    return {
+        "true": None if target.true is None else session.classes[target.true],
+        "predicted": session.classes[target.predicted],
+        "proba": dict(zip(session.classes, map(float, target.proba), strict=True)),
+        "toward": session.classes[answer.label],
+        "estimator": answer.question.estimator,
+        "rows_scored": answer.scored,
+        "device": answer.device,
+        "milliseconds": answer.milliseconds,
+        "helpful": records(answer.helpful),
+        "harmful": records(answer.harmful),
+    }

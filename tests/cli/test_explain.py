@@ -1,0 +1,132 @@
+"""`explain` with --scores, and `encode`: what they print, leave, refuse, and how they stop."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+from influence_core.cli import app
+from influence_core.store.project import Project
+from influence_core.workflow.explain import Question, explain, find_item
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train import TrainOptions, has_features, train
+
+STOPPED = "Stopped on request; what was finished before is kept."
+
+
+def fresh(root):
+    """A project on an encoder of its own, with nothing encoded yet."""
+    made = tiny.project(root, 60)
+    tiny.encoder(made.root / "encoder")
+    return made.with_settings(trunk="hf:encoder").root
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    made = fresh(tmp_path_factory.mktemp("cli") / "films")
+    train(Project.open(made), TrainOptions(members=2, width=16, epochs=2, device="cpu"))
+    return made
+
+
+def done(*words):
+    answer = CliRunner().invoke(app, [str(word) for word in words])
+    assert answer.exit_code == 0, answer.output
+    return answer.stdout
+
+
+def refused(*words):
+    answer = CliRunner().invoke(app, [str(word) for word in words])
+    assert answer.exit_code == 1, answer.output
+    assert "Traceback" not in answer.output
+    return " ".join(answer.stderr.split())
+
+
+def interrupted(*words):
+    """The verb in a process that gets Ctrl-C while it opens the project."""
+    code = (
+        "import os, signal, sys\n"
+        "sent = []\n"
+        "def interrupt(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('project.toml') and not sent:\n"
+        "        sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
+        "from influence_core.cli import main\n"
+        "sys.addaudithook(interrupt)\n"
+        "main()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"COLUMNS": "400"},
+    )  # fmt: skip
+
+
+def test_the_file_stands_beside_the_usual_answer(root, tmp_path):
+    path = tmp_path / "scores.npy"
+    ask = ["explain", root, "--item", "test-1", "--estimator", "turnover"]
+    said = done(*ask, "--scores", path)
+    assert f"All 60 scores: {path}" in said.splitlines()
+    assert "Helpful (+)" in said
+    told = json.loads(done(*ask, "--scores", path, "--json"))
+    assert told.pop("scores") == str(path)
+    plain = json.loads(done(*ask, "--json"))
+    assert "scores" not in plain
+    assert told["helpful"] == plain["helpful"]
+    scores = np.load(path)
+    session = open_session(Project.open(root))
+    keys = session.project.dataset.split("test").keys
+    answer = explain(session, find_item(session, "test", int(keys[1])), Question("turnover", k=1))
+    assert scores.max() == pytest.approx(answer.helpful["influence"].iloc[0], rel=1e-5)
+    assert json.loads(path.with_suffix(".json").read_text())["item"]["id"] == "test-1"
+
+
+def test_a_relative_file_is_named_with_its_folder(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(done("explain", root, "--item", "test-1", "--scores", "s.npy", "--json"))
+    assert told["scores"] == str(tmp_path / "s.npy")
+    assert (tmp_path / "s.npy").is_file()
+
+
+def test_scores_that_cannot_be_written_are_one_sentence(root, tmp_path):
+    ask = ["explain", root, "--item", "test-1"]
+    path = tmp_path / "scores.npy"
+    assert "leave --ray or --scores out" in refused(*ask, "--scores", path, "--ray", "auto")
+    assert "ending in .npy" in refused(*ask, "--scores", tmp_path / "scores.csv")
+    assert "among 'all'" in refused(*ask, "--scores", path, "--among", "true")
+    assert "cannot be written" in refused(*ask, "--scores", tmp_path / "nowhere" / "scores.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_ctrl_c_ends_with_130_and_leaves_no_file(root, tmp_path, scores):
+    path = tmp_path / "scores.npy"
+    answer = interrupted(
+        "explain", root, "--item", "test-1", *(["--scores", path] if scores else [])
+    )
+    assert answer.returncode == 130, answer.stderr
+    assert answer.stderr.strip() == STOPPED
+    assert answer.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_encode_stops_on_ctrl_c_goes_on_and_says_the_rows_of_each_split(tmp_path):
+    root = fresh(tmp_path / "films")
+    answer = interrupted("encode", root)
+    assert answer.returncode == 130, answer.stderr
+    assert answer.stderr.strip() == STOPPED
+    assert not has_features(Project.open(root), "train")
+    assert "Encoded by hf:encoder: 60 train, 20 valid, 20 test" in done("encode", root)
+    project = Project.open(root)
+    assert all(has_features(project, name) for name in project.dataset.splits)
+    told = json.loads(done("encode", root, "--device", "cpu", "--json"))
+    assert told == {"trunk": "hf:encoder", "rows": {"train": 60, "valid": 20, "test": 20}}
+
+
+def test_encode_without_its_trunk_is_one_sentence(tmp_path):
+    root = tiny.project(tmp_path / "films", 60).with_settings(trunk="hf:nowhere").root
+    assert "nowhere" in refused("encode", root)
+    assert "There is no project 'nobody'" in refused("encode", "nobody")
