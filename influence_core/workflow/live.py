@@ -7,16 +7,19 @@ read-only. Called by `pages.ui.explained`; nothing here knows Streamlit.
 """
 
 import hashlib
+import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
 
 from influence_core.errors import CancelledError
 from influence_core.workflow.explain import Explanation, Item, Question, explain
 from influence_core.workflow.session import Session
 
-Key = tuple[str, str, str, str, Question]
+Key = tuple[str, str, str, str, Question, str]
 CACHE_BYTES = 64 << 20
 THREADS = 4  # scans at once; more wait for a free thread
 MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are forgotten
@@ -25,13 +28,15 @@ Work = Callable[[Callable[[Explanation], None], threading.Event], Explanation]
 
 
 def key_of(session: Session, item: Item, question: Question) -> Key:
-    """What an answer depends on: the run, the device, the target and the switches."""
+    """What an answer depends on: run, device, target, switches, and what an evaluation has set."""
     record = session.run.record
     features = item.features.cpu().numpy().tobytes()
     seen = hashlib.blake2b(
         features + f"{item.true} {item.split} {item.key}".encode(), digest_size=16
     )
-    return str(session.project.root), record.id, str(session.device), seen.hexdigest(), question
+    root, device = str(session.project.root), str(session.device)
+    own = json.dumps(dict(session.settings_of(question.estimator)), sort_keys=True)
+    return root, record.id, device, seen.hexdigest(), question, own
 
 
 class LiveScan:
@@ -49,6 +54,11 @@ class LiveScan:
     def over(self) -> bool:
         """Whether nothing more will come: finished, cancelled or failed."""
         return self._over
+
+    @property
+    def failed(self) -> bool:
+        """Whether `wait` raises."""
+        return self._error is not None
 
     @property
     def cancelled(self) -> bool:
@@ -137,12 +147,13 @@ class AnswerCache:
 
 
 def size_of(answer: Explanation) -> int:
-    """Bytes that an answer holds on to: its tables, the target's features and probabilities."""
+    """Bytes that an answer holds on to: its tables, and the target with a picture of one's own."""
     tables = sum(
         int(table.memory_usage(index=True, deep=True).sum())
         for table in (answer.helpful, answer.harmful)
     )
-    return tables + answer.item.features.nbytes + answer.item.proba.nbytes
+    item = answer.item
+    return tables + item.features.nbytes + item.proba.nbytes + len(item.content or "")
 
 
 class LiveScans:
@@ -150,8 +161,15 @@ class LiveScans:
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self.cache = AnswerCache(limit)
-        # Threads are kept: a new one would build the matrix library's own pool for every scan.
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
+        # Threads are kept: a new one would build the matrix library's own pool for every scan. Not
+        # those of an executor, since Python waits for them, however long a scan is, before it ends.
+        self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=_work, args=(self._todo,), name=f"live-{n}", daemon=True)
+            for n in range(THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
         self._current: OrderedDict[str, tuple[Key, LiveScan]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -159,12 +177,12 @@ class LiveScans:
         """The viewer's scan for this question; any other scan of the viewer is abandoned.
 
         Asking again for the same thing gives the same scan, also after it was cancelled, until
-        `forget` is called.
+        `forget` is called; one that failed is tried again.
         """
         key = key_of(session, item, question)
         with self._lock:
             before = self._current.get(viewer)
-            if before is not None and before[0] == key:
+            if before is not None and before[0] == key and not before[1].failed:
                 return before[1]
             if before is not None:
                 before[1].cancel()
@@ -175,11 +193,8 @@ class LiveScans:
             while len(self._current) > MOST_VIEWERS:
                 self._current.popitem(last=False)[1][1].cancel()
         if held is None:
-            self._pool.submit(
-                scan.run,
-                lambda tell, stop: explain(session, item, question, on_partial=tell, cancel=stop),
-                lambda answer: self.cache.put(key, answer),
-            )
+            work = partial(_explain, session, item, question)
+            self._todo.put(partial(scan.run, work, partial(self.cache.put, key)))
         return scan
 
     def forget(self, viewer: str) -> None:
@@ -188,3 +203,30 @@ class LiveScans:
             before = self._current.pop(viewer, None)
         if before is not None:
             before[1].cancel()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Stop all scans, and wait a moment for those in the middle of a chunk."""
+        with self._lock:
+            for _, scan in self._current.values():
+                scan.cancel()
+        for _ in self._threads:
+            self._todo.put(None)
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def _work(todo: SimpleQueue[Callable[[], None] | None]) -> None:
+    """What a thread does until it is told to end."""
+    while (task := todo.get()) is not None:
+        task()
+
+
+def _explain(
+    session: Session,
+    item: Item,
+    question: Question,
+    tell: Callable[[Explanation], None],
+    stop: threading.Event,
+) -> Explanation:
+    return explain(session, item, question, on_partial=tell, cancel=stop)

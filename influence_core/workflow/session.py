@@ -75,14 +75,18 @@ class Session:
 
         An evaluation may end while the session is open: other settings are prepared anew.
         """
-        measured = read_evaluation(self.project.root)
-        own = NO_SETTINGS if measured is None else measured.settings.get(name, NO_SETTINGS)
+        own = self.settings_of(name)
         with self._lock:
             known = self._prepared.get(name)
             if known is None or known[0] != own:
                 known = (own, find_estimator(name).prepare(self.evidence, own))
                 self._prepared[name] = known
             return known[1]
+
+    def settings_of(self, name: str) -> Settings:
+        """What the newest evaluation has chosen for an estimator."""
+        measured = read_evaluation(self.project.root)
+        return NO_SETTINGS if measured is None else measured.settings.get(name, NO_SETTINGS)
 
     def split_features(self, split: str) -> Standardised:
         """Features of a split in the run's own standardisation."""

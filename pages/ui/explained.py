@@ -1,5 +1,6 @@
 """One item and the training rows that helped or harmed it."""
 
+import atexit
 import uuid
 
 import pandas as pd
@@ -46,12 +47,15 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
 
 # Answers sooner than this are drawn once, without a provisional list before them.
 _AT_ONCE = 0.1
+_LISTEN = 0.2  # seconds between looks at whether the viewer has clicked
 
 
 @st.cache_resource(show_spinner=False)
 def live_scans() -> LiveScans:
     """The scans and finished answers of this app, shared by all browser sessions."""
-    return LiveScans()
+    scans = LiveScans()
+    atexit.register(scans.close)  # a stopped app does not wait for the end of a long scan
+    return scans
 
 
 def _answer(session: Session, item: Item, question: Question) -> Explanation | None:
@@ -65,13 +69,19 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
     if scan.ends_within(_AT_ONCE) and not scan.cancelled:
         return scan.wait()[1]
     seen, answer = scan.wait(timeout=0)
-    button, lists = st.empty(), st.empty()
+    button, lists, pulse = st.empty(), st.empty(), st.empty()
     if not scan.cancelled:
         button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
+    drawn = -1
     while not scan.over:
-        with lists.container():
-            _provisional(session, scan, answer)
-        seen, answer = scan.wait(seen)
+        if drawn != seen:
+            with lists.container():
+                _provisional(session, scan, answer)
+            drawn = seen
+        seen, answer = scan.wait(seen, _LISTEN)
+        # Only where something is sent does a click end this run of the page, and a chunk of a whole
+        # network takes seconds.
+        pulse.empty()
     if scan.cancelled:
         again = live_scans().forget
         button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))

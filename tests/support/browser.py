@@ -37,12 +37,12 @@ def free_port():
 
 
 @contextmanager
-def server(home, port=None, **environment):
-    """The dashboard on a free port, with its own home of projects."""
+def server(home, port=None, start=("-m", "pages.ui.serve"), **environment):
+    """The dashboard on a free port, with its own home of projects; `start` is how Python starts."""
     port = port or free_port()
     log = (home.parent / "server.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pages.ui.serve", "run", "app.py", "--server.headless", "true",
+        [sys.executable, *start, "run", "app.py", "--server.headless", "true",
          "--server.port", str(port)],
         cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
         env={**os.environ, "TURNOVER_HOME": str(home), **environment},

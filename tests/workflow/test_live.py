@@ -8,6 +8,8 @@ import torch
 from tiny import project
 
 from influence_core.errors import CancelledError, DataError
+from influence_core.store.evaluations import FILE, EvaluationRecord, write_evaluation
+from influence_core.workflow import live
 from influence_core.workflow.explain import Question, explain, find_item
 from influence_core.workflow.live import AnswerCache, LiveScan, LiveScans, key_of, size_of
 from influence_core.workflow.session import open_session
@@ -102,6 +104,47 @@ def test_a_failing_scan_raises_where_it_is_waited_for(session, items):
     scan = LiveScans().ask("me", session, nameless, Question(toward="true"))
     with pytest.raises(DataError, match="no true label"):
         finished(scan)
+
+
+def test_a_failed_scan_is_tried_again_when_it_is_asked_for_again(session, items, monkeypatch):
+    scans, broken = LiveScans(), replace(items[0], features=items[0].features[:-1])
+    first = scans.ask("me", session, broken, Question())
+    with pytest.raises(RuntimeError):
+        finished(first)
+    again = scans.ask("me", session, broken, Question())
+    assert again is not first
+    with pytest.raises(RuntimeError):
+        finished(again)
+
+
+def test_an_evaluation_that_chooses_other_settings_makes_old_answers_void(session, items):
+    before = key_of(session, items[0], Question())
+    record = EvaluationRecord("run", "now", settings={"flipped-ridge": {"strength": 64.0}})
+    write_evaluation(session.project.root, record)
+    try:
+        assert key_of(session, items[0], Question()) != before
+        assert key_of(session, items[0], Question(estimator="turnover"))[-1] == "{}"
+    finally:
+        (session.project.root / FILE).unlink()
+    assert key_of(session, items[0], Question()) == before
+
+
+def test_an_answer_about_ones_own_picture_counts_the_picture(session, items):
+    answer = explain(session, items[0], Question(k=3))
+    own = replace(answer, item=replace(items[0], content=b"x" * 5_000))
+    assert size_of(own) == size_of(answer) + 5_000
+
+
+def test_closing_stops_what_is_on_its_way_and_ends_the_threads(session, items, monkeypatch):
+    monkeypatch.setattr(
+        live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
+    )
+    scans = LiveScans()
+    scan = scans.ask("me", session, items[0], Question())
+    assert scan.wait(0, 20)[1] is PROVISIONAL
+    scans.close(20)
+    assert scan.over
+    assert not any(thread.is_alive() for thread in scans._threads)
 
 
 def test_the_cache_stays_within_its_bytes_and_drops_the_least_used(session, items):

@@ -1,0 +1,43 @@
+"""Clicks while a scan is on its way: Cancel, and another question, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from browser import chromium, needs_chromium, server, soon
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+SLOW = str(Path(__file__).resolve().parents[1] / "support" / "slow_scan.py")
+
+
+@pytest.fixture
+def slow(tmp_path):
+    log = tmp_path / "scans.log"
+    log.touch()
+    with (
+        server(tmp_path / "home", start=(SLOW,), SLOW_SCAN_LOG=str(log)) as url,
+        chromium() as page,
+    ):
+        page.goto(f"{url}/?project=reviews")
+        page.get_by_role("button", name="Explain").first.click()
+        expect(page.get_by_text("500 of 6,000 rows, provisional")).to_be_visible()
+        yield page, lambda: log.read_text().split()
+
+
+def test_cancel_keeps_what_was_ranked_and_the_scan_can_start_again(slow):
+    page, ended = slow
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled at")).to_be_visible()
+    expect(page.locator(".st-key-scan_again")).to_be_visible()
+    expect(page.get_by_text("helpful +").first).to_be_visible()
+    soon(ended, ["abandoned"])
+    page.get_by_role("button", name="Scan again").click()
+    expect(page.get_by_text("1,000 of 6,000 rows, provisional")).to_be_visible()
+
+
+def test_another_question_abandons_the_scan_at_once(slow):
+    page, ended = slow
+    page.get_by_text("True label", exact=True).last.click()
+    soon(ended, ["abandoned"])
+    expect(page.get_by_text("rows, provisional")).to_be_visible()
+    assert ended() == ["abandoned"]
