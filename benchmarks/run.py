@@ -24,6 +24,8 @@ import torch
 from benchmarks import ours, peers
 from benchmarks.label_table import label_table
 from benchmarks.process import Measured, Method, measure
+from benchmarks.results import PATH as RESULTS
+from benchmarks.results import write_field
 from benchmarks.task import Task, make_task
 from benchmarks.verdict import (
     DEFAULT,
@@ -179,7 +181,7 @@ def main() -> None:
     parser.add_argument("--subsets", type=int, help="retrainings on halves; 300 on digits, 200")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="a method")
     parser.add_argument("--no-peers", action="store_true", help="ours only")
-    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     os.environ |= {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}  # of the methods' processes
     methods = OURS if chosen.no_peers else {**OURS, **PEERS}
@@ -187,4 +189,4 @@ def main() -> None:
     for name in chosen.sets:
         subsets = chosen.subsets or SUBSETS.get(name, 200)
         text += "\n" + section(name, subsets, methods, chosen.threads)
-        chosen.out.write_text(text, encoding="utf-8")
+        write_field(text, chosen.out)
