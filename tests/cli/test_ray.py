@@ -88,6 +88,18 @@ def test_every_verb_gives_with_a_cluster_what_it_gives_without(root):
     assert _timeless(here["rows"]) == _timeless(there["rows"])
 
 
+@needs_ray
+def test_encode_gives_the_same_features_with_a_cluster(root, tmp_path):
+    made = tiny.project(tmp_path / "films", 60)
+    tiny.encoder(made.root / "encoder")
+    made.with_settings(trunk="hf:encoder")
+    answer = CliRunner().invoke(app, ["encode", str(made.root), "--ray", "auto"])
+    assert answer.exit_code == 0, answer.output
+    here, there = Project.open(root), Project.open(made.root)
+    for name in here.dataset.splits:
+        np.testing.assert_allclose(there.features(name), here.features(name), atol=2e-3)
+
+
 def test_ray_is_refused_where_it_would_do_nothing(root):
     assert "--ray shares out the members" in refused(
         "train", str(root), "--mode", "finetune", "--ray", "auto"

@@ -166,3 +166,19 @@ def test_a_verb_says_it_first_and_not_among_its_answer(session, slow, words):
     assert answer.exit_code == 0, answer.output
     assert "This takes about" in answer.stderr
     json.loads(answer.stdout)
+
+
+def test_encode_says_what_is_still_to_be_encoded(tmp_path, slow, monkeypatch):
+    fresh = tiny.project(tmp_path / "fresh", n=90)
+    tiny.encoder(fresh.root / "encoder")
+    fresh = fresh.with_settings(trunk="hf:encoder")
+    assert estimates.encoding_text(fresh, "cpu", stored=True) is None  # nothing is measured yet
+    monkeypatch.setattr(estimates, "_SLOW_UNIT", {"text": 1.0})
+    monkeypatch.setattr(estimates, "encode_rate", lambda project, device: 1.0)
+    first, second = (
+        CliRunner().invoke(app, ["encode", str(fresh.root), "--device", "cpu"]) for _ in range(2)
+    )
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "This takes about" in first.stderr
+    assert second.stderr == ""
+    assert first.stdout == second.stdout

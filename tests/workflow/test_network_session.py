@@ -106,13 +106,16 @@ def test_unavailable_says_what_and_why(session, foreign):
     assert len(explain(foreign, first(foreign), Question(k=4)).harmful) == 4
 
 
-def test_the_command_line_explains_a_network_run(session):
+def test_the_command_line_explains_a_network_run(session, tmp_path):
     arguments = [str(session.project.root), "--estimator", "turnover", "--top", "3", "--json"]
     wrong = misclassified(session, "test")
     item = session.project.dataset.split("test").ids[0]
-    done = CliRunner().invoke(app, ["explain", *arguments, *(["--item", item])])
+    path = tmp_path / "scores.npy"
+    done = CliRunner().invoke(app, ["explain", *arguments, "--item", item, "--scores", str(path)])
     assert done.exit_code == 0, done.output
-    assert len(json.loads(done.stdout)["helpful"]) == 3
+    best = [row["influence"] for row in json.loads(done.stdout)["helpful"]]
+    assert len(best) == 3
+    np.testing.assert_allclose(-np.sort(-np.load(path)[0])[:3], best, atol=1e-6)
     assert set(wrong.columns) >= {"key", "predicted"}
 
 
