@@ -53,6 +53,17 @@ class OptimiserState:
     second: tuple[Tensor, ...]
 
 
+@dataclass(frozen=True)
+class LoopState:
+    """All that a `HeadLoop` knows after `passes` whole epochs."""
+
+    params: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    order: Tensor  # state of the generator that shuffles
+    margins: Tensor  # (N,) sum over epochs
+    passes: int
+
+
 class HeadLoop:
     """Parameters, optimiser and buffers of one `fit_heads` call."""
 
@@ -168,6 +179,23 @@ class HeadLoop:
                 "exp_avg": first.to(self.device, copy=True),
                 "exp_avg_sq": second.to(self.device, copy=True),
             }
+
+    def state(self) -> LoopState:
+        """Where it stands after a whole epoch; its tensors change with the next step."""
+        return LoopState(
+            tuple(self.params),
+            self.optimiser_state(),
+            self.order.get_state(),
+            self.margin_sum,
+            self.passes,
+        )
+
+    def restore(self, state: LoopState) -> None:
+        """Stand where a loop of the same rows and settings stood."""
+        self.go_on_from(state.params, state.optimiser)
+        self.order.set_state(state.order)
+        self.margin_sum.copy_(state.margins)
+        self.passes = state.passes
 
     def _step_device(self) -> torch.device:
         """Where Adam counts: its fused form on the parameters' device."""

@@ -1,6 +1,6 @@
 """What the training of heads gets and gives: rows, how to train, curves and the trained members."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,25 @@ class EpochStats:
     flipped_loss: float
     flipped_error: float
     flipped_accuracy: float
+
+
+@dataclass
+class SoFar:
+    """What early stopping knows, and what was told, after some whole epochs.
+
+    Attributes:
+        best: W1, b1, W2 of the best epoch, or of the start.
+        best_error: its `flipped_error`.
+        best_epoch: its number from 1; 0 before the first.
+        history: one entry an epoch; none for groups.
+        told: figures of each epoch, as `progress` got them; empty for groups.
+    """
+
+    best: tuple[Tensor, Tensor, Tensor]
+    best_error: float = float("inf")
+    best_epoch: int = 0
+    history: list[EpochStats] = field(default_factory=list)
+    told: list[Mapping[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from torch import Tensor
 
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn
+from influence_core.training.head_checkpoint import HeadCheckpoint
 from influence_core.training.head_loop import HeadLoop, Loop
-from influence_core.training.head_types import EpochStats, HeadFit, HeadTraining, Rows
+from influence_core.training.head_types import HeadFit, HeadTraining, Rows, SoFar
 from influence_core.turnover.head import HeadConfig
 
 
@@ -49,7 +50,7 @@ def check_rows(rows: Rows, config: HeadConfig) -> None:
 
 
 @torch.no_grad()
-def fit_heads(
+def fit_heads(  # noqa: PLR0913 - switches of one loop
     rows: Rows,
     config: HeadConfig,
     training: HeadTraining,
@@ -58,6 +59,7 @@ def fit_heads(
     cancel: threading.Event | None = None,
     watch: Callable[[Sequence[Tensor]], Mapping[str, float]] | None = None,
     loop: Loop | None = None,
+    checkpoint: HeadCheckpoint | None = None,
 ) -> HeadFit:
     """Train G groups of E members on the rows.
 
@@ -69,6 +71,8 @@ def fit_heads(
         cancel: set it to stop between two batches; `CancelledError` is raised.
         watch: given the parameters after every epoch (not for groups); figures for `progress`.
         loop: who makes the steps; a `HeadLoop` in this process by default.
+        checkpoint: where whole epochs are kept, and where to go on from; `progress` hears of the
+            epochs that are behind it again. The caller discards it. Another `loop` keeps nothing.
 
     Returns:
         `HeadFit` with W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C), group-major.
@@ -77,32 +81,53 @@ def fit_heads(
         DataError: labels or lengths do not fit. ModelError: the loss is no longer finite.
     """
     check_rows(rows, config)
-    loop = loop or HeadLoop(rows, config, training)
+    own = None
+    if loop is None:
+        loop = own = HeadLoop(rows, config, training)
     most, patience = training.stopping_for(len(rows.features))
-    limit = training.epochs or most
-    best, best_error, best_epoch = _copy(loop), float("inf"), 0
-    history: list[EpochStats] = []
-    for epoch in range(1, limit + 1):
-        loop.epoch(cancel)
-        if rows.groups > 1:
-            if progress:
-                progress(Progress("train", epoch, limit))
-            continue
-        stats = loop.probe(epoch)
-        history.append(stats)
+    limit, free = training.epochs or most, training.epochs is None and rows.groups == 1
+    so_far = _resumed(own, checkpoint) or SoFar(_copy(loop))
+    for behind, metrics in enumerate(so_far.told, 1):
         if progress:
-            more = watch(loop.params) if watch else {}
-            progress(Progress("train", epoch, limit, metrics={**asdict(stats), **more}))
-        if stats.flipped_error < best_error:
-            best_error, best_epoch = stats.flipped_error, epoch
-            if training.epochs is None:
-                best = _copy(loop)
-        elif training.epochs is None and epoch - best_epoch >= patience:
+            progress(Progress("train", behind, limit, metrics=metrics))
+    for epoch in range(len(so_far.told) + 1, limit + 1):
+        # Asked before the epoch, so that a training which was killed after its last one ends, too.
+        if free and epoch - 1 - so_far.best_epoch >= patience:
             break
-    if training.epochs is not None or rows.groups > 1:
-        best, best_epoch = _copy(loop), limit
-    W1, b1, W2 = best
-    return HeadFit(W1, b1, W2, config, best_epoch, tuple(history), loop.aum())
+        loop.epoch(cancel)
+        metrics = {}
+        if rows.groups == 1:
+            stats = loop.probe(epoch)
+            so_far.history.append(stats)
+            metrics = {**asdict(stats), **(watch(loop.params) if watch and progress else {})}
+            if stats.flipped_error < so_far.best_error:
+                so_far.best_error, so_far.best_epoch = stats.flipped_error, epoch
+                so_far.best = _copy(loop) if free else so_far.best
+        so_far.told.append(metrics)
+        if own and checkpoint and checkpoint.due():
+            checkpoint.save(own.state(), so_far)
+        if progress:
+            progress(Progress("train", epoch, limit, metrics=metrics))
+    if not free:
+        so_far.best, so_far.best_epoch = _copy(loop), limit
+    W1, b1, W2 = so_far.best
+    return HeadFit(W1, b1, W2, config, so_far.best_epoch, tuple(so_far.history), loop.aum())
+
+
+def _resumed(loop: HeadLoop | None, checkpoint: HeadCheckpoint | None) -> SoFar | None:
+    """Put the loop where the checkpoint left it; None if there is nothing to go on from."""
+    found = checkpoint.load() if loop and checkpoint else None
+    if loop is None or found is None:
+        return None
+    state, so_far = found
+    loop.restore(state)
+    so_far.best = _on(loop.device, so_far.best)
+    return so_far
+
+
+def _on(device: torch.device, best: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    W1, b1, W2 = (tensor.to(device) for tensor in best)
+    return W1, b1, W2
 
 
 def _copy(loop: Loop) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,26 +1,23 @@
 """Stop and go on: everything that training a network needs to continue, in one safetensors file.
 
-Written after each epoch under a temporary name and renamed, so that a kill at any moment leaves
-the last whole epoch. Frozen parameters are not stored; they are what the network was built with.
+Written after each epoch (`checkpoint_file`), so that a kill at any moment leaves the last whole
+epoch. Frozen parameters are not stored; they are what the network was built with.
 Random numbers need no state: each epoch seeds its own. A checkpoint of other rows, settings or
 masks is refused.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from influence_core.errors import MismatchError, StoreError
+from influence_core.errors import MismatchError
+from influence_core.training.checkpoint_file import read_file, unreadable, write_file
 from influence_core.training.network_rows import NetworkRows
 from influence_core.turnover.layer import check_checkpoint
 
@@ -79,15 +76,6 @@ def identity(rows: NetworkRows, settings: Mapping[str, Any], model: nn.Module) -
     return digest.hexdigest()
 
 
-def state_fingerprint(state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:
-    """sha256 over what decides a network's features: its settings and its learned weights."""
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
-    for name, value in sorted(state.items()):
-        digest.update(name.encode())
-        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def save_checkpoint(path: Path, state: Checkpoint, belongs_to: str) -> None:
     """Write atomically.
 
@@ -97,20 +85,7 @@ def save_checkpoint(path: Path, state: Checkpoint, belongs_to: str) -> None:
     parts = {"model": state.model, "best": state.best, "optimiser": state.optimiser}
     tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
     about = {"epoch": state.epoch, "identity": belongs_to, "record": state.record}
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"turnover": json.dumps(about)})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"The checkpoint {path} cannot be written ({error}); free some disk space or choose "
-            "another folder."
-        ) from error
+    write_file(path, tensors, about)
 
 
 def load_checkpoint(path: Path, belongs_to: str) -> Checkpoint | None:
@@ -121,16 +96,12 @@ def load_checkpoint(path: Path, belongs_to: str) -> Checkpoint | None:
     """
     if not path.is_file():
         return None
+    tensors, about = read_file(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["turnover"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        epoch, record = int(about["epoch"]), dict(about["record"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"The checkpoint {path} cannot be read ({error}); delete it to train from the start."
-        ) from error
-    if about["identity"] != belongs_to:
+        epoch, record, owner = int(about["epoch"]), dict(about["record"]), about["identity"]
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise unreadable(path, error) from error
+    if owner != belongs_to:
         raise MismatchError(
             f"The checkpoint {path} belongs to a training with other rows, labels or settings; "
             "delete it, or train with the settings it was made with."

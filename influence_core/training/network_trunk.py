@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.models.device import in_chunks
-from influence_core.training.network_checkpoint import state_fingerprint
+from influence_core.training.checkpoint_file import state_fingerprint
 from influence_core.training.network_models import Network
 from influence_core.training.network_sides import LastLinear
 from influence_core.turnover.calls import logits_of, to_device

@@ -25,14 +25,14 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.store.atomic import atomic_file, write_json
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
+from influence_core.training.checkpoint_file import state_fingerprint
 from influence_core.training.features import moments
-from influence_core.training.network_checkpoint import state_fingerprint
 from influence_core.training.network_rows import split_rows
 from influence_core.training.network_run import NetworkRun, read_network
 from influence_core.turnover.calls import Inputs
 from influence_core.turnover.layer import turnover_layers
 from influence_core.workflow.audit import write_audit
-from influence_core.workflow.train import predictions, row_table, split_metrics
+from influence_core.workflow.run_tables import predictions, row_table, split_metrics
 
 WEIGHTS = "network/"
 

@@ -11,17 +11,13 @@ A head run on disk:
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
-from influence_core.data.dataset import Split
 from influence_core.errors import DataError
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
@@ -41,9 +37,9 @@ from influence_core.workflow.audit import audit_head, write_audit
 from influence_core.workflow.cluster import Cluster
 from influence_core.workflow.cluster_encode import on_cluster
 from influence_core.workflow.cluster_train import ClusterLoop, sides_on_cluster, work_of
+from influence_core.workflow.head_resume import head_checkpoint
+from influence_core.workflow.run_tables import prediction_table, row_table, split_metrics
 from influence_core.workflow.watch import held_out
-
-_CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -86,11 +82,13 @@ def train(
 
     Features that are already on disk for this data and trunk are used as they are. A cluster's
     workers encode, train a share of the members each, and take the rows' sides; all else is done
-    here.
+    here. Without one, a training that was killed or cancelled goes on after its last epoch that
+    was kept (`head_resume`), and ends with the weights of an unbroken one.
 
     Raises:
         DataError: a split has fewer than two classes. ModelError: the trunk cannot be loaded.
-        ResourceError: memory. CancelledError: `cancel` was set; nothing of the run is kept.
+        ResourceError: memory. CancelledError: `cancel` was set; there is no run, but whole epochs
+            are kept.
     """
     options = options or TrainOptions()
     device = pick_device(options.device)
@@ -113,22 +111,38 @@ def train(
                 progress(event)
 
         features = _standardised(rows)
-        loop, work = None, None
+        loop, work, checkpoint = None, None, None
         if cluster is not None:
             check_rows(rows, config)
             work = work_of(cluster, project, features, config, training)
             loop = ClusterLoop(cluster, work, rows.labels)
+        else:
+            checkpoint = head_checkpoint(project, rows, config, training)
         watch = held_out(project, features, config)
         fit = fit_heads(
-            rows, config, training, progress=tell, cancel=cancel, watch=watch, loop=loop
+            rows,
+            config,
+            training,
+            progress=tell,
+            cancel=cancel,
+            watch=watch,
+            loop=loop,
+            checkpoint=checkpoint,
         )
         head = _kept(fit, device)
         if cluster is not None and work is not None:
-            sides = sides_on_cluster(cluster, work, head, len(rows.keys), cancel=cancel)
+            sides = sides_on_cluster(
+                cluster, work, head, len(rows.keys), progress=progress, cancel=cancel
+            )
         else:
-            sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+            # To the page only: what the run keeps is a line an epoch.
+            sides = both_sides(
+                features, rows.labels, rows.keys, head, progress=progress, cancel=cancel
+            )
         write_audit(writer, audit_head(head, features, rows.labels, rows.keys))
         _store(writer, project, (fit, head, sides), features)
+    if checkpoint is not None:
+        checkpoint.discard()
     return writer.run
 
 
@@ -257,57 +271,3 @@ def _store(
 def _half(t: Tensor) -> Tensor:
     half = t.half()
     return half if bool(torch.isfinite(half).all()) else t
-
-
-def row_table(split: Split, sides: Sides, aum: npt.NDArray[np.floating] | None) -> pd.DataFrame:
-    """One line a training row; probabilities in [0, 1], self-influence in nats."""
-    labels = np.asarray(split.labels)
-    index = np.arange(len(labels))
-    return pd.DataFrame(
-        {
-            "key": split.keys,
-            "label": labels,
-            "flipped_label": sides.flipped[index, labels],
-            "learned_label": sides.learned[index, labels],
-            "flipped_predicted": sides.flipped.argmax(1),
-            "flipped_confidence": sides.flipped.max(1),
-            "self_influence": sides.self_influence,
-            "self_influence_stderr": sides.stderr,
-            "aum": np.full(len(labels), np.nan, np.float32) if aum is None else aum,
-        }
-    )
-
-
-def prediction_table(split: Split, head: HeadWeights, features: Standardised) -> pd.DataFrame:
-    """One line an item of a split: label, prediction, confidence, probability of the label."""
-    parts = [
-        head.proba(features.rows(torch.arange(start, min(start + _CHUNK, len(features)))))
-        for start in range(0, len(features), _CHUNK)
-    ]
-    return predictions(split, torch.cat(parts).cpu().numpy())
-
-
-def predictions(split: Split, proba: npt.NDArray[np.floating]) -> pd.DataFrame:
-    """The same from class probabilities (n, C)."""
-    labels = np.asarray(split.labels)
-    of_label = np.where(labels >= 0, proba[np.arange(len(labels)), np.maximum(labels, 0)], np.nan)
-    return pd.DataFrame(
-        {
-            "key": split.keys,
-            "label": labels,
-            "predicted": proba.argmax(1),
-            "confidence": proba.max(1),
-            "p_label": of_label.astype(np.float32),
-        }
-    )
-
-
-def split_metrics(name: str, table: pd.DataFrame) -> Mapping[str, float]:
-    """Accuracy and mean loss in nats over the labelled items of a split."""
-    known = table[table["label"] >= 0]
-    if known.empty:
-        return {}
-    return {
-        f"{name}_accuracy": float((known["label"] == known["predicted"]).mean()),
-        f"{name}_loss": float(-np.log(known["p_label"].clip(1e-12)).mean()),
-    }

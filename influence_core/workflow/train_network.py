@@ -29,9 +29,9 @@ from influence_core.training.network_models import (
 from influence_core.training.network_run import run_network
 from influence_core.training.network_types import NetworkTraining
 from influence_core.turnover.twins import Twins
+from influence_core.workflow.head_resume import FOLDER as FOLDER  # noqa: PLC0414
 from influence_core.workflow.networks import last_layer, store_network
 
-FOLDER = "checkpoints"
 FILE = "checkpoint.safetensors"
 
 

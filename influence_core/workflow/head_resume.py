@@ -1,0 +1,48 @@
+"""Where an unfinished training of a head lies in its project, so that the same `train` goes on.
+
+The file's name and content say all that decides the result; a training with other data, features,
+settings or code does not find it. It goes when the run is stored. Called by `train`.
+"""
+
+import time
+from contextlib import suppress
+
+import torch
+
+from influence_core.store.project import Project
+from influence_core.store.runs import code_version
+from influence_core.training.checkpoint_file import remove_file
+from influence_core.training.features import Standardised
+from influence_core.training.head_checkpoint import HeadCheckpoint, identity
+from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.turnover.head import HeadConfig
+
+FOLDER = "checkpoints"
+# Nobody comes back for a training with these very settings after so long.
+FORGOTTEN_SECONDS = 30 * 24 * 3600
+
+
+def head_checkpoint(
+    project: Project, rows: Rows, config: HeadConfig, training: HeadTraining
+) -> HeadCheckpoint:
+    """The checkpoint of this training, begun or not; forgotten ones of others are removed.
+
+    The device counts, because only on the same one are the weights those of an unbroken training.
+    """
+    features = rows.features
+    device = features.mean.device.type if isinstance(features, Standardised) else ""
+    about = {
+        "data": project.fingerprint,
+        "trunk": project.settings.trunk_fingerprint,
+        "code": code_version(),
+        "torch": str(torch.__version__),
+        "device": device,
+    }
+    belongs_to = identity(rows, config, training, about)
+    folder = project.root / FOLDER
+    own = folder / f"head-{belongs_to[:16]}.safetensors"
+    for path in folder.glob("head-*.safetensors"):
+        with suppress(OSError):
+            if path != own and time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                remove_file(path)
+    return HeadCheckpoint(own, belongs_to)
