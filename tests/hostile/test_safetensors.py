@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 from imports import refusal
 from opened import trained, used
 from PIL import Image
-from safetensors.torch import save, save_file
+from safetensors.torch import load_file, save, save_file
+from toy_rows import CONFIG, TRAINING, clouds
 
 from influence_core.errors import StoreError
 from influence_core.models.images import VggSpec, load_vgg, small_vgg
+from influence_core.training.head_checkpoint import HeadCheckpoint
+from influence_core.training.head_loop import HeadLoop
+from influence_core.training.head_types import SoFar
 from influence_core.training.network_checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 SOME = settings(max_examples=settings.default.max_examples // 2)
@@ -205,5 +209,27 @@ def test_bent_checkpoints(tmp_path_factory, data, edits, header, about):
         path.write_bytes(data.draw(bent_headers(whole)) if header else damaged(whole, edits))
     before = prints(folder)
     refusal(lambda: load_checkpoint(path, "me"))
+    assert prints(folder) == before
+    shutil.rmtree(folder)
+
+
+@SOME
+@given(data=st.data(), edits=EDITS, header=st.booleans(), about=st.none() | JSON)
+def test_bent_checkpoints_of_a_head_are_ignored(tmp_path_factory, data, edits, header, about):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    rows = clouds(12)[0]
+    loop = HeadLoop(rows, CONFIG, TRAINING)
+    loop.epoch(None)
+    checkpoint = HeadCheckpoint(folder / "c.safetensors", "me")
+    params = tuple(param.clone() for param in loop.params)
+    checkpoint.save(loop.state(), SoFar(params, told=[{}]))
+    path, whole = checkpoint.path, checkpoint.path.read_bytes()
+    if about is not None:
+        save_file(load_file(path), path, metadata={"turnover": json.dumps(about)})
+    else:
+        path.write_bytes(data.draw(bent_headers(whole)) if header else damaged(whole, edits))
+    before = prints(folder)
+    found = checkpoint.load()
+    assert found is None or all(map(torch.equal, found[0].params, params))
     assert prints(folder) == before
     shutil.rmtree(folder)
