@@ -82,7 +82,7 @@ def encoding_text(project: Project, device: str, *, stored: bool = False) -> str
     return _text(work, device, project, stored)
 
 
-def explanation_text(session: Session, estimator: str) -> str | None:
+def explanation_text(session: Session, estimator: str, *, stored: bool = False) -> str | None:
     """What one scan of all rows will take; None if it is short, or of a whole network."""
     if session.evidence.head is None:
         return None
@@ -90,7 +90,7 @@ def explanation_text(session: Session, estimator: str) -> str | None:
     def work(speed: Speed) -> Estimate:
         return scanning(speed.rates, estimator, len(session.evidence), _shape(session))
 
-    return _text(work, str(session.device))
+    return _text(work, str(session.device), stored=stored)
 
 
 def cleansing_text(

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.influence import ESTIMATORS
+from influence_core.workflow.estimates import explanation_text
 from influence_core.workflow.explain import Explanation, Item, Question
 from influence_core.workflow.live import LiveScan, LiveScans
 from influence_core.workflow.noise import NoiseCheck, check_noise
@@ -16,6 +17,7 @@ from pages.ui import content, numbers
 from pages.ui.compare import compare_button
 from pages.ui.mark import mark_control
 from pages.ui.proof import proof_box
+from pages.ui.scores_file import scores_box
 from pages.ui.shell import plain
 
 TOWARD = {"predicted": "Predicted label", "true": "True label"}
@@ -43,6 +45,7 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
             _side(session, answer, "harmful", noise)
         if own is None:
             proof_box(session, answer)
+            scores_box(session, answer)
 
 
 # Answers sooner than this are drawn once, without a provisional list before them.
@@ -76,7 +79,7 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
     while not scan.over:
         if drawn != seen:
             with lists.container():
-                _provisional(session, scan, answer)
+                _provisional(session, scan, answer, question.estimator)
             drawn = seen
         seen, answer = scan.wait(seen, _LISTEN)
         # Only where something is sent does a click end this run of the page, and a chunk of a whole
@@ -86,17 +89,21 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
         again = live_scans().forget
         button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))
         with lists.container():
-            _provisional(session, scan, answer)
+            _provisional(session, scan, answer, question.estimator)
         return None
     button.empty()
     lists.empty()
     return scan.wait()[1]
 
 
-def _provisional(session: Session, scan: LiveScan, answer: Explanation | None) -> None:
+def _provisional(
+    session: Session, scan: LiveScan, answer: Explanation | None, estimator: str
+) -> None:
     """What is known so far."""
     if answer is None:
         st.caption("Cancelled." if scan.cancelled else "Preparing the estimator for this run…")
+        if said := explanation_text(session, estimator, stored=True):
+            st.caption(plain(said))
         return
     st.caption(
         f"{'Cancelled at ' if scan.cancelled else ''}{numbers.count(answer.scored)} of "

@@ -22,7 +22,14 @@ SHOWN = 5  # ended jobs in the panel
 LOG_BYTES = 16_000
 SECONDS = 1.0
 _ERROR = "job_error"
-ON_DEVICE = ("train", "evaluate", "cleanse", "trial")  # verbs that take --device
+ON_DEVICE = (
+    "train",
+    "encode",
+    "explain",
+    "evaluate",
+    "cleanse",
+    "trial",
+)  # verbs that take --device
 
 
 def begin(
@@ -138,8 +145,9 @@ def _buttons(job: Job, place: str) -> None:
         st.page_link("pages/trust.py", label="See the result")
     if "cleansing" in job.result:
         st.page_link("pages/cleanse.py", label="See the result")
-    if "export" in job.result:
-        st.caption(f"Written to {plain(str(job.result['export']))}")
+    for what in ("export", "scores"):
+        if what in job.result:
+            st.caption(f"Written to {plain(str(job.result[what]))}")
 
 
 def _try(action: Callable[[Job], object], job: Job) -> None:
