@@ -26,6 +26,7 @@ from influence_core.store.project import Project
 RETRIES = 3  # of a task whose worker died
 _AHEAD = 3  # tasks a worker that are under way or whose results wait: memory stays bounded
 _POLL = 0.5  # seconds between looks at the cancel flag
+_LOOPBACK = ("127.", "localhost:", "[::1]")
 _ANSWER = 10  # seconds until a head node is taken for dead
 
 
@@ -123,9 +124,10 @@ def connected(address: str) -> Iterator[Cluster]:
         ModelError: Ray is not installed. ResourceError: nothing answers at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
-    if address == "auto":
+    if address == "auto" or address.startswith(_LOOPBACK):
         # Ray's own cluster of one machine listens on the loopback device only with this; without,
-        # Linux gets a cluster that any machine of the network can send code to.
+        # Linux gets a cluster that any machine of the network can send code to. One that listens
+        # there is found only by who takes that device for its own, too.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -146,7 +148,8 @@ def connected(address: str) -> Iterator[Cluster]:
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise ResourceError(
-            f"No Ray cluster answers at {address} ({error}); start one with: ray start --head"
+            f"No Ray cluster answers at {address} ({error}); start one with: ray start --head, "
+            "and give this process the cluster's RAY_AUTH_TOKEN if it has one."
         ) from error
     try:
         yield Cluster(ray)

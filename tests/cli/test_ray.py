@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -98,6 +99,30 @@ def test_encode_gives_the_same_features_with_a_cluster(root, tmp_path):
     here, there = Project.open(root), Project.open(made.root)
     for name in here.dataset.splits:
         np.testing.assert_allclose(there.features(name), here.features(name), atol=2e-3)
+
+
+@needs_ray
+def test_a_running_cluster_is_joined_by_its_address_and_left_running(root, monkeypatch):
+    # Ray lets nobody in who does not know the cluster's token, as docs/scale.md says.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    code = (
+        "from influence_core.workflow.cluster import connected\n"
+        "with connected('auto') as cluster:\n"
+        "    print(cluster.ray.get_runtime_context().gcs_address, flush=True)\n"
+        "    input()\n"
+        "    print(len(cluster.ray.nodes()), flush=True)\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as keeper:
+        address = keeper.stdout.readline().strip()
+        words = ["explain", str(root), "--item", "test-1", "--split", "test", "--json"]
+        here, there = (process("pass", *words, *more) for more in ([], ["--ray", address]))
+        nodes, _ = keeper.communicate("\n", timeout=60)
+    assert (here.returncode, there.returncode) == (0, 0), there.stderr
+    mine, theirs = (json.loads(answer.stdout)["helpful"] for answer in (here, there))
+    assert [row["id"] for row in mine] == [row["id"] for row in theirs]
+    assert nodes.strip() == "1"
 
 
 def test_ray_is_refused_where_it_would_do_nothing(root):
