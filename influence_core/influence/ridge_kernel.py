@@ -23,7 +23,7 @@ _PAIR = 2  # rows that share the loads of the weights
 _TILE = 12  # most classes at a time: with two rows, as many sums as there are registers
 # Rows asked for before they are needed. A row is too short for the machine to foresee the next one,
 # and without this the kernel waits for memory half of the time.
-_AHEAD = 8
+_AHEAD = 4
 _BLOCK = 4096  # rows a thread takes at a time
 
 F32 = npt.NDArray[np.float32]
@@ -109,9 +109,8 @@ def _prefetch(builder: Any, pointer: Any) -> None:
     place = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     form = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
     fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], form)
-    # To read, used once and so kept near for a short time only, data.
-    builder.call(fetch, [place, ir.Constant(number, 0), ir.Constant(number, 1),
-                         ir.Constant(number, 1)])  # fmt: skip
+    # To read, into the nearest cache, data.
+    builder.call(fetch, [place, *(ir.Constant(number, value) for value in (0, 3, 1))])
 
 
 def _splat(builder: Any, line: Any, value: Any) -> Any:

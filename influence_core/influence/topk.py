@@ -2,7 +2,8 @@
 
 A ranking that a person acts on must not change from one run to the next, so equal scores are
 ordered by position. Score and position are packed into one integer that sorts that way, which
-lets a plain top-k (not a full sort) of any chunk be exact, and two chunks be merged by it.
+lets a plain top-k (not a full sort) of any chunk be exact, and two chunks be merged by it. On the
+CPU a compiled loop (`topk_numba`) does the same with one comparison for most scores.
 Called by `scan` after every chunk and by whoever merges rankings of several shards.
 """
 
@@ -12,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from influence_core.influence.topk_numba import insert
+
 _LOWEST = torch.iinfo(torch.int64).min
-_FEW = 4  # times k
+_LONG = 1_024  # places of a list; inserting into a longer one moves too much
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,39 @@ def strongest(
         scores: (T, n) of the chunk. stderr: (T, n). positions: (n,).
         k: how many to keep. sign: see `ranks`. kept: of the chunks before, or None.
     """
+    if scores.device.type == "cpu" and k <= _LONG:
+        return _inserted(scores, stderr, positions, k, sign, kept)
+    return _sorted(scores, stderr, positions, k, sign, kept)
+
+
+def _inserted(
+    scores: Tensor, stderr: Tensor, positions: Tensor, k: int, sign: float, kept: Kept | None
+) -> Kept:
+    """By the compiled loop: a list of k places, the last of which may be padding."""
+    shape = len(scores), k
+    rank, rows = np.full(shape, _LOWEST, np.int64), np.zeros(shape, np.int64)
+    values, errors = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    if kept is not None:
+        width = kept.rank.shape[1]
+        rank[:, :width], rows[:, :width] = kept.rank.numpy(), kept.positions.numpy()
+        values[:, :width], errors[:, :width] = kept.scores.numpy(), kept.stderr.numpy()
+    one, error = scores.float().numpy(), stderr.float().numpy()
+    insert(one, error, positions.numpy(), np.float32(sign), rank, (rows, values, errors))
+    return Kept(*(torch.from_numpy(part) for part in (rank, rows, values, errors)))
+
+
+def _sorted(
+    scores: Tensor, stderr: Tensor, positions: Tensor, k: int, sign: float, kept: Kept | None
+) -> Kept:
+    """By tensor operations: other devices, and lists too long to be inserted into."""
     if kept is not None and kept.rank.shape[1] == k:
         # Only rows that reach the weakest kept score of some target can enter a list.
         least = torch.where(kept.real, kept.scores * sign, 0.0)[:, -1:]
-        columns = _reaching(scores, sign * least, sign)
+        columns = (scores * sign >= least).any(0).nonzero()[:, 0]
         scores, stderr, positions = scores[:, columns], stderr[:, columns], positions[columns]
-    fresh = Kept(ranks(scores, positions, sign), positions.expand(len(scores), -1), scores, stderr)
-    if kept is None:
-        return fresh.best(k)
-    # A few are sorted in with what was kept; many are cut down first, so that little is copied.
-    return merge(kept, fresh.best(k) if len(positions) > _FEW * k else fresh, k)
-
-
-def _reaching(scores: Tensor, least: Tensor, sign: float) -> Tensor:
-    """Columns of (T, n) scores that reach the weakest kept one (T, 1) of some target."""
-    if len(scores) == 1 and scores.device.type == "cpu":
-        # NumPy finds them in a tenth of the time, and this is most of a single scan's overhead.
-        one, bound = scores[0].numpy(), float(least)
-        return torch.from_numpy(np.flatnonzero(one >= bound if sign > 0 else one <= bound))
-    reach = scores >= least if sign > 0 else scores <= least
-    return reach.any(0).nonzero()[:, 0]
+    rows = positions.expand(len(scores), -1)
+    fresh = Kept(ranks(scores, positions, sign), rows, scores, stderr).best(k)
+    return fresh if kept is None else merge(kept, fresh, k)
 
 
 def merge(first: Kept, second: Kept, k: int) -> Kept:

@@ -37,8 +37,10 @@ def in_threads(work: Callable[[T], Any], items: Iterable[T]) -> None:
     try:
         share()
     finally:
-        wait(others)
-    for other in others:
+        # A thread that has not begun finds nothing left; until it wakes may take milliseconds.
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
         other.result()
 
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influence_core.influence.topk import merge, strongest
+from influence_core.influence.topk import _LONG, _inserted, _sorted, merge, strongest
 
 # Few distinct values, so that ties are the rule.
 VALUES = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3e-39, float("nan"), float("inf")])
@@ -47,6 +47,36 @@ def test_chunks_in_any_sizes_give_the_ranking_of_one_pass(values, sizes):
         )
         start += size
     assert listed(kept) == listed(whole)
+
+
+@given(
+    st.lists(VALUES | st.floats(-5, 5, width=32), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.sampled_from([1.0, -1.0]),
+    st.integers(0, 40),
+)
+def test_the_compiled_loop_keeps_what_tensor_operations_keep(values, k, sign, cut):
+    scores = torch.tensor([values, values[::-1]])
+    positions = torch.arange(7, 7 + len(values))
+    kept = {}
+    for way in (_inserted, _sorted):
+        before = None
+        for part in (slice(0, cut), slice(cut, None)):
+            if len(positions[part]):
+                before = way(scores[:, part], scores[:, part] / 2, positions[part], k, sign, before)
+        kept[way] = before
+    fast, slow_ = kept[_inserted], kept[_sorted]
+    assert listed(fast) == listed(slow_)
+    for name in ("rank", "scores", "stderr"):
+        mine, theirs = (getattr(one, name)[one.real] for one in (fast, slow_))
+        assert torch.equal(mine, theirs)
+
+
+def test_a_list_too_long_to_insert_into_is_sorted():
+    scores = torch.randn(1, 5_000, generator=torch.Generator().manual_seed(0))
+    positions, long = torch.arange(5_000), _LONG + 1
+    kept = strongest(scores, scores, positions, k=long, sign=1.0, kept=None)
+    assert listed(kept)[0] == slow(scores[0].tolist(), positions.tolist(), long, 1.0)
 
 
 def test_shards_merge_in_any_order():
