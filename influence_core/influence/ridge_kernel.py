@@ -144,7 +144,9 @@ def _block(x, weights, residual, out, depth, tile):  # type: ignore[no-untyped-d
 
 
 def tile_of(classes: int) -> int:
-    """How many classes are taken at a time: even, so that few shapes are ever compiled."""
+    """How many classes are taken at a time: one, or even, so that few shapes are ever compiled."""
+    if classes == 1:
+        return 1
     tiles = -(-classes // _TILE)
     each = -(-classes // tiles)
     return each + each % 2

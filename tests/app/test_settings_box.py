@@ -164,7 +164,7 @@ def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
 
 def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
     commands = typer.main.get_command(app).commands
-    started = ("new", "train", "map", "evaluate", "cleanse", "trial")
+    started = ("new", "encode", "train", "explain", "map", "evaluate", "cleanse", "trial")
     takes = {
         verb
         for verb in started
