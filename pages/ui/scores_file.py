@@ -14,18 +14,20 @@ VERB = "explain"
 
 
 def scores_box(session: Session, answer: Explanation) -> None:
-    """Start the job, and show the newest one until it has ended."""
+    """Start the job, and show the newest one if it is about this item."""
     item = answer.item
     if item.split is None or item.key is None:
         return
-    with st.expander("All scores as a file", icon=":material/description:"):
+    job = jobs_ui.latest(session.project, VERB)
+    of_this = job is not None and f"{item.key:016x}" in job.arguments
+    title = "All scores as a file"
+    with st.expander(title, icon=":material/description:", expanded=of_this):
         st.caption(
             f"The influence of all {numbers.count(len(session.evidence))} training rows on this "
             "item by the chosen estimator, as a NumPy file with a card that says what it holds."
         )
         st.button("Write the file", key="scores_go", on_click=_begin, args=(session, answer))
-        job = jobs_ui.latest(session.project, VERB)
-        if job is not None:
+        if job is not None and of_this:
             jobs_ui.watch(session.project, job.id)
 
 
