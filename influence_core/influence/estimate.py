@@ -1,9 +1,10 @@
 """How long work will take and how much memory it needs, before it begins.
 
 The real loops are run on a few thousand made-up rows, once per device, and their speed gives a
-handful of rates; the size of the task times a rate is the estimate. It holds within a factor of two
-on a machine that is as busy as it was then (tested; `python -m benchmarks.estimates`). Nothing is
-stored here: `workflow.device_rates` keeps the rates. Called by `workflow.estimates`.
+handful of rates; the size of the task times a rate is the estimate. Times hold within a factor of
+two on a machine that is as busy as it was then (tested for training, scan and judge; all works and
+their memory are compared by `python -m benchmarks.estimates`). Nothing is stored here:
+`workflow.device_rates` keeps the rates. Called by `workflow.estimates`.
 """
 
 import math
