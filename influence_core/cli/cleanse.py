@@ -30,6 +30,7 @@ from influence_core.cli.common import (
 )
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
+from influence_core.jobs.report import kept_earlier
 from influence_core.workflow.cleanse import Trial
 from influence_core.workflow.cleansings import (
     Cleansing,
@@ -90,9 +91,14 @@ def cleanse_verb(
     result = None
     forewarn(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:
-        with perhaps_connected(ray) as cluster:
-            found = find_harm(session, question, progress=tell, cancel=cancel, cluster=cluster)
-        kept = save_cleansing(session, found)
+        # A job that was ended in its trial and resumed has found and kept its list already.
+        kept = str(kept_earlier().get("cleansing", ""))
+        if kept:
+            found = load_cleansing(session.project, kept)
+        else:
+            with perhaps_connected(ray) as cluster:
+                found = find_harm(session, question, progress=tell, cancel=cancel, cluster=cluster)
+            kept = save_cleansing(session, found)
         keep_result(cleansing=kept)
         if try_it and found.edits():
             result = run_trial(session, kept, seeds=seeds, progress=tell, cancel=cancel)

@@ -160,6 +160,9 @@ def resume(job: Job) -> Job:
                 return now
             if not now.resumable:
                 raise StoreError(f"Job '{job.id}' is done; start a new one to do it again.")
+            earlier = files.read(job.folder, "result.json").get("result")
+            if isinstance(earlier, dict):
+                files.replace(job.folder / files.EARLIER, earlier)
             for name in (files.CANCEL, "ending.json", "result.json", "progress.json"):
                 (job.folder / name).unlink(missing_ok=True)
             _launch(job.folder, int(files.read(job.folder, "attempt.json").get("number", 1)) + 1)

@@ -8,6 +8,7 @@
     progress.json  the last event of the verb, rate included             verb
     curves.jsonl   every event that carried figures                      verb
     result.json    {"result": …} or {"error": "one sentence"}            verb
+    earlier.json   the result that an attempt left before it was ended    resume
     ending.json    state, message and time of the end                    runner, at the very end
     log.txt        all that the verb printed
 
@@ -32,6 +33,7 @@ ENVIRONMENT = "TURNOVER_JOB"  # names the job folder to the verb
 LOG = "log.txt"
 RUNNER_LOCK, VERB_LOCK = "runner.lock", "verb.lock"
 CANCEL = "cancel"
+EARLIER = "earlier.json"
 # A reader that looks at a lock holds it for a moment; so another one looks twice.
 _LOOK_AGAIN_SECONDS = 0.003
 

@@ -37,12 +37,19 @@ def keep_result(**values: Any) -> None:
             files.replace(folder / "result.json", {"result": values})
 
 
+def kept_earlier() -> Mapping[str, Any]:
+    """What an earlier attempt of this job has kept; nothing outside a job or at its first."""
+    folder = job_folder()
+    return {} if folder is None else files.read(folder, files.EARLIER)
+
+
 def keep_error(message: str) -> None:
     """Leave why the verb was refused, for `Job.message`; nothing outside a job."""
     folder = job_folder()
     if folder is not None:
         with suppress(StoreError):
-            files.replace(folder / "result.json", {"error": message})
+            left = files.read(folder, "result.json")
+            files.replace(folder / "result.json", {**left, "error": message})
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from influence_core.errors import StoreError
 from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
 from influence_core.store.names import projects_home
 from influence_core.store.project import Project
+from influence_core.workflow.cleansings import list_cleansings
 from influence_core.workflow.evaluate import EvaluateOptions, evaluate
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, encode, train
@@ -172,3 +173,20 @@ def test_sigterm_to_a_verb_of_the_command_line_is_one_sentence_and_130():
     assert out.stderr.strip() == "Stopped on request; what was finished before is kept."
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert os.environ.get("TURNOVER_JOB") is None
+
+
+def test_a_cleansing_killed_in_its_trial_keeps_the_list_that_it_had_found():
+    root = project(projects_home() / "tiny", n=90).root
+    train(Project.open(root), TrainOptions(members=2, width=32, epochs=2))
+    words = ["cleanse", str(root), "--by", "count", "--drop", "5", "--judge", "test", "--try"]
+    job = start(root, [*words, "--seeds", "400"], title="Cleanse")
+    running = wait(root, job.id, lambda now: now.progress and now.progress.stage == "retrain")
+    for process in processes(running):
+        process.kill()
+    killed = ended(job)
+    assert killed.state == "interrupted"
+    (kept,) = list_cleansings(Project.open(root))
+    done = ended(resume(killed))
+    assert done.result == {"cleansing": kept}, log_tail(done)
+    assert list_cleansings(Project.open(root)) == [kept]
+    assert "Traceback" not in log_tail(done)
