@@ -93,9 +93,10 @@ def cleanse_verb(
     with bar(json) as tell, stoppable() as cancel:
         # A job that was ended in its trial and resumed has found and kept its list already.
         kept = str(kept_earlier().get("cleansing", ""))
-        if kept:
-            found = load_cleansing(session.project, kept)
-        else:
+        before = load_cleansing(session.project, kept) if kept else None
+        if before is not None and before.run == session.run.id:
+            found = before
+        else:  # also where a newer run has come in between, whose list is another
             with perhaps_connected(ray) as cluster:
                 found = find_harm(session, question, progress=tell, cancel=cancel, cluster=cluster)
             kept = save_cleansing(session, found)
