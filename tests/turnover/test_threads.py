@@ -1,9 +1,10 @@
+import os
 import threading
 
 import pytest
 import torch
 
-from influence_core.turnover.threads import in_threads
+from influence_core.turnover.threads import _pool, in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -21,6 +22,20 @@ def test_every_item_is_done_once(threads):
 def test_an_error_of_one_item_is_raised():
     with pytest.raises(ZeroDivisionError):
         in_threads(lambda x: 1 / x, [2, 1, 0])
+
+
+def test_a_thread_that_is_busy_elsewhere_is_not_waited_for():
+    before, over = torch.get_num_threads(), threading.Event()
+    torch.set_num_threads(2)
+    busy = _pool(os.getpid(), 1).submit(over.wait, 60)
+    try:
+        done = []
+        in_threads(done.append, range(10))
+        assert done == list(range(10))
+        assert not busy.done()
+    finally:
+        over.set()
+        torch.set_num_threads(before)
 
 
 def test_two_callers_at_once_get_all_their_work_done():
