@@ -61,7 +61,7 @@ class Cluster:
         Args:
             work: a function of a module. common: sent to a worker once.
             ordered: by number, instead of as they come.
-            cancel: set it to stop; tasks under way are ended and `CancelledError` is raised.
+            cancel: set it to stop: `CancelledError` is raised, and no more tasks are handed out.
 
         Raises:
             TurnoverError: what a task raised. ResourceError: workers died again and again.
@@ -75,22 +75,21 @@ class Cluster:
         running: dict[Any, int] = {}
         held: dict[int, Any] = {}
         following = 0
-        try:
-            while True:
-                check_cancel(cancel)
-                for number, arguments in islice(todo, window - len(running) - len(held)):
-                    running[task.remote(shared, *arguments)] = number
-                if not running:
-                    return
-                for reference in self.ray.wait(list(running), timeout=_POLL)[0]:
-                    held[running.pop(reference)] = self._result(reference)
-                while held and (not ordered or following in held):
-                    number = following if ordered else next(iter(held))
-                    yield number, held.pop(number)
-                    following += 1
-        finally:
-            for reference in running:
-                self.ray.cancel(reference, force=True)
+        # Those that run when a caller stops are left to end: they are few, end with this process at
+        # the latest, and `ray.cancel` of a task that is just ready ends the process itself (a
+        # failed check of Ray 2.60, "Tried to complete task that was not pending").
+        while True:
+            check_cancel(cancel)
+            for number, arguments in islice(todo, window - len(running) - len(held)):
+                running[task.remote(shared, *arguments)] = number
+            if not running:
+                return
+            for reference in self.ray.wait(list(running), timeout=_POLL)[0]:
+                held[running.pop(reference)] = self._result(reference)
+            while held and (not ordered or following in held):
+                number = following if ordered else next(iter(held))
+                yield number, held.pop(number)
+                following += 1
 
     def _result(self, reference: Any) -> Any:
         try:

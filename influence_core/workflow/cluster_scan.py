@@ -86,7 +86,7 @@ def scan_on_cluster(  # noqa: PLR0913 - what scan() has, and the cluster
     Args:
         candidates: positions that may be listed; all if None. exclude: those that may not.
         on_partial: called after every shard but the last.
-        cancel: set it to stop; shards that run are ended and `CancelledError` is raised.
+        cancel: set it to stop: `CancelledError` is raised, and no more shards are handed out.
     """
     started = time.perf_counter()
     allowed = _positions(rows, candidates, exclude)

@@ -1,7 +1,5 @@
 """A real local Ray cluster of two workers; one is killed in the middle of a scan."""
 
-import os
-import signal
 import threading
 
 import numpy as np
@@ -9,9 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from big_project import big_project
+from ray_deaths import dying_once, has_died
 
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import CHUNK, mean_influence, scan
+from influence_core.workflow import cluster_scan as module
 from influence_core.workflow.cluster_scan import Task, judge_on_cluster, scan_on_cluster
 from influence_core.workflow.explain import Question, explain, find_item
 from influence_core.workflow.session import open_session
@@ -45,32 +45,16 @@ def local_query(session, name, goal):
     return session.prepared(name).query(session.targets(*goal))
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(cluster, session, goal):
-    killed = []
-
-    def kill_a_worker(_):
-        if not killed:
-            killed.append(worker_processes()[0])
-            os.kill(killed[0], signal.SIGKILL)
-
+def test_a_worker_killed_in_the_middle_changes_nothing(
+    cluster, session, goal, tmp_path, monkeypatch
+):
+    marker = tmp_path / "marker"
+    monkeypatch.setattr(module, "_ranked", dying_once(module._ranked, marker))
     task = Task.of(cluster, session, "turnover", *goal)
-    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK, on_partial=kill_a_worker)
-    assert killed
+    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK)
+    assert has_died(marker)
     assert (out.scored, out.provisional) == (ROWS, False)
     assert_same(out, scan(local_query(session, "turnover", goal), ROWS, k=K), exact=True)
-
-
-def worker_processes():
-    """Process ids of this driver's Ray workers that run our tasks."""
-    import psutil
-
-    found = [
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if process.name().startswith("ray::_ranked")
-    ]
-    assert found, "no worker was running"
-    return found
 
 
 def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session, goal):

@@ -1,10 +1,7 @@
 """Training and encoding on a real local Ray cluster of two workers, one of them killed."""
 
 import json
-import os
-import signal
 import threading
-import time
 
 import numpy as np
 import psutil
@@ -12,11 +9,13 @@ import pytest
 import tiny
 import torch
 from big_project import big_project
+from ray_deaths import dying_once, has_died
 
 from influence_core.errors import CancelledError, ModelError
 from influence_core.influence.sides import both_sides
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
+from influence_core.workflow import cluster_encode, cluster_train
 from influence_core.workflow import train as module
 from influence_core.workflow.cluster_encode import on_cluster
 from influence_core.workflow.cluster_train import in_shares, sides_on_cluster, work_of
@@ -51,35 +50,16 @@ def assert_same_run(one, other):
     assert stages[0] == stages[1]
 
 
-def killing_one(name):
-    """Kill the first worker that is seen at a task of that name; returns (thread, killed)."""
-    killed = []
-
-    def watch():
-        until = time.monotonic() + 60
-        while not killed and time.monotonic() < until:
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    if process.name().startswith(f"ray::{name}"[:15]):
-                        os.kill(process.pid, signal.SIGKILL)
-                        killed.append(process.pid)
-                        return
-                except (psutil.NoSuchProcess, ProcessLookupError):
-                    continue
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread, killed
-
-
 @pytest.mark.parametrize("kill", [False, True])
-def test_members_trained_apart_are_the_members(cluster, project, local, kill):
-    thread, killed = killing_one("_pass_over") if kill else (None, [])
+def test_members_trained_apart_are_the_members(
+    cluster, project, local, kill, tmp_path, monkeypatch
+):
+    marker = tmp_path / "marker"
+    if kill:
+        work = dying_once(cluster_train._pass_over, marker)
+        monkeypatch.setattr(cluster_train, "_pass_over", work)
     there = train(project, OPTIONS, cluster=cluster)
-    if thread is not None:
-        thread.join()
-        assert killed
+    assert has_died(marker) == kill
     assert_same_run(local, there)
     for name, value in local.record.metrics.items():
         assert there.record.metrics[name] == pytest.approx(value, abs=0.02), name
@@ -112,12 +92,12 @@ def small(folder):
     return made.with_settings(trunk="hf:encoder")
 
 
-def test_features_encoded_apart_are_the_features(cluster, tmp_path):
+def test_features_encoded_apart_are_the_features(cluster, tmp_path, monkeypatch):
     here, there = small(tmp_path / "here"), small(tmp_path / "there")
-    thread, killed = killing_one("_encoded")
+    marker = tmp_path / "marker"
+    monkeypatch.setattr(cluster_encode, "_encoded", dying_once(cluster_encode._encoded, marker))
     one, other = encode(here, device="cpu"), encode(there, device="cpu", cluster=cluster)
-    thread.join()
-    assert killed
+    assert has_died(marker)
     for split in one.dataset.splits:
         assert one.features_path(split).read_bytes() == other.features_path(split).read_bytes()
         cards = [p.features_path(split).with_suffix(".json") for p in (one, other)]
