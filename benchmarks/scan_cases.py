@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from influence_core.influence import estimator
@@ -43,12 +44,19 @@ def head_evidence(rows: int, classes: int) -> Evidence:
     return Evidence(_features(2_000), labels, _keys(rows), flipped, HeadWeights(W1, b1, W2, config))
 
 
-def ridge_evidence(classes: int = 10) -> Evidence:
-    """Real-sized features, and probabilities of ten classes."""
+def filed_features(folder: Path, rows: int) -> Standardised:
+    """Rows as a project holds them: a mapped file of float16, standardised in memory beside it."""
+    values = np.random.default_rng(0).standard_normal((rows, FEATURES), dtype=np.float32)
+    np.save(folder / "features.npy", values.astype(np.float16))
+    return Standardised.fit(np.load(folder / "features.npy", mmap_mode="r"))
+
+
+def ridge_evidence(folder: Path, classes: int = 10) -> Evidence:
+    """Real-sized features in a file of the folder, and probabilities of so many classes."""
     draw = torch.Generator().manual_seed(4)
     flipped = torch.randn(ROWS, classes, generator=draw).softmax(1)
     labels = torch.randint(0, classes, (ROWS,), generator=draw)
-    return Evidence(_features(ROWS), labels, _keys(ROWS), flipped)
+    return Evidence(filed_features(folder, ROWS), labels, _keys(ROWS), flipped)
 
 
 def some_targets(evidence: Evidence, count: int, seed: int = 0) -> Targets:

@@ -16,6 +16,8 @@ Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -32,7 +34,8 @@ from influence_core.influence.base import (
     softened,
 )
 from influence_core.influence.lines import LANES
-from influence_core.influence.ridge_kernel import SingleKernel
+from influence_core.influence.ridge_kernel import SingleKernel, has_halves
+from influence_core.training.features import as_stored
 
 LAMBDA = 2.0
 FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count
@@ -108,7 +111,7 @@ class _Prepared:
         surprise = residuals(targets.proba, targets.labels)  # (T, C)
         solved = [torch.cholesky_solve(h, factor) for factor in self.factors]  # (d + 1, T) each
         if len(targets) == 1:
-            return _SingleQuery.of(self.evidence, self.residual, torch.cat(solved, 1), surprise[0])
+            return _single(self.evidence, self.residual, torch.cat(solved, 1), surprise[0])
         return _Query(self.evidence, self.residual, tuple(solved), surprise)
 
 
@@ -139,27 +142,58 @@ class _SingleQuery:
     residual: Tensor  # (N, C)
     solved: Tensor  # (d + 1, C) times the target's residual; (d + 1, 1) if the classes share it
     shared: Tensor | None  # the target's residual (C,), if they do
-    kernel: SingleKernel | None  # on the CPU
-
-    @classmethod
-    def of(
-        cls, evidence: Evidence, residual: Tensor, solved: Tensor, surprise: Tensor
-    ) -> "_SingleQuery":
-        shared = surprise if solved.shape[1] == 1 else None
-        solved = solved if shared is not None else solved * surprise
-        kernel = None
-        if solved.device.type == "cpu" and len(solved) > LANES:
-            kernel = SingleKernel.of(solved[:-1].numpy(), solved[-1].numpy())
-        return cls(evidence, residual, solved, shared, kernel)
 
     def scores(self, rows: slice) -> Scores:
         h = self.evidence.features.rows(torch.arange(rows.start, rows.stop))
         residual = self.residual[rows]
         if self.shared is not None:
             residual = (residual @ self.shared)[:, None]
-        if self.kernel is not None:
-            return Scores(torch.from_numpy(self.kernel.scores(h.numpy(), residual.numpy()))[None])
         return Scores(_similarity(h, self.solved).mul_(residual).sum(1)[None])
+
+
+@dataclass(frozen=True)
+class _KernelQuery:
+    """The same by the compiled kernel of the CPU."""
+
+    evidence: Evidence
+    residual: npt.NDArray[np.float32]  # (N, C)
+    stored: npt.NDArray[np.float16] | None  # (N, d) to be read instead of the evidence's features
+    kernel: SingleKernel
+
+    @classmethod
+    def of(cls, query: _SingleQuery) -> "_KernelQuery":
+        """Lay the target's weights out; where rows lie in float16, standardise the weights."""
+        weights, bias = query.solved[:-1], query.solved[-1]
+        stored = as_stored(query.evidence.features) if has_halves() else None
+        if stored is not None:
+            # (x − mean) · scale · w + b = x · (scale · w) + (b − mean · (scale · w))
+            weights = weights * stored.scale[:, None]
+            bias = (bias.double() - stored.mean.double() @ weights.double()).float()
+        shared = None if query.shared is None else query.shared.numpy()
+        return cls(
+            query.evidence,
+            query.residual.numpy(),
+            None if stored is None else stored.raw,
+            SingleKernel.of(weights.numpy(), bias.numpy(), shared),
+        )
+
+    def scores(self, rows: slice) -> Scores:
+        if self.stored is None:
+            h = self.evidence.features.rows(torch.arange(rows.start, rows.stop)).numpy()
+        else:
+            h = self.stored[rows]
+        return Scores(torch.from_numpy(self.kernel.scores(h, self.residual[rows]))[None])
+
+
+def _single(evidence: Evidence, residual: Tensor, solved: Tensor, surprise: Tensor) -> Query:
+    """A query of one target with solved (d + 1, K) and its own residual (C,)."""
+    shared = surprise if solved.shape[1] == 1 else None
+    query = _SingleQuery(
+        evidence, residual, solved if shared is not None else solved * surprise, shared
+    )
+    if solved.device.type == "cpu" and len(solved) > LANES:
+        return _KernelQuery.of(query)
+    return query
 
 
 def _similarity(h: Tensor, solved: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import DataError
+from influence_core.training.head_types import Features
 
 _CHUNK = 16_384
 # Arrays up to this many float32 bytes are standardised once and kept; larger ones stay mapped.
@@ -69,6 +70,27 @@ class Standardised:
             return self.resident[index.to(self.resident.device) if span is None else span]
         part = np.asarray(self.raw[index.numpy() if span is None else span], dtype=np.float32)
         return torch.from_numpy(part).to(self.mean.device).sub(self.mean).mul_(self.scale)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Rows as a feature file holds them, and what would standardise them, on the CPU."""
+
+    raw: npt.NDArray[np.float16]  # (N, d)
+    mean: Tensor  # (d,)
+    scale: Tensor  # (d,)
+
+
+def as_stored(features: Features) -> Stored | None:
+    """The rows before they are standardised, if they are float16 and the arithmetic on the CPU.
+
+    Who multiplies them once can standardise the weights instead, and reads half of the bytes.
+    """
+    if not isinstance(features, Standardised) or features.mean.device.type != "cpu":
+        return None
+    if not isinstance(features.raw, np.ndarray) or features.raw.dtype != np.float16:
+        return None
+    return Stored(features.raw, features.mean, features.scale)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,13 @@ OpenMP or TBB (macOS, some containers) numba falls back to a layer that ends the
 browser sessions compute at the same time.
 """
 
+import ctypes
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -33,7 +37,9 @@ def in_threads(work: Callable[[T], Any], items: Iterable[T]) -> None:
         for item in left:
             work(item)
 
-    others = [_pool(os.getpid(), count - 1).submit(share) for _ in range(count - 1)]
+    helpers = _helpers(os.getpid(), count - 1)
+    helpers.stand_aside()
+    others = [helpers.pool.submit(share) for _ in range(count - 1)]
     try:
         share()
     finally:
@@ -44,7 +50,49 @@ def in_threads(work: Callable[[T], Any], items: Iterable[T]) -> None:
         other.result()
 
 
+class _Helpers:
+    """Some threads, which keep off the core of who calls them.
+
+    Where cores share no cache, as on many virtual machines, Linux wakes a thread on the core of who
+    wakes it: the two then take turns there, beside an idle core, for longer than a scan takes.
+    """
+
+    def __init__(self, process: int, threads: int) -> None:
+        self.pool = ThreadPoolExecutor(
+            threads,
+            thread_name_prefix=f"turnover-{process}",
+            initializer=lambda: self._ids.append(threading.get_native_id()),
+        )
+        self._ids: list[int] = []
+        self._placed: tuple[int, int] | None = None
+
+    def stand_aside(self) -> None:
+        """Let the helpers run on the cores of the calling thread, but for the one it is on."""
+        if sys.platform != "linux":
+            return
+        own = _own_core()
+        placed = own, len(self._ids)  # threads begin when they are needed
+        if placed == self._placed:
+            return
+        cores = os.sched_getaffinity(0) - {own}
+        for helper in self._ids if cores else []:
+            with suppress(OSError):  # cores were taken from this process meanwhile
+                os.sched_setaffinity(helper, cores)
+        self._placed = placed
+
+
 @cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+def _helpers(process: int, threads: int) -> _Helpers:
     # Keyed by process: a fork does not inherit threads.
-    return ThreadPoolExecutor(threads, thread_name_prefix=f"turnover-{process}")
+    return _Helpers(process, threads)
+
+
+def _own_core() -> int:
+    """Number of the core that this thread is on."""
+    core: int = _libc().sched_getcpu()
+    return core
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
