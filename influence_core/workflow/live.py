@@ -1,9 +1,10 @@
 """Explanations while they come: a first ranking at once, better ones after it, none twice.
 
 A page asks for an answer and gets a `LiveScan`, which fills in a thread of its own. A viewer (one
-browser tab) has one scan at a time: asking for another item abandons the first at its next chunk
-of rows. Finished answers are kept, up to a number of bytes, and shared by all viewers; answers are
-read-only. Called by `pages.ui.explained`; nothing here knows Streamlit.
+browser tab) has one scan at a time: asking for another item abandons the first, which stops at its
+next chunk of rows unless others wait for it. Viewers who ask the same share one scan, and finished
+answers are kept, up to a number of bytes, for all of them; answers are read-only. Called by
+`pages.ui.explained`; nothing here knows Streamlit.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
+from weakref import WeakValueDictionary
 
 from influence_core.errors import CancelledError
 from influence_core.workflow.explain import Explanation, Item, Question, explain
@@ -39,55 +41,32 @@ def key_of(session: Session, item: Item, question: Question) -> Key:
     return root, record.id, device, seen.hexdigest(), question, own
 
 
-class LiveScan:
-    """One explanation on its way. Every method may be called from any thread."""
+class Scan:
+    """One explanation that is computed, for all viewers who wait for it."""
 
     def __init__(self, answer: Explanation | None = None) -> None:
-        self._news = threading.Condition()
+        self.news = threading.Condition()
+        self.answer = answer
+        self.version = int(answer is not None)
+        self.over = answer is not None
+        self.error: BaseException | None = None
         self._stop = threading.Event()
-        self._answer = answer
-        self._over = answer is not None
-        self._error: BaseException | None = None
-        self._version = int(answer is not None)
+        self._viewers = 0
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come: finished, cancelled or failed."""
-        return self._over
+    def join(self) -> bool:
+        """Count one viewer more; False if the scan has been given up or has failed."""
+        with self.news:
+            if self._stop.is_set() or self.error is not None:
+                return False
+            self._viewers += 1
+            return True
 
-    @property
-    def failed(self) -> bool:
-        """Whether `wait` raises."""
-        return self._error is not None
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was told to stop before its end."""
-        return self._stop.is_set() and (self._answer is None or self._answer.provisional)
-
-    def cancel(self) -> None:
-        """Stop at the next chunk of rows; what was ranked until then stays."""
-        self._stop.set()
-
-    def wait(self, seen: int = 0, timeout: float | None = None) -> tuple[int, Explanation | None]:
-        """Wait for an answer newer than number `seen`, or for the end.
-
-        Returns:
-            The number of the newest answer and the answer; it may be provisional, or None.
-
-        Raises:
-            TurnoverError: whatever the scan failed with.
-        """
-        with self._news:
-            self._news.wait_for(lambda: self._over or self._version > seen, timeout)
-            if self._error is not None:
-                raise self._error
-            return self._version, self._answer
-
-    def ends_within(self, seconds: float) -> bool:
-        """Wait for the end, at most so long; whether it has come."""
-        with self._news:
-            return self._news.wait_for(lambda: self._over, seconds)
+    def leave(self) -> None:
+        """Count one viewer less; without any the scan stops at the next chunk of rows."""
+        with self.news:
+            self._viewers -= 1
+            if self._viewers == 0:
+                self._stop.set()
 
     def run(self, work: Work, keep: Callable[[Explanation], None]) -> None:
         """Do the work; `keep` is given the finished answer."""
@@ -98,17 +77,75 @@ class LiveScan:
         except CancelledError:
             pass  # the last provisional answer stays
         except BaseException as error:  # raised again where somebody waits
-            self._error = error
+            self.error = error
         finally:
-            with self._news:
-                self._over = True
-                self._news.notify_all()
+            with self.news:
+                self.over = True
+                self.news.notify_all()
 
     def _told(self, answer: Explanation) -> None:
-        with self._news:
-            self._answer = answer
-            self._version += 1
-            self._news.notify_all()
+        with self.news:
+            self.answer = answer
+            self.version += 1
+            self.news.notify_all()
+
+
+class LiveScan:
+    """One viewer's part in a scan. Every method may be called from any thread."""
+
+    def __init__(self, scan: Scan) -> None:
+        """Of a scan that the viewer has joined."""
+        self._scan = scan
+        self._cancelled = False
+        self._last: tuple[int, Explanation | None] = 0, None  # when it was cancelled
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come: finished, cancelled or failed."""
+        return self._scan.over or self._cancelled
+
+    @property
+    def failed(self) -> bool:
+        """Whether `wait` raises."""
+        return self._scan.error is not None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the viewer gave up before the end."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Wait no more; what was ranked until then stays. Other viewers' scan goes on."""
+        with self._scan.news:
+            if self.over:
+                return
+            self._cancelled = True
+            self._last = self._scan.version, self._scan.answer
+            self._scan.leave()
+            self._scan.news.notify_all()
+
+    def wait(self, seen: int = 0, timeout: float | None = None) -> tuple[int, Explanation | None]:
+        """Wait for an answer newer than number `seen`, or for the end.
+
+        Returns:
+            The number of the newest answer and the answer; it may be provisional, or None.
+
+        Raises:
+            TurnoverError: whatever the scan failed with.
+        """
+        scan = self._scan
+        with scan.news:
+            scan.news.wait_for(lambda: self.over or scan.version > seen, timeout)
+            if self._cancelled:
+                return self._last
+            if scan.error is not None:
+                raise scan.error
+            return scan.version, scan.answer
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end, at most so long; whether it has come."""
+        with self._scan.news:
+            return self._scan.news.wait_for(lambda: self.over, seconds)
 
 
 class AnswerCache:
@@ -171,13 +208,15 @@ class LiveScans:
         for thread in self._threads:
             thread.start()
         self._current: OrderedDict[str, tuple[Key, LiveScan]] = OrderedDict()
+        self._running: WeakValueDictionary[Key, Scan] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def ask(self, viewer: str, session: Session, item: Item, question: Question) -> LiveScan:
         """The viewer's scan for this question; any other scan of the viewer is abandoned.
 
         Asking again for the same thing gives the same scan, also after it was cancelled, until
-        `forget` is called; one that failed is tried again.
+        `forget` is called; one that failed is tried again. What another viewer waits for is not
+        computed twice.
         """
         key = key_of(session, item, question)
         with self._lock:
@@ -186,13 +225,23 @@ class LiveScans:
                 return before[1]
             if before is not None:
                 before[1].cancel()
-            held = self.cache.get(key)
-            scan = LiveScan(held)
-            self._current[viewer] = key, scan
+            live = LiveScan(self._joined(key, session, item, question))
+            self._current[viewer] = key, live
             self._current.move_to_end(viewer)
             while len(self._current) > MOST_VIEWERS:
                 self._current.popitem(last=False)[1][1].cancel()
+        return live
+
+    def _joined(self, key: Key, session: Session, item: Item, question: Question) -> Scan:
+        """A scan that counts one viewer more: finished, on its way, or begun now."""
+        held = self.cache.get(key)
+        running = self._running.get(key) if held is None else None
+        if running is not None and running.join():
+            return running
+        scan = Scan(held)
+        scan.join()
         if held is None:
+            self._running[key] = scan
             work = partial(_explain, session, item, question)
             self._todo.put(partial(scan.run, work, partial(self.cache.put, key)))
         return scan
@@ -207,8 +256,8 @@ class LiveScans:
     def close(self, seconds: float = 2.0) -> None:
         """Stop all scans, and wait a moment for those in the middle of a chunk."""
         with self._lock:
-            for _, scan in self._current.values():
-                scan.cancel()
+            for _, live in self._current.values():
+                live.cancel()
         for _ in self._threads:
             self._todo.put(None)
         until = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from errors_page import start, worst
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import scan
 from influence_core.workflow import explain as explaining
-from influence_core.workflow.live import LiveScan
+from influence_core.workflow.live import LiveScan, Scan
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypa
         return finished.wait(0.2) and whole.fget(running)
 
     finished = threading.Event()
-    real = LiveScan.run
+    real = Scan.run
 
     def run(running, work, keep):
         real(running, work, keep)
@@ -63,7 +63,7 @@ def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypa
 
     _, wrong = worst("reviews")
     test = start(project="reviews")
-    monkeypatch.setattr(LiveScan, "run", run)
+    monkeypatch.setattr(Scan, "run", run)
     monkeypatch.setattr(LiveScan, "over", property(over))
     test.button(key=f"open_{wrong['key'][2]:016x}").click().run()
     assert not test.exception

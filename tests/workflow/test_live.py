@@ -11,7 +11,7 @@ from influence_core.errors import CancelledError, DataError
 from influence_core.store.evaluations import FILE, EvaluationRecord, write_evaluation
 from influence_core.workflow import live
 from influence_core.workflow.explain import Question, explain, find_item
-from influence_core.workflow.live import AnswerCache, LiveScan, LiveScans, key_of, size_of
+from influence_core.workflow.live import AnswerCache, LiveScan, LiveScans, Scan, key_of, size_of
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, train
 
@@ -71,32 +71,104 @@ class _Part:
     provisional = True
 
 
-PROVISIONAL = _Part()
+class _Whole:
+    provisional = False
+
+
+PROVISIONAL, WHOLE = _Part(), _Whole()
+
+
+def joined(scan):
+    assert scan.join()
+    return LiveScan(scan)
 
 
 def test_cancelling_keeps_what_was_ranked_and_caches_nothing():
-    scan, kept = LiveScan(), []
+    scan, kept = Scan(), []
+    live = joined(scan)
     thread = threading.Thread(target=scan.run, args=(held_back, kept.append))
     thread.start()
-    assert scan.wait(0, 20)[1] is PROVISIONAL
-    assert not scan.over
-    scan.cancel()
+    assert live.wait(0, 20)[1] is PROVISIONAL
+    assert not live.over
+    live.cancel()
     thread.join(20)
     assert scan.over
-    assert scan.cancelled
-    assert scan.wait(0, 0)[1] is PROVISIONAL
+    assert live.over
+    assert live.cancelled
+    assert live.wait(0, 0)[1] is PROVISIONAL
     assert kept == []
+
+
+def test_one_viewer_who_cancels_leaves_the_scan_to_the_other():
+    scan, kept, go_on = Scan(), [], threading.Event()
+
+    def work(told, stop):
+        told(PROVISIONAL)
+        assert go_on.wait(20)
+        assert not stop.is_set()
+        return WHOLE
+
+    one, other = joined(scan), joined(scan)
+    thread = threading.Thread(target=scan.run, args=(work, kept.append))
+    thread.start()
+    assert one.wait(0, 20)[1] is PROVISIONAL
+    one.cancel()
+    one.cancel()  # counts once
+    assert (one.over, one.cancelled, other.over, other.cancelled) == (True, True, False, False)
+    go_on.set()
+    thread.join(20)
+    assert other.wait(0, 20)[1] is WHOLE
+    assert one.wait(0, 0)[1] is PROVISIONAL
+    assert kept == [WHOLE]
+    other.cancel()  # too late
+    assert not other.cancelled
+
+
+def test_viewers_who_ask_the_same_at_once_wait_for_one_scan(session, items, monkeypatch):
+    begun, go_on = [], threading.Event()
+
+    def slow(session, item, question, *, on_partial, cancel):
+        begun.append(item)
+        assert go_on.wait(20)
+        return explain(session, item, question, on_partial=on_partial, cancel=cancel)
+
+    monkeypatch.setattr(live, "explain", slow)
+    scans = LiveScans()
+    one, two = (scans.ask(viewer, session, items[0], Question()) for viewer in ("one", "two"))
+    other = scans.ask("one", session, items[1], Question())  # who leaves, leaves it to the other
+    go_on.set()
+    assert not finished(other).provisional
+    answer = finished(two)
+    assert not answer.provisional
+    assert answer.item is items[0]
+    assert one.cancelled
+    assert sorted(item.key for item in begun) == sorted(item.key for item in items[:2])
+
+
+def test_who_asks_for_a_scan_that_all_have_left_gets_a_new_one(session, items, monkeypatch):
+    monkeypatch.setattr(
+        live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
+    )
+    scans = LiveScans()
+    first = scans.ask("one", session, items[0], Question())
+    assert first.wait(0, 20)[1] is PROVISIONAL
+    scans.forget("one")
+    monkeypatch.setattr(live, "explain", explain)
+    assert not finished(scans.ask("two", session, items[0], Question())).provisional
 
 
 def test_asking_for_another_item_abandons_the_first(session, items):
     scans = LiveScans()
     first = scans.ask("me", session, items[0], Question())
     again = scans.ask("me", session, items[0], Question())
+    whole = finished(first)
     second = scans.ask("me", session, items[1], Question())
     assert again is first
-    assert first._stop.is_set()
-    assert not second._stop.is_set()
-    assert finished(second).item is items[1]
+    assert not first.cancelled  # it had come to its end
+    third = scans.ask("me", session, items[2], Question())
+    assert second.over
+    assert finished(third).item is items[2]
+    assert whole.item is items[0]
 
 
 def test_a_failing_scan_raises_where_it_is_waited_for(session, items):
