@@ -126,7 +126,8 @@ def scanning(rates: Rates, estimator: str, rows: int, config: HeadConfig) -> Est
 
 def judging(rates: Rates, estimator: str, rows: int, targets: int, config: HeadConfig) -> Estimate:
     """Many targets: the scan's work times their number, at the speed of a batch."""
-    chunk = 3 * 4 * targets * rows_at_a_time(targets, MEAN_SCORES) + 8 * rows
+    # Five floats a score: itself, its error, what their means hold meanwhile, tables and sums.
+    chunk = 5 * 4 * targets * rows_at_a_time(targets, MEAN_SCORES) + 8 * rows
     if estimator == TURNOVER.name:
         work = rows * config.members * config.width * config.classes * targets
         return Estimate(rates.turnover_batch * work, chunk)
