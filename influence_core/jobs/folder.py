@@ -30,6 +30,7 @@ from influence_core.store.atomic import plain_errors, read_json
 
 JOBS = "jobs"
 ENVIRONMENT = "TURNOVER_JOB"  # names the job folder to the verb
+RUNNER = "TURNOVER_RUNNER"  # the process id of its runner
 LOG = "log.txt"
 RUNNER_LOCK, VERB_LOCK = "runner.lock", "verb.lock"
 CANCEL = "cancel"

@@ -124,7 +124,9 @@ class ProgressFile:
 def watching_runner(cancel: threading.Event) -> Iterator[None]:
     """Set `cancel` when the runner is dead: nobody would write the ending or pass on a cancel."""
     ended = threading.Event()
-    runner = os.getppid()
+    # Told by the runner itself, which may have died while this process was starting.
+    told = os.environ.get(files.RUNNER, "")
+    runner = int(told) if told.isdigit() else os.getppid()
 
     def watch() -> None:
         while not ended.wait(WATCH_SECONDS):

@@ -88,7 +88,7 @@ class Stop:
 def _verb(folder: Path, stopped: Callable[[], bool], grace: float) -> int:
     """Run the verb to its end; its exit code, negative for the signal that killed it."""
     arguments = files.read(folder, "job.json")["arguments"]
-    environment = {**os.environ, files.ENVIRONMENT: str(folder)}
+    environment = {**os.environ, files.ENVIRONMENT: str(folder), files.RUNNER: str(os.getpid())}
     # What is written to a log is for reading: no colours, and long lines.
     environment |= {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "120"}
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -16,7 +16,7 @@ import pytest
 from influence_core.errors import StoreError
 from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
 from influence_core.jobs import folder as files
-from influence_core.jobs.report import ProgressFile
+from influence_core.jobs.report import ProgressFile, watching_runner
 from influence_core.jobs.slots import wait_for_slot
 from influence_core.progress import Progress
 from influence_core.store.names import projects_home
@@ -226,6 +226,15 @@ def test_a_verb_notices_that_its_runner_was_killed(tmp_path):
     assert process.stdout.readline() == "True\n"
     process.wait()
     process.stdout.close()
+
+
+def test_a_verb_notices_that_its_runner_died_before_it_looked(monkeypatch):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    monkeypatch.setenv(files.RUNNER, str(dead.pid))
+    cancel = threading.Event()
+    with watching_runner(cancel):
+        assert cancel.wait(30)
 
 
 def test_progress_is_written_a_few_times_a_second_with_its_rate(tmp_path):
