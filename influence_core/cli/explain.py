@@ -77,7 +77,8 @@ def explain_verb(
     with bar(json or scores is None) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
         target = _target(session, split, item, text, image)
-        forewarn(explanation_text(session, estimator))
+        # The file is written by a scan of its own, which ranks nothing.
+        forewarn(explanation_text(session, estimator, 1 if scores is None else 2))
         if scores is not None:
             write_scores(session, target, question, scores, progress=tell, cancel=cancel)
         with perhaps_connected(ray) as cluster:

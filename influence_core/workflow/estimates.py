@@ -82,13 +82,16 @@ def encoding_text(project: Project, device: str, *, stored: bool = False) -> str
     return _text(work, device, project, stored)
 
 
-def explanation_text(session: Session, estimator: str, *, stored: bool = False) -> str | None:
-    """What one scan of all rows will take; None if it is short, or of a whole network."""
+def explanation_text(
+    session: Session, estimator: str, scans: int = 1, *, stored: bool = False
+) -> str | None:
+    """What so many scans of all rows will take; None if it is short, or of a whole network."""
     if session.evidence.head is None:
         return None
 
     def work(speed: Speed) -> Estimate:
-        return scanning(speed.rates, estimator, len(session.evidence), _shape(session))
+        one = scanning(speed.rates, estimator, len(session.evidence), _shape(session))
+        return one.times(scans)
 
     return _text(work, str(session.device), stored=stored)
 

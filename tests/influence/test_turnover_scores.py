@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.influence import estimator
+from influence_core.influence import turnover_scores as module
 from influence_core.influence.batch_kernels import BLOCK, TargetBatch, lanes_for
 from influence_core.influence.lines import LANES, aligned, exp32, log32
 from influence_core.influence.mask_words import MaskStream
-from influence_core.influence.turnover_scores import torch_scores
+from influence_core.influence.scan import scan
+from influence_core.influence.turnover_scores import _TorchQuery, torch_scores
 from influence_core.turnover.head import HeadConfig, hidden
 from influence_core.turnover.masks import mask_words
 
@@ -48,6 +50,19 @@ def agree(compiled, slow, rows):
 def test_compiled_scores_equal_the_torch_path(config, t):
     compiled, slow = both(config, t)
     agree(compiled, slow, slice(41, 260))
+
+
+def test_a_device_without_compiled_loops_ranks_the_same_rows(monkeypatch):
+    monkeypatch.setattr(module, "_TORCH_FLOATS", 1 << 14)  # a part of the chunk's masks at a time
+    compiled, _ = both(HeadConfig(3, 4, members=2, width=130), t=3, n=2_500)
+    query = _TorchQuery(
+        torch.from_numpy(compiled.keys.view(np.int64)), compiled.head, compiled.h, compiled.labels
+    )
+    found, wanted = (scan(one, 2_500, k=9, chunk=700) for one in (query, compiled))
+    sides = zip(found.helpful + found.harmful, wanted.helpful + wanted.harmful, strict=True)
+    for mine, theirs in sides:
+        assert mine.positions.tolist() == theirs.positions.tolist()
+        np.testing.assert_allclose(mine.scores, theirs.scores, rtol=1e-3)
 
 
 @pytest.mark.parametrize("classes", [34, 70])

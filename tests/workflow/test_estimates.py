@@ -107,6 +107,15 @@ def test_every_long_work_is_announced(session, slow):
     assert estimates.cleansing_text(session, Question(Judge("test"), by="decisions")) is None
 
 
+def test_all_scores_of_an_item_are_a_second_scan(session, slow, monkeypatch):
+    said = []
+    monkeypatch.setattr(estimates, "_text", lambda work, *_, **__: said.append(work(Speed(SLUG))))
+    estimates.explanation_text(session, "turnover")
+    estimates.explanation_text(session, "turnover", 2)
+    assert said[1].seconds == 2 * said[0].seconds
+    assert said[1].bytes == said[0].bytes
+
+
 def test_a_page_hears_only_what_was_measured_before(session, slow):
     question = Question(Judge("test"))
     assert estimates.cleansing_text(session, question, stored=True) is None
