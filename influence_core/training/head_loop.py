@@ -23,6 +23,26 @@ from influence_core.turnover.head import HeadConfig, initial_weights, member_mas
 PROBE_ROWS = 5_000  # rows on which both sides' losses are measured after each epoch
 
 
+@dataclass(frozen=True)
+class OptimiserState:
+    """Where Adam stands: steps made, and both moments of each parameter."""
+
+    steps: float
+    first: tuple[Tensor, ...]
+    second: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """All that a `Loop` knows after `passes` whole epochs, of all members."""
+
+    params: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    order: Tensor  # state of the generator that shuffles
+    margins: Tensor  # (N,) sum over epochs
+    passes: int
+
+
 class Loop(Protocol):
     """Who makes the steps of `fit_heads`."""
 
@@ -43,25 +63,13 @@ class Loop(Protocol):
         """Mean over epochs of the in-sample margin, (N,); None for groups."""
         ...
 
+    def state(self) -> LoopState:
+        """Where it stands after a whole epoch; its tensors may change with the next step."""
+        ...
 
-@dataclass(frozen=True)
-class OptimiserState:
-    """Where Adam stands: steps made, and both moments of each parameter."""
-
-    steps: float
-    first: tuple[Tensor, ...]
-    second: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class LoopState:
-    """All that a `HeadLoop` knows after `passes` whole epochs."""
-
-    params: tuple[Tensor, ...]
-    optimiser: OptimiserState
-    order: Tensor  # state of the generator that shuffles
-    margins: Tensor  # (N,) sum over epochs
-    passes: int
+    def restore(self, state: LoopState) -> None:
+        """Stand where a loop of the same rows and settings stood."""
+        ...
 
 
 class HeadLoop:
@@ -181,7 +189,7 @@ class HeadLoop:
             }
 
     def state(self) -> LoopState:
-        """Where it stands after a whole epoch; its tensors change with the next step."""
+        """See `Loop`."""
         return LoopState(
             tuple(self.params),
             self.optimiser_state(),
@@ -191,7 +199,7 @@ class HeadLoop:
         )
 
     def restore(self, state: LoopState) -> None:
-        """Stand where a loop of the same rows and settings stood."""
+        """See `Loop`."""
         self.go_on_from(state.params, state.optimiser)
         self.order.set_state(state.order)
         self.margin_sum.copy_(state.margins)

@@ -72,7 +72,7 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
         watch: given the parameters after every epoch (not for groups); figures for `progress`.
         loop: who makes the steps; a `HeadLoop` in this process by default.
         checkpoint: where whole epochs are kept, and where to go on from; `progress` hears of the
-            epochs that are behind it again. The caller discards it. Another `loop` keeps nothing.
+            epochs that are behind it again. The caller discards it.
 
     Returns:
         `HeadFit` with W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C), group-major.
@@ -81,12 +81,11 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
         DataError: labels or lengths do not fit. ModelError: the loss is no longer finite.
     """
     check_rows(rows, config)
-    own = None
     if loop is None:
-        loop = own = HeadLoop(rows, config, training)
+        loop = HeadLoop(rows, config, training)
     most, patience = training.stopping_for(len(rows.features))
     limit, free = training.epochs or most, training.epochs is None and rows.groups == 1
-    so_far = _resumed(own, checkpoint) or SoFar(_copy(loop))
+    so_far = _resumed(loop, checkpoint) or SoFar(_copy(loop))
     for behind, metrics in enumerate(so_far.told, 1):
         if progress:
             progress(Progress("train", behind, limit, metrics=metrics))
@@ -104,8 +103,8 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
                 so_far.best_error, so_far.best_epoch = stats.flipped_error, epoch
                 so_far.best = _copy(loop) if free else so_far.best
         so_far.told.append(metrics)
-        if own and checkpoint and checkpoint.due():
-            checkpoint.save(own.state(), so_far)
+        if checkpoint and checkpoint.due():
+            checkpoint.save(loop.state(), so_far)
         if progress:
             progress(Progress("train", epoch, limit, metrics=metrics))
     if not free:
@@ -114,14 +113,14 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
     return HeadFit(W1, b1, W2, config, so_far.best_epoch, tuple(so_far.history), loop.aum())
 
 
-def _resumed(loop: HeadLoop | None, checkpoint: HeadCheckpoint | None) -> SoFar | None:
+def _resumed(loop: Loop, checkpoint: HeadCheckpoint | None) -> SoFar | None:
     """Put the loop where the checkpoint left it; None if there is nothing to go on from."""
-    found = checkpoint.load() if loop and checkpoint else None
-    if loop is None or found is None:
+    found = checkpoint.load() if checkpoint else None
+    if found is None:
         return None
     state, so_far = found
     loop.restore(state)
-    so_far.best = _on(loop.device, so_far.best)
+    so_far.best = _on(loop.params[0].device, so_far.best)
     return so_far
 
 

@@ -3,11 +3,13 @@
 Members never look at each other, so nothing but the start of an epoch is in step: the driver
 shuffles the rows, each worker makes the epoch's steps for its share and gives back weights and
 Adam's moments (megabytes), and the driver looks at all members together to decide whether to go
-on. A task keeps nothing, so one whose worker died is simply done again. The members are those of
-one machine within float32 rounding. Called by `train`.
+on. A task keeps nothing, so one whose worker died is simply done again, and a driver that died goes
+on from the file it left, with as many workers as there are then. The members are those of one
+machine within float32 rounding. Called by `train`.
 """
 
 import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -23,7 +25,7 @@ from influence_core.models.device import pick_device
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised, Subset
-from influence_core.training.head_loop import HeadLoop, OptimiserState, epoch_stats
+from influence_core.training.head_loop import HeadLoop, LoopState, OptimiserState, epoch_stats
 from influence_core.training.head_steps import margin
 from influence_core.training.head_types import EpochStats, HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, initial_weights
@@ -81,7 +83,7 @@ class ClusterLoop:
         """Begin at the start; `labels` (N,) are those of the project's training split."""
         self.cluster, self.work, self.labels = cluster, work, labels.cpu()
         self.shares = [
-            Share(members, tuple(t[members.start : members.stop] for t in initial), None)
+            Share(members, _cut(initial, members), None)
             for initial in [initial_weights(work.config)]
             for members in in_shares(work.config.members, cluster.workers)
         ]
@@ -93,9 +95,7 @@ class ClusterLoop:
     @property
     def params(self) -> tuple[Tensor, ...]:
         """All members' parameters, on the CPU."""
-        return tuple(
-            torch.cat(parts) for parts in zip(*(s.params for s in self.shares), strict=True)
-        )
+        return _joined(share.params for share in self.shares)
 
     def epoch(self, cancel: threading.Event | None) -> None:
         """Hand the shares out, and join what comes back."""
@@ -117,6 +117,46 @@ class ClusterLoop:
     def aum(self) -> npt.NDArray[np.float32]:
         """Mean over epochs of the in-sample margin, (N,)."""
         return (self.margins / max(self.passes, 1)).numpy()
+
+    def state(self) -> LoopState:
+        """See `Loop`: what the shares hold, joined."""
+        optimisers = [share.optimiser for share in self.shares if share.optimiser]
+        return LoopState(
+            self.params,
+            OptimiserState(
+                optimisers[0].steps,  # every share has made the same
+                _joined(one.first for one in optimisers),
+                _joined(one.second for one in optimisers),
+            ),
+            self.order.get_state(),
+            self.margins,
+            self.passes,
+        )
+
+    def restore(self, state: LoopState) -> None:
+        """See `Loop`: cut into the shares of the workers that are there now."""
+        adam = state.optimiser
+        self.shares = [
+            Share(
+                m,
+                _cut(state.params, m),
+                OptimiserState(adam.steps, _cut(adam.first, m), _cut(adam.second, m)),
+            )
+            for m in (share.members for share in self.shares)
+        ]
+        self.order.set_state(state.order)
+        self.margins.copy_(state.margins)
+        self.passes = state.passes
+
+
+def _joined(shares: Iterable[Sequence[Tensor]]) -> tuple[Tensor, ...]:
+    """Each tensor of all members, from those of the shares."""
+    return tuple(torch.cat(parts) for parts in zip(*shares, strict=True))
+
+
+def _cut(tensors: Sequence[Tensor], members: range) -> tuple[Tensor, ...]:
+    """Some members' part; a copy, because with a view Ray would send what all members hold."""
+    return tuple(t[members.start : members.stop].clone() for t in tensors)
 
 
 def in_shares(members: int, workers: int) -> list[range]:

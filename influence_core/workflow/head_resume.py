@@ -16,6 +16,7 @@ from influence_core.training.features import Standardised
 from influence_core.training.head_checkpoint import HeadCheckpoint, identity
 from influence_core.training.head_types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
+from influence_core.workflow.cluster import Cluster
 
 FOLDER = "checkpoints"
 # Nobody comes back for a training with these very settings after so long.
@@ -23,11 +24,17 @@ FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
 def head_checkpoint(
-    project: Project, rows: Rows, config: HeadConfig, training: HeadTraining
+    project: Project,
+    rows: Rows,
+    config: HeadConfig,
+    training: HeadTraining,
+    cluster: Cluster | None = None,
 ) -> HeadCheckpoint:
     """The checkpoint of this training, begun or not; forgotten ones of others are removed.
 
-    The device counts, because only on the same one are the weights those of an unbroken training.
+    The device counts, because only on the same one are the weights those of an unbroken training;
+    so does whether a cluster trains, which rounds in another way. How many workers it has does not:
+    it may have more or fewer by then, and going on is worth more than the last bits.
     """
     features = rows.features
     device = features.mean.device.type if isinstance(features, Standardised) else ""
@@ -37,6 +44,7 @@ def head_checkpoint(
         "code": code_version(),
         "torch": str(torch.__version__),
         "device": device,
+        "workers": "" if cluster is None else cluster.device,
     }
     belongs_to = identity(rows, config, training, about)
     folder = project.root / FOLDER

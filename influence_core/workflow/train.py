@@ -82,8 +82,9 @@ def train(
 
     Features that are already on disk for this data and trunk are used as they are. A cluster's
     workers encode, train a share of the members each, and take the rows' sides; all else is done
-    here. Without one, a training that was killed or cancelled goes on after its last epoch that
-    was kept (`head_resume`), and ends with the weights of an unbroken one.
+    here. A training that was killed or cancelled goes on after its last epoch that was kept
+    (`head_resume`), and ends with the weights of an unbroken one: on one machine, or on a cluster
+    of as many workers, to the bit.
 
     Raises:
         DataError: a split has fewer than two classes. ModelError: the trunk cannot be loaded.
@@ -111,13 +112,12 @@ def train(
                 progress(event)
 
         features = _standardised(rows)
-        loop, work, checkpoint = None, None, None
+        loop, work = None, None
+        checkpoint = head_checkpoint(project, rows, config, training, cluster)
         if cluster is not None:
             check_rows(rows, config)
             work = work_of(cluster, project, features, config, training)
             loop = ClusterLoop(cluster, work, rows.labels)
-        else:
-            checkpoint = head_checkpoint(project, rows, config, training)
         watch = held_out(project, features, config)
         fit = fit_heads(
             rows,
@@ -141,8 +141,7 @@ def train(
             )
         write_audit(writer, audit_head(head, features, rows.labels, rows.keys))
         _store(writer, project, (fit, head, sides), features)
-    if checkpoint is not None:
-        checkpoint.discard()
+    checkpoint.discard()
     return writer.run
 
 
