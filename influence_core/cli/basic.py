@@ -149,7 +149,7 @@ def train_verb(
         opened = find_project(project)
         if mode == "finetune":
             wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
-            run = train_network(opened, wish, progress=tell, cancel=cancel)
+            run = train_network(opened, wish, progress=tell, cancel=cancel, forewarn=forewarn)
         else:
             options = TrainOptions.of_size(
                 size, members, width, p=p, epochs=epochs, seed=seed, device=device

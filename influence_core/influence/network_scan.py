@@ -37,6 +37,7 @@ from influence_core.turnover.prefix import Prefix, eval_shell
 
 # Activations of one chunk, in float32 entries: 64 MB each, a dozen of which live at a time.
 CHUNK_ENTRIES = 1 << 24
+LAYERS_HELD = 12
 MAX_CHUNK = 4096
 PROBE_KEYS = torch.tensor([0x5DEECE66D, 0xB])
 PROBE_TOLERANCE = 1e-3  # of the largest logit: float32 rounding passes, a wrong row does not
@@ -88,6 +89,12 @@ class NetworkQuery:
     def logits(self) -> Tensor:
         """Full network's logits of the targets, (T, C)."""
         return torch.cat([group.prefix.logits for group in self._groups])
+
+    @property
+    def bytes(self) -> int:
+        """About what one chunk of keys holds: activations of the layers that live at a time."""
+        entries = max(2 * group.chunk * group.prefix.units for group in self._groups)
+        return 4 * LAYERS_HELD * entries
 
     @property
     def modes(self) -> set[Mode]:

@@ -59,6 +59,19 @@ def encode_rate(project: Project, device: str = "auto") -> float:
     return found
 
 
+def kept_rates(device: str, about: str, fields: set[str]) -> dict[str, float] | None:
+    """Other numbers that were measured on this device, if all of these fields are there."""
+    entry = _known().get(_name(device, about), {})
+    if set(entry) != fields or not all(map(_is_rate, entry.values())):
+        return None
+    return {name: float(value) for name, value in entry.items()}
+
+
+def keep_rates(device: str, about: str, entry: dict[str, float]) -> None:
+    """Keep them for the next time."""
+    _keep(_name(device, about), entry)
+
+
 def _name(device: str, trunk: str = "") -> str:
     # The same home may be used from two machines, or with another number of threads.
     where = f"{platform.node()} {pick_device(device)} {torch.get_num_threads()}"

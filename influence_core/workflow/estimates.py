@@ -39,10 +39,11 @@ from influence_core.workflow.evaluate_lds import TUNED
 from influence_core.workflow.evaluation_work import EvaluateOptions, recipe
 from influence_core.workflow.find_harm import DECISIONS, ROUNDS, Question
 from influence_core.workflow.judge import judge_positions
+from influence_core.workflow.network_estimates import LONG, scan_estimate
 from influence_core.workflow.session import Session
+from influence_core.workflow.session_network import unavailable
 from influence_core.workflow.train import TrainOptions, has_features
 
-LONG = 10  # seconds; shorter work needs no warning
 SLOW = Rates("slow", 3e-10, 1.5e-8, 3e-10, 5e-11, 1e-9, 1e-9)  # ten times what two usual cores need
 FIRST = Estimate(1.5, 120 << 20)  # what a process needs when it first computes
 _SLOW_UNIT = {"text": 5e-4, "image": 0.2}  # seconds a character or picture
@@ -85,9 +86,12 @@ def encoding_text(project: Project, device: str, *, stored: bool = False) -> str
 def explanation_text(
     session: Session, estimator: str, scans: int = 1, *, stored: bool = False
 ) -> str | None:
-    """What so many scans of all rows will take; None if it is short, or of a whole network."""
+    """What so many scans of all rows will take; None if it is short."""
     if session.evidence.head is None:
-        return None
+        if estimator != TURNOVER.name or estimator in unavailable(session.run):
+            return None
+        own = scan_estimate(session, stored=stored)
+        return None if own is None else _said(own.times(scans))
 
     def work(speed: Speed) -> Estimate:
         one = scanning(speed.rates, estimator, len(session.evidence), _shape(session))
@@ -216,7 +220,10 @@ def _text(
             each = encode_rate(encodes, device)
     if known is None or each is None:
         return None
-    estimate = in_fresh_process(work(Speed(known, each)))
+    return _said(in_fresh_process(work(Speed(known, each))))
+
+
+def _said(estimate: Estimate) -> str | None:
     return f"This takes {estimate.text()}." if estimate.seconds >= LONG else None
 
 

@@ -10,8 +10,10 @@ Called by `cli.basic`; `networks` says what a network run keeps on disk.
 
 import hashlib
 import json
+import os
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from influence_core.training.network_run import run_network
 from influence_core.training.network_types import NetworkTraining
 from influence_core.turnover.twins import Twins
 from influence_core.workflow.head_resume import FOLDER as FOLDER  # noqa: PLC0414
+from influence_core.workflow.network_estimates import finetune_text
 from influence_core.workflow.networks import last_layer, store_network
 
 FILE = "checkpoint.safetensors"
@@ -63,8 +66,13 @@ def train_network(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    forewarn: Callable[[str], None] | None = None,
 ) -> Run:
     """Train, audit, and store the run.
+
+    Args:
+        forewarn: is told in a sentence what the training will take, if that is long; it is
+            measured for this by a few steps of a copy, once a device.
 
     Raises:
         ModelError: unknown trunk, weights out of reach, or a network of the other kind of content.
@@ -83,6 +91,11 @@ def train_network(
     training = replace(options.training, learning_rate=rate)
     checkpoint = checkpoint_path(project, network.settings, training)
     rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
+    # Processes of one launch do not measure each other, and what was begun has told before.
+    if forewarn and not checkpoint.exists() and os.environ.get("WORLD_SIZE", "1") == "1":
+        said = finetune_text(project, network, rows, training)
+        if said:
+            forewarn(said)
     done = run_network(
         network.model, rows, training, checkpoint=checkpoint, progress=progress, cancel=cancel
     )

@@ -1,0 +1,99 @@
+"""How fast a whole network trains and answers here, from the real loop on a few of its rows.
+
+Nobody can tell from a network's name what an epoch takes, so a copy of the network makes a few
+steps before the long work begins, and what it does with them is thrown away. Called by
+`workflow.network_estimates`.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influence_core.training.network_loop import Loop
+from influence_core.training.network_rows import NetworkRows
+from influence_core.training.network_sides import network_view
+from influence_core.training.network_types import NetworkData, NetworkTraining
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.exposure import exposure
+from influence_core.turnover.layer import turnover_layers
+
+_BATCHES = 2  # that are measured
+_WEIGHT_COPIES = 6  # weights, gradients, Adam's two moments, the best so far, and a checkpoint's
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds a row, and bytes that the training holds."""
+
+    train: float
+    look: float  # the full network's forward pass
+    bytes: float
+
+
+def pace(
+    model: nn.Module,
+    rows: NetworkRows,
+    training: NetworkTraining,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Pace:
+    """Measure on a copy; the model and the random numbers of its training stay as they are."""
+    some = _some(rows, _BATCHES * training.batch)
+    with torch.random.fork_rng(devices=[]):
+        loop = Loop(
+            copy.deepcopy(model), NetworkData(some), replace(training, epochs=2, workers=0), None
+        )
+        loop.epoch(0)  # the first one allocates and compiles
+        train = _seconds(lambda: loop.epoch(1), clock)
+        look = _seconds(lambda: network_view(loop.model, some), clock)
+        held = _activations(loop.model, some, min(training.batch, len(some)))
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    return Pace(train / len(some), look / len(some), float(held + _WEIGHT_COPIES * weights))
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def _some(rows: NetworkRows, most: int) -> NetworkRows:
+    """Rows spread over all lengths, as those of a batch are."""
+    spread = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)
+    chosen = np.sort(np.asarray(rows.order)[spread])
+    return NetworkRows(
+        rows.labels[chosen],
+        rows.keys[chosen],
+        lambda positions: rows.inputs(chosen[list(positions)].tolist()),
+        np.arange(len(chosen)),
+        rows.augment,
+    )
+
+
+def _activations(model: nn.Module, rows: NetworkRows, batch: int) -> int:
+    """Bytes that the backward pass of a batch waits for, the weights not among them."""
+    seen: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in model.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        seen.setdefault(storage.data_ptr(), storage.nbytes())
+        return tensor
+
+    device = next(model.parameters()).device
+    inputs = to_device(rows.inputs(list(range(batch))), device)
+    masked = bool(turnover_layers(model))
+    model.train()
+    with (
+        exposure(model, rows.keys[:batch]) if masked else nullcontext(),
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+    ):
+        logits_of(model, inputs)
+    return sum(seen.values())
