@@ -30,6 +30,9 @@ from big_project import big_project
 from influence_core.influence.estimate import Estimate, scanning
 from influence_core.influence.scan import scan
 from influence_core.store.project import Project
+from influence_core.training.network_models import build_network
+from influence_core.training.network_pace import pace
+from influence_core.training.network_types import NetworkTraining
 from influence_core.workflow.cleansings import newest_cleansing, save_cleansing
 from influence_core.workflow.device_rates import encode_rate, rates
 from influence_core.workflow.estimates import (
@@ -42,10 +45,15 @@ from influence_core.workflow.estimates import (
 )
 from influence_core.workflow.evaluate import evaluate
 from influence_core.workflow.evaluation_work import EvaluateOptions
+from influence_core.workflow.explain import Question as ExplainQuestion
+from influence_core.workflow.explain import explain, find_item
 from influence_core.workflow.find_harm import Question, find_harm
 from influence_core.workflow.judge import Judge, judge_items
+from influence_core.workflow.network_estimates import scan_estimate
+from influence_core.workflow.network_estimates import training_estimate as network_estimate
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, encode, train
+from influence_core.workflow.train_network import NetworkOptions, network_settings, train_network
 from influence_core.workflow.trials import run_trial
 
 OUT = Path(__file__).with_suffix(".md")
@@ -154,6 +162,28 @@ def evaluation(home: Path) -> Case:
     return told, lambda: evaluate(session, some)
 
 
+TUNED = NetworkOptions("minilm", training=NetworkTraining(epochs=1, device="cpu"))
+
+
+def finetuned(home: Path) -> Case:
+    """MiniLM as a whole, one epoch; measured and said as the verb does."""
+    project = Project.open(home / "texts")
+    network = build_network(network_settings(project, TUNED), root=project.root)
+    rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
+    own = pace(network.model, rows["train"], TUNED.training)
+    told = network_estimate(own, {k: len(part) for k, part in rows.items()}, TUNED.training)
+    del network, rows
+    return told, lambda: train_network(project, TUNED)
+
+
+def network_scan(home: Path) -> Case:
+    """Turn-over, one target, by the network that was trained before."""
+    session = open_session(Project.open(home / "texts"), device="cpu")
+    told = scan_estimate(session)
+    item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
+    return told, lambda: explain(session, item, ExplainQuestion(estimator="turnover"))
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "encode 2,667 sentences (MiniLM)": encoding,
     "one turn-over scan": one_scan,
@@ -164,6 +194,8 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "evaluate 3,000 rows": evaluation,
     "train 16 x 256, 3 epochs": training,
     "train lean, 3 epochs": lean,
+    "fine-tune MiniLM, 2,000 sentences, 1 epoch": finetuned,
+    "one turn-over scan of that network": network_scan,
 }
 
 

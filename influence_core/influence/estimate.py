@@ -126,8 +126,9 @@ def scanning(rates: Rates, estimator: str, rows: int, config: HeadConfig) -> Est
 
 def judging(rates: Rates, estimator: str, rows: int, targets: int, config: HeadConfig) -> Estimate:
     """Many targets: the scan's work times their number, at the speed of a batch."""
-    # Five floats a score: itself, its error, what their means hold meanwhile, tables and sums.
-    chunk = 5 * 4 * targets * rows_at_a_time(targets, MEAN_SCORES) + 8 * rows
+    # Floats a score: itself and what its means hold meanwhile; its error and tables if it has any.
+    floats = 5 if estimator == TURNOVER.name else 3
+    chunk = floats * 4 * targets * rows_at_a_time(targets, MEAN_SCORES) + 8 * rows
     if estimator == TURNOVER.name:
         work = rows * config.members * config.width * config.classes * targets
         return Estimate(rates.turnover_batch * work, chunk)
