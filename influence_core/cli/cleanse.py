@@ -31,6 +31,7 @@ from influence_core.cli.common import (
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.jobs.report import kept_earlier
+from influence_core.training.parts_checkpoint import discard_parts
 from influence_core.workflow.cleanse import Trial
 from influence_core.workflow.cleansings import (
     Cleansing,
@@ -40,7 +41,7 @@ from influence_core.workflow.cleansings import (
 )
 from influence_core.workflow.cluster import perhaps_connected
 from influence_core.workflow.estimates import cleansing_text, trial_text
-from influence_core.workflow.find_harm import ROUNDS, WAYS, Question, find_harm
+from influence_core.workflow.find_harm import ROUNDS, WAYS, Question, find_harm, rounds_stem
 from influence_core.workflow.judge import ALL, Judge
 from influence_core.workflow.session import Session, open_session
 from influence_core.workflow.trials import FRACTIONS, run_sweep, run_trial, selection_of
@@ -88,7 +89,7 @@ def cleanse_verb(
         Judge(judge or session.project.settings.judge, part),
         estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
-    result = None
+    result, rounds = None, rounds_stem(session, question)
     forewarn(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:
         # A job that was ended in its trial and resumed has found and kept its list already.
@@ -98,11 +99,19 @@ def cleanse_verb(
             found = before
         else:  # also where a newer run has come in between, whose list is another
             with perhaps_connected(ray) as cluster:
-                found = find_harm(session, question, progress=tell, cancel=cancel, cluster=cluster)
+                found = find_harm(
+                    session,
+                    question,
+                    progress=tell,
+                    cancel=cancel,
+                    cluster=cluster,
+                    unfinished=rounds,
+                )
             kept = save_cleansing(session, found)
         keep_result(cleansing=kept)
         if try_it and found.edits():
             result = run_trial(session, kept, seeds=seeds, progress=tell, cancel=cancel)
+    discard_parts(rounds)  # only now: whoever ended the trial and asks again has them at once
     selection = selection_of(session, found.edits())
     said = _warnings(session, found, selection)
     verdicts = {} if result is None else result.verdicts

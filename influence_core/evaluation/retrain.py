@@ -3,9 +3,10 @@
 G retrainings share start, masks and batch order and differ only in which rows count and what their
 labels are (*groups* of `training.heads`), so that what differs between two of them is due to the
 data alone. They run in chunks that fit into memory; with a file to keep them in, every finished
-chunk survives a stop or a crash, and the next call goes on from there.
+chunk survives a stop or a crash, and the next call goes on from there. Results that last lie in an
+array (`keep`), those of work that has an end of its own in a checkpoint (`parts`).
 
-Called by `lds`, `removal`, `loo` and `proof`.
+Called by `lds`, `removal`, `loo`, `proof` and trials.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from influence_core.influence.base import HeadWeights
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.head_types import HeadTraining, Rows
 from influence_core.training.heads import fit_heads
+from influence_core.training.parts_checkpoint import Part, PartsCheckpoint
 from influence_core.turnover.head import HeadConfig
 
 F32 = npt.NDArray[np.float32]
@@ -47,13 +49,14 @@ class Recipe:
 
 
 @torch.no_grad()
-def retrain(
+def retrain(  # noqa: PLR0913 - switches of one loop
     rows: Rows,
     config: HeadConfig,
     training: HeadTraining,
     x: Tensor,
     *,
     keep: Path | None = None,
+    parts: PartsCheckpoint | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> F32:
@@ -66,8 +69,10 @@ def retrain(
         x: (T, d) standardised features of the targets.
         keep: a `.npy` file for the results; if it holds some of them already, they are not
             computed again.
+        parts: finished chunks, and where the chunk under way is kept; the caller discards them, and
+            their identity says all that decides the result.
         progress: called after each epoch of each chunk, in groups done.
-        cancel: set it to stop; finished chunks stay in `keep`.
+        cancel: set it to stop; finished chunks stay in `keep` or `parts`.
 
     Returns:
         Class log-probabilities of the full network, (G, E, T, C).
@@ -96,9 +101,10 @@ def retrain(
                 share = int(width * event.done / max(event.total, 1))
                 progress(Progress("retrain", done + share, groups))
 
-        fit = fit_heads(_some(rows, part), config, training, progress=tell, cancel=cancel)
-        seen = _log_proba(HeadWeights(fit.W1, fit.b1, fit.W2, config), x)  # (g·E, T, C)
-        out[part] = seen.view(len(part), *shape[1:]).cpu().numpy()
+        what = Recipe(_some(rows, part), config, training)
+        name = f"groups {','.join(map(str, part))}"
+        seen = _chunk(what, name, x, parts, tell, cancel)  # (g·E, T, C)
+        out[part] = seen.view(len(part), *shape[1:]).numpy()
         if kept is not None:
             kept.flush()
     return np.array(out)
@@ -144,6 +150,28 @@ def _some(rows: Rows, part: npt.NDArray[np.int64]) -> Rows:
     labels = rows.labels[:, groups] if rows.labels.ndim == 2 else rows.labels
     weights = None if rows.weights is None else rows.weights[:, groups].float()
     return replace(rows, labels=labels, weights=weights)
+
+
+def _chunk(
+    what: Recipe,
+    name: str,
+    x: Tensor,
+    parts: PartsCheckpoint | None,
+    tell: ProgressFn,
+    cancel: threading.Event | None,
+) -> Tensor:
+    """Log-probabilities (g·E, T, C) of a chunk, on the CPU: those of an earlier call, if kept."""
+    found = parts.find(name) if parts else None
+    if found is not None:
+        tell(Progress("train", 1, 1))
+        return found.tensors["log_proba"]
+    under_way = parts.training(name) if parts else None
+    rows, config = what.rows, what.config
+    fit = fit_heads(rows, config, what.training, progress=tell, cancel=cancel, checkpoint=under_way)
+    seen = _log_proba(HeadWeights(fit.W1, fit.b1, fit.W2, config), x).cpu()
+    if parts:
+        parts.keep(name, Part({"log_proba": seen}))
+    return seen
 
 
 def _log_proba(head: HeadWeights, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ A kill at any moment leaves the last whole file. Read and written by `network_ch
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from torch import Tensor, uint8
 from influence_core.errors import StoreError
 
 PARTIAL = ".partial"
+# Nobody comes back to work with these very settings after so long.
+FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
 def write_file(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
@@ -64,6 +67,18 @@ def remove_file(path: Path) -> None:
     for found in (path, *path.parent.glob(f"{path.name}.*{PARTIAL}")):
         with suppress(OSError):
             found.unlink(missing_ok=True)
+
+
+def remove_forgotten(folder: Path, pattern: str, own: str) -> None:
+    """Remove files of the pattern for which nobody came back, but for those that begin with `own`.
+
+    Whoever asks for something else leaves an unfinished file behind, and nothing else counts them.
+    """
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            forgotten = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
+            if forgotten and not path.name.startswith(own):
+                remove_file(path)
 
 
 def unreadable(path: Path, error: Exception) -> StoreError:

@@ -7,7 +7,8 @@ same classes), and looks at the judge and at splits that chose nothing.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +18,23 @@ import torch
 from influence_core.cleansing.choose import Selection, random_control
 from influence_core.cleansing.harm import Harm, harm, measured_here
 from influence_core.cleansing.rounds import Measured, Plan, Round, cut_judge, rounds
+from influence_core.cleansing.rounds_checkpoint import fingerprint, measured_once
 from influence_core.cleansing.verdict import Difference, paired, verdict
 from influence_core.errors import DataError
-from influence_core.evaluation.retrain import retrain
+from influence_core.evaluation.retrain import Recipe, retrain
 from influence_core.influence import DEFAULT_ESTIMATOR, estimator
 from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
+from influence_core.training.head_checkpoint import HeadCheckpoint
 from influence_core.training.head_types import Rows
 from influence_core.training.heads import fit_heads
 from influence_core.workflow.cluster import Cluster
 from influence_core.workflow.cluster_scan import measured_there
 from influence_core.workflow.evaluation_work import recipe
 from influence_core.workflow.judge import Judge, JudgeItems, judge_items
+from influence_core.workflow.parts_resume import parts_of
 from influence_core.workflow.session import Session
 
 Positions = npt.NDArray[np.int64]
@@ -66,11 +70,13 @@ def cleanse(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    unfinished: Path | None = None,
 ) -> list[Round]:
     """Drop rows in rounds; every state is returned, so that a person can step back to any.
 
     Part of the judge chooses rows, the rest watches and stops the rounds; with `patience=0`
-    all of it chooses and watches, and the rounds go on to `plan.most`.
+    all of it chooses and watches, and the rounds go on to `plan.most`. With `unfinished` (how
+    their files begin) they go on after those that are kept; whoever keeps the result discards them.
     """
     plan = plan or Plan()
     items = judge_items(session, judge)
@@ -82,8 +88,16 @@ def cleanse(
     count = len(session.evidence)
     steps = int(np.ceil(plan.most / plan.step))
 
+    asked = [judge.split, fingerprint(items.positions), name, asdict(plan)]
+    done = parts_of(unfinished, session, recipe(session), asked)
+
     def measure(kept: Positions, number: int) -> Measured:
-        out = measure_round(session, kept, parts, name, cancel)
+        out = measured_once(
+            done,
+            kept,
+            number,
+            lambda under_way: measure_round(session, kept, parts, name, cancel, under_way),
+        )
         if progress:
             figures = {
                 "choosing_accuracy": out.choosing_accuracy,
@@ -102,6 +116,7 @@ def measure_round(
     parts: tuple[JudgeItems, JudgeItems],
     name: str,
     cancel: threading.Event | None,
+    under_way: HeadCheckpoint | None = None,
 ) -> Measured:
     """Train the turn-over head on the kept rows and ask both parts of the judge."""
     evidence = session.evidence
@@ -110,7 +125,7 @@ def measure_round(
     rows = Rows(features, evidence.labels[index], evidence.keys[index])
     own = recipe(session)
     config, training = own.config, own.training
-    fit = fit_heads(rows, config, training, cancel=cancel)
+    fit = fit_heads(rows, config, training, cancel=cancel, checkpoint=under_way)
     head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
     sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
     flipped = torch.from_numpy(sides.flipped).to(session.device)
@@ -159,11 +174,14 @@ def trial(
     seeds: int = 10,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    unfinished: Path | None = None,
 ) -> Trial:
     """Retrain with and without the rows, from the same starts, masks and batch order.
 
     A seed is one head with a start and masks of its own; each arm trains all of them. The random
-    arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes.
+    arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes. With `unfinished`
+    (how its files begin) it goes on after the arms that are kept; whoever keeps the result discards
+    them.
 
     Raises:
         DataError: nothing is changed, or a split has no labelled item.
@@ -177,7 +195,9 @@ def trial(
     config = replace(own.config, members=seeds, seed=own.config.seed + 1)
     items = {name: judge_items(session, Judge(name)) for name in splits}
     x = torch.cat([i.features for i in items.values()])
-    seen = retrain(rows, config, own.training, x, progress=progress, cancel=cancel)
+    asked = [[name, fingerprint(part.positions)] for name, part in items.items()]
+    parts = parts_of(unfinished, session, Recipe(rows, config, own.training), asked)
+    seen = retrain(rows, config, own.training, x, parts=parts, progress=progress, cancel=cancel)
     tables, recalls, verdicts, differences = [], [], {}, {}
     start = 0
     for name, part in items.items():

@@ -1,7 +1,8 @@
 """From a question to a kept cleansing: which rows would go, by scores, by reviewers, or by both."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from influence_core.cleansing.choose import RULES, Candidates, Rule, choose
 from influence_core.cleansing.rounds import Plan
@@ -15,6 +16,7 @@ from influence_core.workflow.cluster import Cluster
 from influence_core.workflow.decided import decided_edits
 from influence_core.workflow.export import edits_of, edits_of_round
 from influence_core.workflow.judge import Judge
+from influence_core.workflow.parts_resume import unfinished_stem
 from influence_core.workflow.session import Session
 
 ROUNDS, DECISIONS = "rounds", "decisions"
@@ -52,6 +54,13 @@ class Question:
     also: tuple[Rule, ...] = ()
 
 
+def rounds_stem(session: Session, question: Question) -> Path:
+    """How the files of a question's rounds begin, until its answer is kept."""
+    q = question
+    asked = [asdict(q.judge), q.estimator, q.by, q.drop, q.step, q.patience]
+    return unfinished_stem(session, ROUNDS, asked)
+
+
 def find_harm(
     session: Session,
     question: Question,
@@ -59,8 +68,15 @@ def find_harm(
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
+    unfinished: Path | None = None,
 ) -> Cleansing:
-    """Answer a question; nothing is written.
+    """Answer a question; nothing is written, but finished rounds if a place is given.
+
+    Args:
+        session, question: what is asked.
+        progress, cancel, cluster: as everywhere.
+        unfinished: from `rounds_stem`, to go on with rounds that were ended; whoever keeps the
+            answer discards them (`discard_parts`).
 
     Raises:
         DataError: an unknown way, or an amount or judge that makes no sense, or a cluster for a
@@ -89,7 +105,9 @@ def find_harm(
     reason = f"harms {judge.split}/{judge.part} by {name}"
     if by == ROUNDS:
         plan = Plan(min(question.step, question.drop), question.drop, question.patience)
-        states = cleanse(session, judge, plan, name, progress=progress, cancel=cancel)
+        states = cleanse(
+            session, judge, plan, name, progress=progress, cancel=cancel, unfinished=unfinished
+        )
         short, best = summaries(states)
         computed = tuple(edits_of_round(session, states[-1], reason))
         return Cleansing(judge, name, by, computed, decided, kept, short, best, run)

@@ -4,14 +4,11 @@ The file's name and content say all that decides the result; a training with oth
 settings or code does not find it. It goes when the run is stored. Called by `train`.
 """
 
-import time
-from contextlib import suppress
-
 import torch
 
 from influence_core.store.project import Project
 from influence_core.store.runs import code_version
-from influence_core.training.checkpoint_file import remove_file
+from influence_core.training.checkpoint_file import remove_forgotten
 from influence_core.training.features import Standardised
 from influence_core.training.head_checkpoint import HeadCheckpoint, identity
 from influence_core.training.head_types import HeadTraining, Rows
@@ -19,8 +16,6 @@ from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.cluster import Cluster
 
 FOLDER = "checkpoints"
-# Nobody comes back for a training with these very settings after so long.
-FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
 def head_checkpoint(
@@ -49,8 +44,5 @@ def head_checkpoint(
     belongs_to = identity(rows, config, training, about)
     folder = project.root / FOLDER
     own = folder / f"head-{belongs_to[:16]}.safetensors"
-    for path in folder.glob("head-*.safetensors"):
-        with suppress(OSError):
-            if path != own and time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
-                remove_file(path)
+    remove_forgotten(folder, "head-*.safetensors", own.name)
     return HeadCheckpoint(own, belongs_to)

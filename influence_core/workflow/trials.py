@@ -3,7 +3,8 @@
     cleansings/<id>/trial-<round>.json   one trial (`workflow.cleanse.trial`)
     cleansings/<id>/sweep.json           a trial per share removed, written after each
 
-A sweep that is stopped or killed goes on where it was. The Cleanse page shows what is there.
+What is stopped or killed goes on where it was (`parts_resume`). The Cleanse page shows what is
+there.
 """
 
 import threading
@@ -22,8 +23,10 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.atomic import read_json, write_json
 from influence_core.store.export_edits import Edit
 from influence_core.store.project import Project
+from influence_core.training.parts_checkpoint import discard_parts
 from influence_core.workflow.cleanse import CLEANSED, NONE, RANDOM, Trial, trial
 from influence_core.workflow.cleansings import Cleansing, load_cleansing, results_folder
+from influence_core.workflow.parts_resume import unfinished_stem
 from influence_core.workflow.session import Session
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.10, 0.20)
@@ -65,12 +68,20 @@ def run_trial(
     """
     found = load_cleansing(session.project, name)
     change = selection_of(session, found.edits(number))
+    begun = _unfinished(session, change, seeds)
     result = trial(
-        session, change, other_splits(session), seeds=seeds, progress=progress, cancel=cancel
+        session,
+        change,
+        other_splits(session),
+        seeds=seeds,
+        progress=progress,
+        cancel=cancel,
+        unfinished=begun,
     )
     path = _trial_path(session.project, name, found, number)
     path.parent.mkdir(exist_ok=True)
     write_json(path, to_json(result))
+    discard_parts(begun)
     return result
 
 
@@ -124,9 +135,11 @@ def run_sweep(
         key = f"{fraction:g}/{seeds}"
         if key not in done:
             change = selection_of(session, found.first(count))
-            result = trial(session, change, other_splits(session), seeds=seeds, cancel=cancel)
+            begun, splits = _unfinished(session, change, seeds), other_splits(session)
+            result = trial(session, change, splits, seeds=seeds, cancel=cancel, unfinished=begun)
             done[key] = to_json(result)
             write_json(path, done)
+            discard_parts(begun)
         if progress:
             progress(Progress("sweep", step + 1, len(reachable)))
     table = kept_sweep(session.project, name)
@@ -196,6 +209,12 @@ def from_json(value: dict[str, Any], path: Path) -> Trial:
         return Trial(table, recall, value["verdicts"], differences)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error}); delete it and try again.") from error
+
+
+def _unfinished(session: Session, change: Selection, seeds: int) -> Path:
+    """How the files of a trial of these edits begin, whichever cleansing holds the edits."""
+    asked = [change.removed.tolist(), sorted(change.relabelled.items()), seeds]
+    return unfinished_stem(session, "trial", asked)
 
 
 def _trial_path(project: Project, name: str, found: Cleansing, number: int | None) -> Path:

@@ -19,7 +19,8 @@ from influence_core.cli import app
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project
 from influence_core.training import head_checkpoint
-from influence_core.workflow.head_resume import FOLDER, FORGOTTEN_SECONDS
+from influence_core.training.checkpoint_file import FORGOTTEN_SECONDS
+from influence_core.workflow.head_resume import FOLDER
 from influence_core.workflow.train import TrainOptions, encode, train
 
 OPTIONS = TrainOptions(members=2, width=32, epochs=6, seed=4, device="cpu")
