@@ -35,9 +35,9 @@ from influence_core.turnover.exposure import exposure
 from influence_core.turnover.masks import as_keys
 from influence_core.turnover.prefix import Prefix, eval_shell
 
-# Activations of one chunk, in float32 entries: 64 MB each, a dozen of which live at a time.
+# Activations of one chunk, in float32 entries: 64 MB each.
 CHUNK_ENTRIES = 1 << 24
-LAYERS_HELD = 12
+LAYERS_HELD = 2  # at a time: one was measured for MiniLM, three and a half for a VGG
 MAX_CHUNK = 4096
 PROBE_KEYS = torch.tensor([0x5DEECE66D, 0xB])
 PROBE_TOLERANCE = 1e-3  # of the largest logit: float32 rounding passes, a wrong row does not
@@ -92,7 +92,7 @@ class NetworkQuery:
 
     @property
     def bytes(self) -> int:
-        """About what one chunk of keys holds: activations of the layers that live at a time."""
+        """About what one chunk of keys holds: activations of the layers that are held at a time."""
         entries = max(2 * group.chunk * group.prefix.units for group in self._groups)
         return 4 * LAYERS_HELD * entries
 

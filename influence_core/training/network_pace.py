@@ -24,7 +24,7 @@ from influence_core.turnover.exposure import exposure
 from influence_core.turnover.layer import turnover_layers
 
 _BATCHES = 2  # that are measured
-_WEIGHT_COPIES = 6  # weights, gradients, Adam's two moments, the best so far, and a checkpoint's
+_COPIES = 5  # of what is trained: gradients, Adam's two moments, the best so far, a checkpoint's
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def pace(
         train = _seconds(lambda: loop.epoch(1), clock)
         look = _seconds(lambda: network_view(loop.model, some), clock)
         held = _activations(loop.model, some, min(training.batch, len(some)))
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    return Pace(train / len(some), look / len(some), float(held + _WEIGHT_COPIES * weights))
+    sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in model.parameters()]
+    weights = sum(size * (1 + _COPIES * trained) for size, trained in sizes)
+    return Pace(train / len(some), look / len(some), float(held + weights))
 
 
 def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -41,22 +41,29 @@ def finetune_text(
     project: Project, network: Network, rows: Mapping[str, NetworkRows], training: NetworkTraining
 ) -> str | None:
     """The sentence before a training; None if it is short."""
-    # Not the seed, but the data: its rows' lengths decide as much as the network.
-    settings = replace(network.settings, seed=0).to_dict()
-    about = json.dumps([settings, training.batch, training.precision, project.fingerprint])
-    name = f"training {hashlib.sha256(about.encode()).hexdigest()[:16]}"
-    known = kept_rates(training.device, name, set(Pace.__dataclass_fields__))
-    if known is None:
-        measured = pace(network.model, rows["train"], training)
-        keep_rates(training.device, name, asdict(measured))
-    else:
-        measured = Pace(**known)
+    measured = network_pace(project, network, rows["train"], training)
     counts = {split: len(part) for split, part in rows.items()}
     said = training_estimate(measured, counts, training)
     if said.seconds < LONG:
         return None
     early = "" if training.watch == "nothing" else ", or less if it stops early"
     return f"This takes {said.text()}{early}."
+
+
+def network_pace(
+    project: Project, network: Network, train: NetworkRows, training: NetworkTraining
+) -> Pace:
+    """The pace of such a network on these rows, measured at the first call on a device."""
+    # Not the seed, but the data: its rows' lengths decide as much as the network.
+    settings = replace(network.settings, seed=0).to_dict()
+    about = json.dumps([settings, training.batch, training.precision, project.fingerprint])
+    name = f"training {hashlib.sha256(about.encode()).hexdigest()[:16]}"
+    known = kept_rates(training.device, name, set(Pace.__dataclass_fields__))
+    if known is not None:
+        return Pace(**known)
+    measured = pace(network.model, train, training)
+    keep_rates(training.device, name, asdict(measured))
+    return measured
 
 
 def scan_estimate(session: Session, *, stored: bool = False) -> Estimate | None:
