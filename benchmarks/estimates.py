@@ -254,9 +254,8 @@ def main() -> None:
     head = (
         f"\n## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n{platform.machine()}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}; load before: "
-        f"{os.getloadavg()[0]:.1f}. `python -m benchmarks.estimates --rows {asked.rows} --only '{asked.only}'`; "
-        "ten "
-        "classes, 384 features unless the work says else.\n\n"
+        f"{os.getloadavg()[0]:.1f}. `python -m benchmarks.estimates --rows {asked.rows} --only "
+        f"'{asked.only}'`; ten classes, 384 features unless the work says else.\n\n"
     )
     with OUT.open("a") as file:
         file.write(head + "\n".join(lines) + "\n")
