@@ -5,7 +5,9 @@ over members gives the standard error (Kobayashi et al. 2020, eq. 8). The hidden
 target are shared by all rows, so a row's learned logits are a sum of table entries, one for each
 nibble of its mask, and its flipped logits are full/p − learned. No mask is ever stored.
 
-`scan_kernels` and `batch_kernels` hold the compiled loops; the torch path serves other devices.
+`scan_kernels` and `batch_kernels` hold the compiled loops; the torch path serves other devices, in
+float32: bfloat16 products round the logits, which changes scores by a fifth of their size and two
+of the first twenty rows (`python -m benchmarks.precision`).
 """
 
 from dataclasses import dataclass
