@@ -118,13 +118,15 @@ def cleansing_text(
     return said
 
 
-def trial_text(session: Session, seeds: int, shares: int = 1) -> str | None:
+def trial_text(
+    session: Session, seeds: int, shares: int = 1, *, stored: bool = False
+) -> str | None:
     """What retraining beside controls will take, for so many shares of a list."""
 
     def work(speed: Speed) -> Estimate:
         return trial_estimate(speed.rates, session, seeds).times(shares)
 
-    return _text(work, str(session.device))
+    return _text(work, str(session.device), stored=stored)
 
 
 def evaluation_text(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from influence_core.workflow.cleanse import Trial
 from influence_core.workflow.cleansings import Cleansing
+from influence_core.workflow.estimates import trial_text
 from influence_core.workflow.session import Session
 from influence_core.workflow.trials import FRACTIONS, kept_sweep, kept_trial
 from pages.ui import jobs as jobs_ui
@@ -54,6 +55,10 @@ def _buttons(session: Session, name: str, found: Cleansing, number: int | None) 
             disabled=not 0 < rows <= len(found.computed),
             help="Tries the first 1, 2, 5, 10 and 20 % of the list, as far as it goes.",
         )
+    shares = sum(round(f * len(session.evidence)) <= len(found.computed) for f in FRACTIONS)
+    if said := trial_text(session, int(st.session_state["try_seeds"]), stored=True):
+        more = f" A sweep takes {shares} times that." if shares > 1 else ""
+        st.caption(plain(said + more))
 
 
 def _begin(session: Session, arguments: list[str], title: str) -> None:

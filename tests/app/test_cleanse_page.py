@@ -8,8 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
+from influence_core.influence.estimate import Rates
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
+from influence_core.workflow import estimates
+from influence_core.workflow.cleansings import save_cleansing
+from influence_core.workflow.find_harm import Question, find_harm
+from influence_core.workflow.judge import Judge
+from influence_core.workflow.session import open_session
 from influence_core.workflow.train import TrainOptions, train
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
@@ -67,6 +73,25 @@ def test_from_the_question_to_the_download(page):
     kept = [row["id"] for row in rows]
     assert 0 < len(train_ids) - len(kept) <= 9
     assert [i for i in train_ids if i in set(kept)] == kept
+
+
+def test_a_trial_says_what_it_will_take_with_the_seeds_that_are_chosen(page, monkeypatch):
+    session = open_session(Project.open(projects_home() / "tiny"))
+    save_cleansing(session, find_harm(session, Question(Judge("test"), by="count", drop=3)))
+    slug = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
+    monkeypatch.setattr(estimates, "SLOW", slug)
+    page.run()
+    assert not said(page)
+    monkeypatch.setattr(estimates, "stored_rates", lambda device: slug)
+    page.number_input(key="try_seeds").set_value(2).run()
+    few = said(page)
+    page.number_input(key="try_seeds").set_value(20).run()
+    assert few
+    assert said(page) != few
+
+
+def said(page):
+    return [c.value for c in page.caption if c.value.startswith("This takes about")]
 
 
 def test_a_small_judge_is_refused_in_one_sentence(page):
