@@ -89,6 +89,6 @@ def test_bad_arguments_say_what_to_do():
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_conventions_hold():
     check_estimator(
-        TurnoverClassifier(members=4, width=64, random_state=0),
+        TurnoverClassifier(members=4, width=64, epochs=20, random_state=0),
         expected_failed_checks=EXPECTED_FAILURES,
     )

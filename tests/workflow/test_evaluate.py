@@ -10,6 +10,7 @@ from influence_core.errors import CancelledError, DataError, ModelError, StoreEr
 from influence_core.influence import ESTIMATORS
 from influence_core.store.evaluations import FILE, read_evaluation, write_evaluation
 from influence_core.store.project import Project
+from influence_core.workflow import stand_in
 from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.explain import Question, explain, find_item
 from influence_core.workflow.prove import prove, smallest_flip
@@ -144,7 +145,9 @@ def test_another_evaluation_does_not_take_over_a_stopped_one(world, monkeypatch)
     assert set(other.tables) == {"planted"}
 
 
-def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path):
+def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path, monkeypatch):
+    monkeypatch.setattr(stand_in, "_MEMBERS", 2)
+    monkeypatch.setattr(stand_in, "_WIDTH", 32)
     made = project(tmp_path / "net", n=60)
     train(made, TrainOptions(members=2, width=32, epochs=2))
     whole = open_session(Project.open(made.root))
