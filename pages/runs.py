@@ -41,7 +41,8 @@ def page() -> None:
     project = open_project()
     st.subheader("Runs")
     records = [r for r in project.runs() if r.fingerprint == project.fingerprint]
-    st.caption(f"{plain(project.name)} · {numbers.count(len(records))} runs of this data")
+    many = "run" if len(records) == 1 else "runs"
+    st.caption(f"{plain(project.name)} · {numbers.count(len(records))} {many} of this data")
     if records:
         st.dataframe(
             _table(project, records), hide_index=True, key="runs_table",
