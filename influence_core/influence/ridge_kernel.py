@@ -203,8 +203,8 @@ def _weighed(residual, shared, out):  # type: ignore[no-untyped-def]
 
 def has_halves() -> bool:
     """Whether compiled code turns float16 into float32 in the vector unit of this machine."""
-    if numba.config.CPU_NAME is not None:  # compiled for another machine than this
-        return False
+    if numba.config.CPU_NAME is not None or numba.config.CPU_FEATURES is not None:
+        return False  # compiled for another machine than this
     arm = platform.machine().lower() in {"arm64", "aarch64"}
     return arm or bool(llvm.get_host_cpu_features().get("f16c"))
 

@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, uint8
 
+import influence_core
 from influence_core.errors import StoreError
 
 PARTIAL = ".partial"
@@ -86,6 +89,23 @@ def unreadable(path: Path, error: Exception) -> StoreError:
     return StoreError(
         f"The checkpoint {path} cannot be read ({error}); delete it to train from the start."
     )
+
+
+@cache
+def code_fingerprint() -> str:
+    """sha256 over this package's source and the versions of what it computes with.
+
+    A version number alone does not tell two checkouts apart, and parts that were found by other
+    code must not be mixed with new ones.
+    """
+    digest = hashlib.sha256()
+    root = Path(influence_core.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    for name in ("torch", "numpy", "numba"):
+        digest.update(f"{name} {version(name)}".encode())
+    return digest.hexdigest()
 
 
 def state_fingerprint(state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:

@@ -50,14 +50,14 @@ def fit_network(
         MismatchError: the checkpoint belongs to another training. ResourceError: memory.
     """
     training = training or NetworkTraining()
-    _check(model, data)
+    check_network(model, data)
     with torch.random.fork_rng(devices=[]):
         loop = Loop(model, data, training, cancel)
         belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
         for epoch in range(loop.resume(checkpoint, belongs_to), training.epochs):
             if loop.stale(epoch):
                 break
-            _epoch(loop, epoch)
+            run_epoch(loop, epoch)
             stats = loop.measure(epoch)
             if loop.main and checkpoint:
                 save_checkpoint(checkpoint, loop.checkpoint(epoch + 1), belongs_to)
@@ -66,7 +66,12 @@ def fit_network(
         return loop.finish()
 
 
-def _epoch(loop: Loop, epoch: int) -> None:
+def run_epoch(loop: Loop, epoch: int) -> None:
+    """One pass over the training rows.
+
+    Raises:
+        ResourceError: memory ran out.
+    """
     try:
         loop.epoch(epoch)
     except (MemoryError, RuntimeError) as error:
@@ -78,7 +83,12 @@ def _epoch(loop: Loop, epoch: int) -> None:
         ) from error
 
 
-def _check(model: nn.Module, data: NetworkData) -> None:
+def check_network(model: nn.Module, data: NetworkData) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        DataError: no rows, or rows without a label. ModelError: nothing to train.
+    """
     if not len(data.train):
         raise DataError("There are no training rows; add some.")
     if int(data.train.labels.min()) < 0:

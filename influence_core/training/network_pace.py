@@ -6,6 +6,8 @@ steps before the long work begins, and what it does with them is thrown away. Ca
 """
 
 import copy
+import gc
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence_core.training.network import run_epoch
 from influence_core.training.network_loop import Loop
 from influence_core.training.network_rows import NetworkRows
 from influence_core.training.network_sides import network_view
@@ -40,17 +43,39 @@ def pace(
     model: nn.Module,
     rows: NetworkRows,
     training: NetworkTraining,
+    *,
     clock: Callable[[], float] = time.perf_counter,
+    cancel: threading.Event | None = None,
 ) -> Pace:
-    """Measure on a copy; the model and the random numbers of its training stay as they are."""
+    """Measure on a copy; the model and the random numbers of its training stay as they are.
+
+    Raises:
+        ResourceError: memory ran out. CancelledError: `cancel` was set.
+    """
     some = _some(rows, _BATCHES * training.batch)
+    try:
+        return _measured(model, some, training, clock, cancel)
+    finally:
+        # A loop and its batches hold each other, and the copy on a device must not stay beside the
+        # training that begins now.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _measured(
+    model: nn.Module,
+    some: NetworkRows,
+    training: NetworkTraining,
+    clock: Callable[[], float],
+    cancel: threading.Event | None,
+) -> Pace:
     with torch.random.fork_rng(devices=[]):
-        loop = Loop(
-            copy.deepcopy(model), NetworkData(some), replace(training, epochs=2, workers=0), None
-        )
-        loop.epoch(0)  # the first one allocates and compiles
-        train = _seconds(lambda: loop.epoch(1), clock)
-        look = _seconds(lambda: network_view(loop.model, some), clock)
+        short = replace(training, epochs=2, workers=0)
+        loop = Loop(copy.deepcopy(model), NetworkData(some), short, cancel)
+        run_epoch(loop, 0)  # the first one allocates and compiles
+        train = _seconds(lambda: run_epoch(loop, 1), clock)
+        look = _seconds(lambda: network_view(loop.model, some, cancel=cancel), clock)
         held = _activations(loop.model, some, min(training.batch, len(some)))
     sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in model.parameters()]
     weights = sum(size * (1 + _COPIES * trained) for size, trained in sizes)

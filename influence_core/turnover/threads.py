@@ -64,21 +64,26 @@ class _Helpers:
             initializer=lambda: self._ids.append(threading.get_native_id()),
         )
         self._ids: list[int] = []
-        self._placed: tuple[int, int] | None = None
+        self._placed: tuple[Any, ...] = ()
+        self._placing = threading.Lock()
 
     def stand_aside(self) -> None:
         """Let the helpers run on the cores of the calling thread, but for the one it is on."""
         if sys.platform != "linux":
             return
-        own = _own_core()
-        placed = own, len(self._ids)  # threads begin when they are needed
-        if placed == self._placed:
-            return
-        cores = os.sched_getaffinity(0) - {own}
-        for helper in self._ids if cores else []:
-            with suppress(OSError):  # cores were taken from this process meanwhile
-                os.sched_setaffinity(helper, cores)
-        self._placed = placed
+        if not self._placing.acquire(blocking=False):
+            return  # another caller is at it
+        try:
+            cores = os.sched_getaffinity(0) - {_own_core()}
+            placed = cores, len(self._ids)  # threads begin when they are needed
+            if not cores or placed == self._placed:
+                return
+            for helper in self._ids:
+                with suppress(OSError):  # cores were taken from this process meanwhile
+                    os.sched_setaffinity(helper, cores)
+            self._placed = placed
+        finally:
+            self._placing.release()
 
 
 @cache

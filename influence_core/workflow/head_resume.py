@@ -4,11 +4,8 @@ The file's name and content say all that decides the result; a training with oth
 settings or code does not find it. It goes when the run is stored. Called by `train`.
 """
 
-import torch
-
 from influence_core.store.project import Project
-from influence_core.store.runs import code_version
-from influence_core.training.checkpoint_file import remove_forgotten
+from influence_core.training.checkpoint_file import code_fingerprint, remove_forgotten
 from influence_core.training.features import Standardised
 from influence_core.training.head_checkpoint import HeadCheckpoint, identity
 from influence_core.training.head_types import HeadTraining, Rows
@@ -36,8 +33,7 @@ def head_checkpoint(
     about = {
         "data": project.fingerprint,
         "trunk": project.settings.trunk_fingerprint,
-        "code": code_version(),
-        "torch": str(torch.__version__),
+        "code": code_fingerprint(),
         "device": device,
         "workers": "" if cluster is None else cluster.device,
     }

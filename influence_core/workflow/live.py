@@ -107,7 +107,7 @@ class LiveScan:
     @property
     def failed(self) -> bool:
         """Whether `wait` raises."""
-        return self._scan.error is not None
+        return self._scan.error is not None and not self._cancelled
 
     @property
     def cancelled(self) -> bool:

@@ -6,10 +6,12 @@ the device's other rates. Called by `train_network` and `estimates`.
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from influence_core.errors import ResourceError
 from influence_core.influence.estimate import Estimate
 from influence_core.store.project import Project
 from influence_core.training.network_models import Network
@@ -38,10 +40,21 @@ def training_estimate(
 
 
 def finetune_text(
-    project: Project, network: Network, rows: Mapping[str, NetworkRows], training: NetworkTraining
+    project: Project,
+    network: Network,
+    rows: Mapping[str, NetworkRows],
+    training: NetworkTraining,
+    cancel: threading.Event | None = None,
 ) -> str | None:
-    """The sentence before a training; None if it is short."""
-    measured = network_pace(project, network, rows["train"], training)
+    """The sentence before a training; None if it is short, or memory runs out already here.
+
+    Raises:
+        CancelledError: `cancel` was set.
+    """
+    try:
+        measured = network_pace(project, network, rows["train"], training, cancel)
+    except ResourceError:  # the training itself says so, if it comes to it
+        return None
     counts = {split: len(part) for split, part in rows.items()}
     said = training_estimate(measured, counts, training)
     if said.seconds < LONG:
@@ -51,7 +64,11 @@ def finetune_text(
 
 
 def network_pace(
-    project: Project, network: Network, train: NetworkRows, training: NetworkTraining
+    project: Project,
+    network: Network,
+    train: NetworkRows,
+    training: NetworkTraining,
+    cancel: threading.Event | None = None,
 ) -> Pace:
     """The pace of such a network on these rows, measured at the first call on a device."""
     # Not the seed, but the data: its rows' lengths decide as much as the network.
@@ -61,7 +78,7 @@ def network_pace(
     known = kept_rates(training.device, name, set(Pace.__dataclass_fields__))
     if known is not None:
         return Pace(**known)
-    measured = pace(network.model, train, training)
+    measured = pace(network.model, train, training, cancel=cancel)
     keep_rates(training.device, name, asdict(measured))
     return measured
 

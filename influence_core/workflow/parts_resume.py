@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from influence_core.evaluation.retrain import Recipe
-from influence_core.store.runs import code_version
-from influence_core.training.checkpoint_file import remove_forgotten
+from influence_core.training.checkpoint_file import code_fingerprint, remove_forgotten
 from influence_core.training.head_checkpoint import identity
 from influence_core.training.parts_checkpoint import SUFFIX, PartsCheckpoint
 from influence_core.workflow.head_resume import FOLDER
@@ -53,8 +52,7 @@ def parts_of(
         "data": session.project.fingerprint,
         "trunk": session.run.record.trunk_fingerprint,
         "run": session.run.id,
-        "code": code_version(),
-        "torch": str(torch.__version__),
+        "code": code_fingerprint(),
         "device": session.device.type,
         "threads": torch.get_num_threads(),
         "asked": asked,

@@ -21,6 +21,7 @@ from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
+from influence_core.training.network import check_network
 from influence_core.training.network_accelerator import first_process, wait_for_all
 from influence_core.training.network_models import (
     BUILDERS,
@@ -29,7 +30,7 @@ from influence_core.training.network_models import (
     build_network,
 )
 from influence_core.training.network_run import run_network
-from influence_core.training.network_types import NetworkTraining
+from influence_core.training.network_types import NetworkData, NetworkTraining
 from influence_core.turnover.twins import Twins
 from influence_core.workflow.head_resume import FOLDER as FOLDER  # noqa: PLC0414
 from influence_core.workflow.network_estimates import finetune_text
@@ -91,9 +92,10 @@ def train_network(
     training = replace(options.training, learning_rate=rate)
     checkpoint = checkpoint_path(project, network.settings, training)
     rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
+    check_network(network.model, NetworkData(rows["train"]))
     # Processes of one launch do not measure each other, and what was begun has told before.
     if forewarn and not checkpoint.exists() and os.environ.get("WORLD_SIZE", "1") == "1":
-        said = finetune_text(project, network, rows, training)
+        said = finetune_text(project, network, rows, training, cancel)
         if said:
             forewarn(said)
     done = run_network(

@@ -55,7 +55,7 @@ def _buttons(session: Session, name: str, found: Cleansing, number: int | None) 
             disabled=not 0 < rows <= len(found.computed),
             help="Tries the first 1, 2, 5, 10 and 20 % of the list, as far as it goes.",
         )
-    shares = sum(round(f * len(session.evidence)) <= len(found.computed) for f in FRACTIONS)
+    shares = sum(0 < round(f * len(session.evidence)) <= len(found.computed) for f in FRACTIONS)
     if said := trial_text(session, int(st.session_state["try_seeds"]), stored=True):
         more = f" A sweep takes {shares} times that." if shares > 1 else ""
         st.caption(plain(said + more))

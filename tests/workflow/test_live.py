@@ -124,6 +124,27 @@ def test_one_viewer_who_cancels_leaves_the_scan_to_the_other():
     assert not other.cancelled
 
 
+def test_who_has_cancelled_hears_nothing_of_a_later_failure():
+    scan, go_on = Scan(), threading.Event()
+
+    def work(told, stop):
+        told(PROVISIONAL)
+        assert go_on.wait(20)
+        raise DataError("broken")
+
+    one, other = joined(scan), joined(scan)
+    thread = threading.Thread(target=scan.run, args=(work, [].append))
+    thread.start()
+    assert one.wait(0, 20)[1] is PROVISIONAL
+    one.cancel()
+    go_on.set()
+    thread.join(20)
+    assert (one.failed, other.failed) == (False, True)
+    assert one.wait(0, 0)[1] is PROVISIONAL
+    with pytest.raises(DataError, match="broken"):
+        other.wait(0, 0)
+
+
 def test_viewers_who_ask_the_same_at_once_wait_for_one_scan(session, items, monkeypatch):
     begun, go_on = [], threading.Event()
 

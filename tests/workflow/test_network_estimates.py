@@ -1,5 +1,7 @@
 """What is said before work with a whole network, beside what the work takes."""
 
+import gc
+import threading
 import time
 from dataclasses import asdict, replace
 
@@ -9,6 +11,9 @@ import torch
 from typer.testing import CliRunner
 
 from influence_core.cli import app
+from influence_core.data.build import build_dataset
+from influence_core.errors import CancelledError, DataError, ResourceError
+from influence_core.store.project import Project
 from influence_core.training.network_pace import Pace, pace
 from influence_core.training.network_run import run_network
 from influence_core.training.network_types import NetworkTraining
@@ -52,7 +57,7 @@ def built(project):
 def test_the_estimate_is_within_a_factor_of_two(films):
     for _ in range(4):  # caches are shared with whoever else uses the machine
         network, rows = built(films)
-        measured = pace(network.model, rows["train"], TRAINING, time.process_time)
+        measured = pace(network.model, rows["train"], TRAINING, clock=time.process_time)
         counts = {name: len(part) for name, part in rows.items()}
         told = training_estimate(measured, counts, TRAINING).seconds
         start = time.process_time()
@@ -91,7 +96,7 @@ def test_memory_holds_weights_and_what_a_batch_leaves_for_the_way_back(films):
 def test_a_network_is_measured_once_and_long_training_is_announced(films, monkeypatch):
     network, rows = built(films)
     slug = Pace(1.0, 0.5, float(3 << 30))
-    monkeypatch.setattr(network_estimates, "pace", lambda *_: slug)
+    monkeypatch.setattr(network_estimates, "pace", lambda *_, **__: slug)
     said = finetune_text(films, network, rows, TRAINING)
     assert said.startswith("This takes about ")
     assert said.endswith(" and 3.0 GB on this device.")
@@ -100,8 +105,40 @@ def test_a_network_is_measured_once_and_long_training_is_announced(films, monkey
     watched = replace(TRAINING, watch="flipped")
     assert finetune_text(films, network, rows, watched).endswith(", or less if it stops early.")
     (device_rates.projects_home() / device_rates.FILE).write_text("{")
-    monkeypatch.setattr(network_estimates, "pace", lambda *_: Pace(1e-6, 1e-6, 1.0))
+    monkeypatch.setattr(network_estimates, "pace", lambda *_, **__: Pace(1e-6, 1e-6, 1.0))
     assert finetune_text(films, network, rows, TRAINING) is None
+
+
+def test_rows_that_cannot_be_trained_on_are_refused_before_anything_is_measured(
+    tmp_path, monkeypatch
+):
+    part = {"text": ["good", "bad", "odd"], "label": [0, 1, -1], "id": ["a", "b", "c"]}
+    data = build_dataset({"train": part, "test": part}, ["no", "yes"])
+    project = Project.create(tmp_path / "odd", "Odd", data, "hf:encoder")
+    tiny.encoder(project.root / "encoder")
+    monkeypatch.setattr("influence_core.workflow.train_network.finetune_text", None)
+    with pytest.raises(DataError, match="no label"):
+        train_network(project, OPTIONS, forewarn=print)
+
+
+def test_nothing_is_said_where_memory_runs_out(films, monkeypatch):
+    def full(*_, **__):
+        raise ResourceError("Memory ran out")
+
+    monkeypatch.setattr(network_estimates, "pace", full)
+    network, rows = built(films)
+    assert finetune_text(films, network, rows, TRAINING) is None
+
+
+def test_measuring_hears_a_cancel_and_keeps_no_copy(films):
+    network, rows = built(films)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        pace(network.model, rows["train"], TRAINING, cancel=stop)
+    pace(network.model, rows["train"], TRAINING)
+    kinds = type(network.model)
+    assert [o for o in gc.get_objects() if type(o) is kinds] == [network.model]
 
 
 def test_the_verb_says_what_it_will_take_and_trains_as_without(films, monkeypatch, tmp_path):

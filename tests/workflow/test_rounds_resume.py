@@ -259,7 +259,7 @@ def test_another_run_begins_anew(session, sessions, fits):
 def test_other_code_begins_anew(session, unbroken, fits, monkeypatch):
     stop_after(session, 1)
     fits.clear()
-    monkeypatch.setattr(parts_resume, "code_version", lambda: "9.9.9")
+    monkeypatch.setattr(parts_resume, "code_fingerprint", lambda: "other")
     assert_same(again(session), unbroken)
     assert len(fits) == ALL
 

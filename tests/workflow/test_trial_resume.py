@@ -222,7 +222,7 @@ def test_another_run_and_other_code_begin_anew(session, sessions, fits, monkeypa
     assert len(fits) == 2 * ARMS
     again(session)
     fits.clear()
-    monkeypatch.setattr(parts_resume, "code_version", lambda: "9.9.9")
+    monkeypatch.setattr(parts_resume, "code_fingerprint", lambda: "other")
     again(session)
     assert len(fits) == ARMS
 
