@@ -210,8 +210,9 @@ then two divisions and a logarithm a row and member. The ridge waits for memory:
 feature once for all classes, as the project's file has it (float16, which halves the bytes; the
 weights are standardised instead), and asks 12 kB ahead. With ten classes the multiplications are
 the larger part. The rest of a scan is waking a second thread for each of four chunks, which Linux
-here put on the core of the first until helpers were kept off it. Training is its products, then
-Adam, masks and passes over the hidden units.
+here put on the core of the first until helpers were kept off it. Ten classes against NumPy's
+product with one vector gave 1.1 to 1.6 from run to run, mostly 1.2 to 1.5. Training is its
+products, then Adam, masks and passes over the hidden units.
 """
 ALL = (turnover, memory, ridge, million, judge, training, captum)
 CASES = {case.__name__: case for case in ALL}
