@@ -5,10 +5,9 @@ import threading
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from big_project import big_project
+from resuming import assert_same_run as assert_same
 
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project
@@ -75,15 +74,6 @@ def die_at(made, stage, done, options=OPTIONS, **where):
 
     with pytest.raises(DriverDiedError):
         train(made, options, progress=die, **where)
-
-
-def assert_same(one, other):
-    a, b = one.tensors(), other.tensors()
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
-    pd.testing.assert_frame_equal(one.table("rows"), other.table("rows"), check_exact=True)
-    assert one.progress() == other.progress()
-    assert one.record.metrics == other.record.metrics
 
 
 def test_a_killed_training_ends_like_an_unbroken_one(cluster, made, epochs):

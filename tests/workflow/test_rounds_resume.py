@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from resuming import cancelled_after_saves, counted, damaged, full_disk, left
 from tiny import dataset
 from typer.testing import CliRunner
 
@@ -20,11 +20,9 @@ from influence_core.cleansing import rounds_checkpoint
 from influence_core.cleansing.rounds import Plan
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
-from influence_core.errors import CancelledError, StoreError
+from influence_core.errors import CancelledError
 from influence_core.store.project import Project
-from influence_core.training import head_checkpoint, parts_checkpoint
 from influence_core.training.checkpoint_file import FORGOTTEN_SECONDS
-from influence_core.training.head_loop import HeadLoop
 from influence_core.workflow import cleanse as module
 from influence_core.workflow import parts_resume
 from influence_core.workflow.cleanse import cleanse
@@ -92,22 +90,11 @@ def unbroken(sessions):
 @pytest.fixture
 def fits(monkeypatch):
     """One entry a training that was begun."""
-    real, begun = module.fit_heads, []
-
-    def counted(*args, **kwargs):
-        begun.append(1)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(module, "fit_heads", counted)
-    return begun
+    return counted(monkeypatch, module, "fit_heads")
 
 
 def stem_of(session):
     return session.project.root / FOLDER / "rounds-some"
-
-
-def left(session):
-    return list((session.project.root / FOLDER).glob("*"))
 
 
 def stop_after(session, number, **also):
@@ -159,22 +146,7 @@ def test_ended_rounds_go_on_like_unbroken_ones_and_are_told_again(session, unbro
 def test_a_cancel_within_a_training_goes_on_after_its_last_epoch(
     session, unbroken, fits, monkeypatch
 ):
-    monkeypatch.setattr(head_checkpoint, "SECONDS", 0.0)
-    save, epoch, cancel = head_checkpoint.HeadCheckpoint.save, HeadLoop.epoch, threading.Event()
-    saved, epochs = [], []
-
-    def stop_at_eight(self, state, so_far):
-        save(self, state, so_far)
-        saved.append(1)
-        if len(saved) == 8:
-            cancel.set()
-
-    def counted(self, event):
-        epochs.append(1)
-        epoch(self, event)
-
-    monkeypatch.setattr(head_checkpoint.HeadCheckpoint, "save", stop_at_eight)
-    monkeypatch.setattr(HeadLoop, "epoch", counted)
+    cancel, epochs = cancelled_after_saves(monkeypatch, 8)
     with pytest.raises(CancelledError):
         again(session, cancel=cancel)
     assert len(fits) == 2  # 5 epochs of the first round and 3 of the second
@@ -305,25 +277,14 @@ def test_every_question_and_run_has_a_name_of_its_own(sessions):
 
 def test_a_damaged_file_is_ignored(session, unbroken, fits):
     again(session)
-    path = max(left(session), key=lambda file: file.stat().st_mtime_ns)
-    whole = path.read_bytes()
-    turned = bytearray(whole)
-    turned[-1] ^= 1  # in a score
-    for damaged in (b"no checkpoint", whole[:-9], bytes(turned)):
-        path.write_bytes(damaged)
+    for _ in damaged(max(left(session), key=lambda file: file.stat().st_mtime_ns)):
         fits.clear()
         assert_same(again(session), unbroken)
         assert len(fits) == 1
 
 
 def test_a_full_disk_costs_the_resume_and_not_the_work(session, unbroken, monkeypatch):
-    tried = []
-
-    def full(*args):
-        tried.append(args)
-        raise StoreError("The disk is full.")
-
-    monkeypatch.setattr(parts_checkpoint, "write_file", full)
+    tried = full_disk(monkeypatch)
     assert_same(again(session), unbroken)
     assert len(tried) == ALL
     assert not left(session)

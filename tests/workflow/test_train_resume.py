@@ -9,9 +9,8 @@ import threading
 import time
 from dataclasses import replace
 
-import pandas as pd
 import pytest
-import torch
+from resuming import assert_same_run as assert_same
 from tiny import project
 from typer.testing import CliRunner
 
@@ -72,15 +71,6 @@ def epochs_behind(made, options):
     with pytest.raises(CancelledError):
         train(made, options, progress=told.append, cancel=cancel)
     return [event.done for event in told if event.stage == "train"]
-
-
-def assert_same(one, other):
-    a, b = one.tensors(), other.tensors()
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
-    pd.testing.assert_frame_equal(one.table("rows"), other.table("rows"), check_exact=True)
-    assert one.progress() == other.progress()
-    assert one.record.metrics == other.record.metrics
 
 
 @pytest.mark.parametrize("epochs", [6, None])

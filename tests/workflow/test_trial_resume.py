@@ -6,14 +6,13 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+from resuming import cancelled_after_saves, counted, damaged, full_disk, left
 from tiny import project
 
 from influence_core.cleansing.choose import Selection
-from influence_core.errors import CancelledError, StoreError
+from influence_core.errors import CancelledError
 from influence_core.evaluation import retrain as module
 from influence_core.store.project import Project
-from influence_core.training import head_checkpoint, parts_checkpoint
-from influence_core.training.head_loop import HeadLoop
 from influence_core.workflow import parts_resume, trials
 from influence_core.workflow.cleanse import RANDOM_DRAWS, trial
 from influence_core.workflow.cleansings import Cleansing, save_cleansing
@@ -54,22 +53,11 @@ def session(sessions):
 @pytest.fixture
 def fits(monkeypatch):
     """One entry a training that was begun."""
-    real, begun = module.fit_heads, []
-
-    def counted(*args, **kwargs):
-        begun.append(1)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(module, "fit_heads", counted)
-    return begun
+    return counted(monkeypatch, module, "fit_heads")
 
 
 def stem_of(session):
     return session.project.root / FOLDER / "trial-some"
-
-
-def left(session):
-    return list((session.project.root / FOLDER).glob("*"))
 
 
 def list_of(session, change=CHANGE):
@@ -127,22 +115,7 @@ def test_the_log_probabilities_are_the_same_to_the_bit(session, fits, monkeypatc
 
 
 def test_an_arm_under_way_goes_on_after_its_last_epoch(session, fits, monkeypatch):
-    monkeypatch.setattr(head_checkpoint, "SECONDS", 0.0)
-    save, epoch, cancel = head_checkpoint.HeadCheckpoint.save, HeadLoop.epoch, threading.Event()
-    saved, epochs = [], []
-
-    def stop_at_eight(self, state, so_far):
-        save(self, state, so_far)
-        saved.append(1)
-        if len(saved) == 8:
-            cancel.set()
-
-    def counted(self, event):
-        epochs.append(1)
-        epoch(self, event)
-
-    monkeypatch.setattr(head_checkpoint.HeadCheckpoint, "save", stop_at_eight)
-    monkeypatch.setattr(HeadLoop, "epoch", counted)
+    cancel, epochs = cancelled_after_saves(monkeypatch, 8)
     with pytest.raises(CancelledError):
         again(session, cancel=cancel)
     assert len(fits) == 2
@@ -230,25 +203,15 @@ def test_another_run_and_other_code_begin_anew(session, sessions, fits, monkeypa
 def test_a_damaged_file_is_ignored(session, fits):
     unbroken = trial(session, CHANGE, SPLITS, seeds=2)
     again(session)
-    path = left(session)[0]
-    whole = path.read_bytes()
-    turned = bytearray(whole)
-    turned[-1] ^= 1  # in a probability
-    for damaged in (b"no checkpoint", whole[:-9], bytes(turned)):
-        path.write_bytes(damaged)
+    for _ in damaged(left(session)[0]):
         fits.clear()
         assert_same(again(session), unbroken)
         assert len(fits) == 1
 
 
 def test_a_full_disk_costs_the_resume_and_not_the_work(session, monkeypatch):
-    unbroken, tried = trial(session, CHANGE, SPLITS, seeds=2), []
-
-    def full(*args):
-        tried.append(args)
-        raise StoreError("The disk is full.")
-
-    monkeypatch.setattr(parts_checkpoint, "write_file", full)
+    unbroken = trial(session, CHANGE, SPLITS, seeds=2)
+    tried = full_disk(monkeypatch)
     assert_same(again(session), unbroken)
     assert len(tried) == ARMS
     assert not left(session)
