@@ -8,9 +8,9 @@ import streamlit as st
 # Pages import their shared parts as `pages.ui`, from wherever the app was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pages.ui.login import require_login
-from pages.ui.settings import settings_box
-from pages.ui.shell import shell
+from pages.ui.frame.login import require_login
+from pages.ui.frame.settings import settings_box
+from pages.ui.frame.shell import shell
 
 # Addresses differ from file names on purpose: until the first visit has run this file, Streamlit
 # takes /cleanse for the script pages/cleanse.py itself and would start it without the frame.

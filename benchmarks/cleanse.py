@@ -21,11 +21,11 @@ from scipy import stats
 from influence_core.cleansing.choose import Selection, random_control
 from influence_core.cleansing.rounds import Measured, Plan, rounds
 from influence_core.evaluation.retrain import retrain, without
+from influence_core.installed import sample_root
 from influence_core.store.project import Project
-from influence_core.training.head_types import Rows
-from influence_core.workflow.cleanse import measure_round
-from influence_core.workflow.judge import Judge, JudgeItems, judge_items
-from influence_core.workflow.samples import sample_root
+from influence_core.training.heads.types import Rows
+from influence_core.workflow.cleanse.judge import Judge, JudgeItems, judge_items
+from influence_core.workflow.cleanse.rounds import measure_round
 from influence_core.workflow.session import Session, open_session
 
 SHARES = (0.01, 0.02, 0.04, 0.10, 0.20)

@@ -27,14 +27,21 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import tiny
 from big_project import big_project
 
-from influence_core.influence.estimate import Estimate, scanning
 from influence_core.influence.scan import scan
 from influence_core.store.project import Project
-from influence_core.training.network_models import build_network
-from influence_core.training.network_types import NetworkTraining
-from influence_core.workflow.cleansings import newest_cleansing, save_cleansing
-from influence_core.workflow.device_rates import encode_rate, rates
-from influence_core.workflow.estimates import (
+from influence_core.training.networks.registry import build_network
+from influence_core.training.networks.types import NetworkTraining
+from influence_core.workflow.cleanse.cleansings import newest_cleansing, save_cleansing
+from influence_core.workflow.cleanse.find_harm import Question, find_harm
+from influence_core.workflow.cleanse.judge import Judge, judge_items
+from influence_core.workflow.cleanse.trials import run_trial
+from influence_core.workflow.costs.formulas import Estimate, scanning
+from influence_core.workflow.costs.networks import network_pace, scan_estimate
+from influence_core.workflow.costs.networks import training_estimate as network_estimate
+from influence_core.workflow.costs.rates import encode_rate, rates
+from influence_core.workflow.evaluate.evaluate import evaluate
+from influence_core.workflow.evaluate.work import EvaluateOptions
+from influence_core.workflow.expected import (
     Speed,
     cleansing_estimate,
     evaluation_estimate,
@@ -42,18 +49,11 @@ from influence_core.workflow.estimates import (
     training_estimate,
     trial_estimate,
 )
-from influence_core.workflow.evaluate import evaluate
-from influence_core.workflow.evaluation_work import EvaluateOptions
-from influence_core.workflow.explain import Question as ExplainQuestion
-from influence_core.workflow.explain import explain, find_item
-from influence_core.workflow.find_harm import Question, find_harm
-from influence_core.workflow.judge import Judge, judge_items
-from influence_core.workflow.network_estimates import network_pace, scan_estimate
-from influence_core.workflow.network_estimates import training_estimate as network_estimate
+from influence_core.workflow.explain.explain import Question as ExplainQuestion
+from influence_core.workflow.explain.explain import explain, find_item
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, encode, train
-from influence_core.workflow.train_network import NetworkOptions, network_settings, train_network
-from influence_core.workflow.trials import run_trial
+from influence_core.workflow.train.head import TrainOptions, encode, train
+from influence_core.workflow.train.network import NetworkOptions, network_settings, train_network
 
 OUT = Path(__file__).with_suffix(".md")
 HEADER = "| work | said | took | time | memory | within 2 x |\n|---|---|---|---|---|---|"

@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks.task import Task, raw
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.masks import as_keys
 
 FOLDS = 5

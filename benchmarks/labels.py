@@ -28,12 +28,12 @@ from influence_core.evaluation.planted import judge
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.store.project import Project
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.heads import fit_heads
-from influence_core.training.network import fit_network
-from influence_core.training.network_rows import NetworkRows
-from influence_core.training.network_sides import network_sides, network_view
-from influence_core.training.network_types import NetworkData
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
+from influence_core.training.networks.fit import fit_network
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.training.networks.sides import network_sides, network_view
+from influence_core.training.networks.types import NetworkData
 from influence_core.workflow.session import open_session
 
 HERE = Path(__file__).parent

@@ -22,7 +22,7 @@ from big_project import big_project
 from browser import server
 from stream_client import Answer, StreamClient
 
-from influence_core.workflow.label_desk import open_desk
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 
 PAGES = {

@@ -27,14 +27,14 @@ from influence_core.influence import estimator
 from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.scan import mean_influence, scan
 from influence_core.influence.sides import both_sides
-from influence_core.models.encode_speed import seconds_per_unit, units
 from influence_core.models.trunks import load_trunk
 from influence_core.progress import Progress
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
+from influence_core.workflow.costs.encoding import seconds_per_unit, units
 
 PIECE, JUDGED = 50_000, 100
 OUT = Path(__file__).with_suffix(".md")

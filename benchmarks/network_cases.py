@@ -9,12 +9,12 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 
 from influence_core.store.project import Project
-from influence_core.training.network import fit_network
-from influence_core.training.network_models import NetworkSettings, build_network
-from influence_core.training.network_rows import NetworkRows
-from influence_core.training.network_run import audit_rows
-from influence_core.training.network_sides import network_sides, network_view
-from influence_core.training.network_types import NetworkData, NetworkTraining
+from influence_core.training.networks.fit import fit_network
+from influence_core.training.networks.registry import NetworkSettings, build_network
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.training.networks.run import audit_rows
+from influence_core.training.networks.sides import network_sides, network_view
+from influence_core.training.networks.types import NetworkData, NetworkTraining
 from influence_core.turnover.layer import turnover_layers
 
 HERE = Path(__file__).parent

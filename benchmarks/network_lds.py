@@ -20,10 +20,10 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, Query, Targets
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.training.features import Standardised
-from influence_core.training.network import fit_network
-from influence_core.training.network_rows import NetworkRows
-from influence_core.training.network_sides import NetworkView, network_sides, network_view
-from influence_core.training.network_types import NetworkData
+from influence_core.training.networks.fit import fit_network
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.training.networks.sides import NetworkView, network_sides, network_view
+from influence_core.training.networks.types import NetworkData
 from influence_core.turnover.calls import take_rows
 
 TARGETS = 30  # misclassified ones, and as many at random

@@ -21,7 +21,7 @@ from transformers.utils import logging
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.turnover.calls import Inputs, logits_of, take_rows
 from influence_core.turnover.exposure import exposure
-from influence_core.turnover.inject import inject
+from influence_core.turnover.inject.inject import inject
 
 TARGETS, INSTANCES, CHUNK = 8, 512, 64
 HERE = Path(__file__).parent

@@ -12,8 +12,8 @@ from influence_core.evaluation.retrain import label_losses, random_halves, retra
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
-from influence_core.training.heads import fit_heads
-from influence_core.training.presets import STANDARD, preset
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.presets import STANDARD, preset
 
 
 def trained(task: Task, size: str, width: int | None) -> tuple[Evidence, HeadWeights]:

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.process import Ready
 from benchmarks.task import Task
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
 
 CHECKPOINTS = 5
 SKETCH = 512

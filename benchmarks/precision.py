@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from influence_core.influence.turnover_scores import torch_scores
+from influence_core.influence.estimators.turnover import torch_scores
 from influence_core.store.project import Project
 from influence_core.turnover.head import hidden
-from influence_core.workflow.explain import find_item, misclassified
+from influence_core.workflow.explain.explain import find_item, misclassified
 from influence_core.workflow.session import Session, open_session
 
 HEADER = (

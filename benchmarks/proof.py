@@ -14,8 +14,14 @@ import numpy as np
 import torch
 
 from influence_core.store.project import Project
-from influence_core.workflow.explain import Item, Question, explain, find_item, misclassified
-from influence_core.workflow.prove import prove, smallest_flip
+from influence_core.workflow.explain.explain import (
+    Item,
+    Question,
+    explain,
+    find_item,
+    misclassified,
+)
+from influence_core.workflow.explain.prove import prove, smallest_flip
 from influence_core.workflow.session import Session, open_session
 
 LIMIT = 10.0

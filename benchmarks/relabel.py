@@ -21,8 +21,8 @@ from influence_core.evaluation.retrain import retrain
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.store.project import Project
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.workflow.session import Session, open_session
 
 HERE = Path(__file__).parent

@@ -36,8 +36,8 @@ from benchmarks.scan_cases import (
 )
 from influence_core.influence import estimator
 from influence_core.influence.scan import mean_influence, scan
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig
 
 HEADER = "| case | measured | ratio | required | met |\n|---|---|---|---|---|"

@@ -16,7 +16,7 @@ from influence_core.influence import estimator
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.scan import scan
 from influence_core.training.features import Standardised
-from influence_core.training.head_types import Rows
+from influence_core.training.heads.types import Rows
 from influence_core.turnover.head import HeadConfig, initial_weights
 
 ROWS, BIG = 50_000, 1_000_000

@@ -31,7 +31,7 @@ from browser import server
 from stream_client import StreamClient
 
 from influence_core.store.project import Project
-from influence_core.store.reviews import open_reviews
+from influence_core.store.reviews.store import open_reviews
 
 SAMPLE = "reviews"
 DECIDES = 5  # every so many clicks

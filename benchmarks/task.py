@@ -15,8 +15,8 @@ from influence_core.evaluation.retrain import label_losses, random_halves, retra
 from influence_core.influence.base import HeadWeights
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 

@@ -10,19 +10,19 @@ import streamlit as st
 
 from influence_core.errors import TurnoverError
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.cleansings import Cleansing, list_cleansings, load_cleansing
-from influence_core.workflow.estimates import cleansing_text
-from influence_core.workflow.find_harm import DECISIONS, ROUNDS, Question
-from influence_core.workflow.judge import ALL, WRONG, Judge
+from influence_core.workflow.cleanse.cleansings import Cleansing, list_cleansings, load_cleansing
+from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, Question
+from influence_core.workflow.cleanse.judge import ALL, WRONG, Judge
+from influence_core.workflow.expected import cleansing_text
 from influence_core.workflow.session import Session
-from pages.ui import jobs as jobs_ui
-from pages.ui import numbers
-from pages.ui.cleanse_preview import choose_round, preview
-from pages.ui.cleanse_trial import trial_box
-from pages.ui.expected import expected
-from pages.ui.export import export_box
-from pages.ui.hint import hint
-from pages.ui.shell import in_one_sentence, need_session, plain
+from pages.ui.cleanse.export import export_box
+from pages.ui.cleanse.preview import choose_round, preview
+from pages.ui.cleanse.trial import trial_box
+from pages.ui.draw import numbers
+from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.expected import expected
+from pages.ui.frame.hint import hint
+from pages.ui.frame.shell import in_one_sentence, need_session, plain
 
 VERB = "cleanse"
 BY = {

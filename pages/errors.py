@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.explain import (
+from influence_core.workflow.explain.explain import (
     Item,
     Question,
     explain,
@@ -12,18 +12,19 @@ from influence_core.workflow.explain import (
     misclassified,
     predictions,
 )
-from influence_core.workflow.map_values import influence_on
+from influence_core.workflow.explain.map_values import influence_on
 from influence_core.workflow.session import Session
-from pages.ui import compare, content, numbers
-from pages.ui.confusion import confusion
-from pages.ui.explained import explained, probabilities, switches
-from pages.ui.filters import filter_bar, from_address
-from pages.ui.hint import hint
+from pages.ui.draw import content, numbers
+from pages.ui.errors import compare
+from pages.ui.errors.confusion import confusion
+from pages.ui.errors.explained import explained, probabilities, switches
+from pages.ui.errors.filters import filter_bar, from_address
+from pages.ui.errors.own import own_item_box
+from pages.ui.frame.hint import hint
+from pages.ui.frame.paging import page_of
+from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.frame.top import start_at_top
 from pages.ui.map import map_view, selected_list
-from pages.ui.own import own_item_box
-from pages.ui.paging import page_of
-from pages.ui.shell import in_one_sentence, need_session, plain
-from pages.ui.top import start_at_top
 
 PAGE = 24
 

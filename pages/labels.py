@@ -6,16 +6,16 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from influence_core.workflow.label_desk import STATES, Desk, QueueFilter
-from pages.ui import numbers
-from pages.ui.bulk import grid
-from pages.ui.desk import Queue, desk_component
-from pages.ui.hint import hint
-from pages.ui.label_side import exchange_box, progress_box, twin_sentences, twins_box
+from influence_core.workflow.review.desk import STATES, Desk, QueueFilter
+from pages.ui.draw import numbers
+from pages.ui.errors.mark import desk_of
+from pages.ui.frame.hint import hint
+from pages.ui.frame.settings import reviewer
+from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.labels.bulk import grid
+from pages.ui.labels.desk import Queue, desk_component
+from pages.ui.labels.side import exchange_box, progress_box, twin_sentences, twins_box
 from pages.ui.map import map_view
-from pages.ui.mark import desk_of
-from pages.ui.settings import reviewer
-from pages.ui.shell import in_one_sentence, need_session, plain
 
 VIEWS = {
     "one": "One at a time",

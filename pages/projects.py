@@ -6,13 +6,13 @@ The address says where one is: `?new=1` the wizard, `?making=JOB` a project that
 
 import streamlit as st
 
+from influence_core.installed import sample_names
 from influence_core.store.project import projects_home
-from influence_core.workflow.overview import Overview, overviews
-from influence_core.workflow.samples import sample_names
-from pages.ui.cards import cards
-from pages.ui.making import making, training
-from pages.ui.shell import in_one_sentence
-from pages.ui.wizard import wizard
+from influence_core.workflow.projects.overview import Overview, overviews
+from pages.ui.frame.shell import in_one_sentence
+from pages.ui.projects.cards import cards
+from pages.ui.projects.making import making, training
+from pages.ui.projects.wizard import wizard
 
 STEPS = ("making", "train", "new")
 

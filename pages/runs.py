@@ -6,13 +6,13 @@ import streamlit as st
 
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunRecord
-from influence_core.workflow.compare_runs import RunComparison, compare_runs, splits_of
-from influence_core.workflow.curves import learning_curves
-from pages.ui import numbers
-from pages.ui.content import visible
-from pages.ui.paging import page_of
-from pages.ui.shell import in_one_sentence, open_project, plain
-from pages.ui.train import train_controls
+from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
+from influence_core.workflow.train.curves import learning_curves
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
+from pages.ui.frame.paging import page_of
+from pages.ui.frame.shell import in_one_sentence, open_project, plain
+from pages.ui.projects.train import train_controls
 
 SHOWN = 24  # changed items that are listed at a time, unless set otherwise
 CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}

@@ -5,12 +5,12 @@ from math import isfinite, nan
 import streamlit as st
 
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
-from influence_core.workflow.estimators import estimator_table
+from influence_core.workflow.evaluate.estimators import estimator_table
 from influence_core.workflow.session import Session
-from pages.ui.evaluate import evaluate_controls
-from pages.ui.hint import hint
-from pages.ui.shell import in_one_sentence, need_session, plain
-from pages.ui.trust_charts import comparison, removal
+from pages.ui.frame.hint import hint
+from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.trust.charts import comparison, removal
+from pages.ui.trust.evaluate import evaluate_controls
 
 # title, and what stands behind its "?"
 LAMPS = {

@@ -24,7 +24,7 @@ import fetch  # noqa: E402
 
 from influence_core.progress import Progress  # noqa: E402
 from influence_core.store.project import Project  # noqa: E402
-from influence_core.workflow.train import train  # noqa: E402
+from influence_core.workflow.train.head import train  # noqa: E402
 
 SAMPLES = {
     "fashion": (fetch.fashion_mnist, build_fashion.build),

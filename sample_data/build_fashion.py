@@ -23,13 +23,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import read_source
+from influence_core.data.readers.registry import read_source
 from influence_core.models.images import VggSpec, small_vgg
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
-from influence_core.training.network_types import NetworkTraining
-from influence_core.workflow.train_network import NetworkOptions, train_network
+from influence_core.training.networks.types import NetworkTraining
+from influence_core.workflow.train.network import NetworkOptions, train_network
 
 SEED = 2020
 CLASSES = (

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import read_source
+from influence_core.data.readers.registry import read_source
 from influence_core.store.project import Project
 
 SEED = 2020

@@ -23,16 +23,16 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.data.readers import READERS
-from influence_core.store.names import projects_home
-from influence_core.training.network_accelerator import first_process
-from influence_core.training.presets import PRESETS, STANDARD
-from influence_core.workflow.cluster import perhaps_connected
-from influence_core.workflow.create import NewProject, create
-from influence_core.workflow.estimates import encoding_text, training_text
-from influence_core.workflow.samples import dashboard_root
-from influence_core.workflow.train import TrainOptions, encode, train
-from influence_core.workflow.train_network import train_network
+from influence_core.data.readers.registry import READERS
+from influence_core.disk.names import projects_home
+from influence_core.installed import dashboard_root
+from influence_core.training.heads.presets import PRESETS, STANDARD
+from influence_core.training.networks.accelerator import first_process
+from influence_core.workflow.cluster.cluster import perhaps_connected
+from influence_core.workflow.expected import encoding_text, training_text
+from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.train.head import TrainOptions, encode, train
+from influence_core.workflow.train.network import train_network
 
 EVERYWHERE = ("0.0.0.0", "::")
 
@@ -52,7 +52,7 @@ def app_verb(
         )
     # Without its welcome Streamlit asks no service in the world for this machine's address.
     command = [
-        sys.executable, "-m", "pages.ui.serve", "run", str(root / "app.py"),
+        sys.executable, "-m", "pages.ui.frame.serve", "run", str(root / "app.py"),
         "--server.address", host, "--server.port", str(port),
         "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
     ]  # fmt: skip

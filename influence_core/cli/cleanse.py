@@ -31,20 +31,20 @@ from influence_core.cli.common import (
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.jobs.report import kept_earlier
-from influence_core.training.parts_checkpoint import discard_parts
-from influence_core.workflow.cleanse import Trial
-from influence_core.workflow.cleansings import (
+from influence_core.training.heads.parts_checkpoint import discard_parts
+from influence_core.workflow.cleanse.cleansings import (
     Cleansing,
     load_cleansing,
     newest_cleansing,
     save_cleansing,
 )
-from influence_core.workflow.cluster import perhaps_connected
-from influence_core.workflow.estimates import cleansing_text, trial_text
-from influence_core.workflow.find_harm import ROUNDS, WAYS, Question, find_harm, rounds_stem
-from influence_core.workflow.judge import ALL, Judge
+from influence_core.workflow.cleanse.find_harm import ROUNDS, WAYS, Question, find_harm, rounds_stem
+from influence_core.workflow.cleanse.judge import ALL, Judge
+from influence_core.workflow.cleanse.rounds import Trial
+from influence_core.workflow.cleanse.trials import FRACTIONS, run_sweep, run_trial, selection_of
+from influence_core.workflow.cluster.cluster import perhaps_connected
+from influence_core.workflow.expected import cleansing_text, trial_text
 from influence_core.workflow.session import Session, open_session
-from influence_core.workflow.trials import FRACTIONS, run_sweep, run_trial, selection_of
 
 NO_EVIDENCE = 3
 SeedsOption = Annotated[int, typer.Option(min=2, help="Retrainings of each arm.")]

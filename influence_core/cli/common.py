@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError, TurnoverError
 from influence_core.jobs.report import (
     at_work,
@@ -32,7 +33,6 @@ from influence_core.jobs.report import (
 )
 from influence_core.jobs.report import keep_result as keep_result  # noqa: PLC0414  (verbs use it)
 from influence_core.progress import Progress, ProgressFn
-from influence_core.store.names import projects_home
 from influence_core.store.project import Project
 
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C

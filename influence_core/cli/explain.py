@@ -26,10 +26,10 @@ from influence_core.cli.common import (
 )
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
-from influence_core.workflow.all_scores import write_scores
-from influence_core.workflow.cluster import perhaps_connected
-from influence_core.workflow.estimates import explanation_text
-from influence_core.workflow.explain import (
+from influence_core.workflow.cluster.cluster import perhaps_connected
+from influence_core.workflow.expected import explanation_text
+from influence_core.workflow.explain.all_scores import write_scores
+from influence_core.workflow.explain.explain import (
     Among,
     Explanation,
     Item,

@@ -19,12 +19,12 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.progress import Progress, check_cancel
-from influence_core.store.export_edits import ExportOptions
-from influence_core.store.export_revert import revert
-from influence_core.store.report import write_report
-from influence_core.workflow.cleansing_report import cleansing_report
-from influence_core.workflow.cleansings import load_cleansing, newest_cleansing
-from influence_core.workflow.export import export_project
+from influence_core.store.exports.edits import ExportOptions
+from influence_core.store.exports.revert import revert
+from influence_core.workflow.cleanse.cleansings import load_cleansing, newest_cleansing
+from influence_core.workflow.cleanse.export import export_project
+from influence_core.workflow.cleanse.report import cleansing_report
+from influence_core.workflow.cleanse.report_page import write_report
 
 CleansingOption = Annotated[
     str | None, typer.Option(help="Id of a cleansing; the newest by default.")

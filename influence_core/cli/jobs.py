@@ -15,8 +15,8 @@ from influence_core.cli.common import (
     print_table,
     verb,
 )
+from influence_core.disk.names import projects_home
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
-from influence_core.store.names import projects_home
 
 
 @app.command("jobs")

@@ -30,19 +30,19 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.data.dataset import Split
+from influence_core.disk.atomic import write_text
 from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
-from influence_core.store.atomic import write_text
-from influence_core.workflow.decide import (
+from influence_core.workflow.exchange.export_rows import export_decisions
+from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
     changed_rows,
     find_format,
     read_decisions,
 )
-from influence_core.workflow.hand_out import export_decisions
-from influence_core.workflow.label_desk import Desk, open_desk
-from influence_core.workflow.label_scores import best_ranking, duplicate_pairs, label_table
+from influence_core.workflow.review.desk import Desk, open_desk
+from influence_core.workflow.review.scores import best_ranking, duplicate_pairs, label_table
 from influence_core.workflow.session import Session, open_session
 
 LOCAL = "local"  # the reviewer's name where nobody logs in, as in the dashboard

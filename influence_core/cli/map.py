@@ -12,7 +12,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.workflow.map import make_map, map_path
+from influence_core.workflow.explain.map import make_map, map_path
 
 
 @app.command("map")

@@ -21,10 +21,10 @@ from influence_core.cli.common import (
 from influence_core.errors import ModelError
 from influence_core.store.project import Project
 from influence_core.store.runs import RECORD
-from influence_core.training.network_types import NetworkTraining, Watch
-from influence_core.turnover.twins import Twins
-from influence_core.workflow.audit_report import audit_report
-from influence_core.workflow.train_network import NetworkOptions
+from influence_core.training.networks.types import NetworkTraining, Watch
+from influence_core.turnover.inject.twins import Twins
+from influence_core.workflow.train.audit_report import audit_report
+from influence_core.workflow.train.network import NetworkOptions
 
 _PANEL = "With --mode finetune"
 Mode = Literal["head", "finetune"]

@@ -22,9 +22,9 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.workflow.estimates import evaluation_text
-from influence_core.workflow.estimators import estimator_table
-from influence_core.workflow.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.evaluate.estimators import estimator_table
+from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.expected import evaluation_text
 from influence_core.workflow.session import open_session
 
 _SHORT = 20  # rows of a table that are printed; all of them are stored with the run

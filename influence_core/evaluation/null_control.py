@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from influence_core.influence.base import Evidence, Targets
+from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.significance import NULL_KEYS, RATE, fresh_keys, significance
-from influence_core.influence.turnover_scores import TURNOVER
 from influence_core.turnover.masks import as_keys
 
 ROWS = 2000  # fresh keys that play rows

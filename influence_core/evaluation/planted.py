@@ -19,8 +19,8 @@ from influence_core.errors import DataError
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.progress import ProgressFn
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 
 Array = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from influence_core.errors import DataError
 from influence_core.evaluation.lds import Interval
 from influence_core.evaluation.retrain import retrain, without
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 
 F32 = npt.NDArray[np.float32]

@@ -18,7 +18,7 @@ from influence_core.evaluation.lds import Interval
 from influence_core.evaluation.retrain import Recipe, retrain, without
 from influence_core.influence.base import Query, Targets
 from influence_core.progress import ProgressFn
-from influence_core.training.head_types import Rows
+from influence_core.training.heads.types import Rows
 
 Positions = npt.NDArray[np.int64]
 SIZES = (10, 40, 160)

@@ -21,13 +21,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from influence_core.arrays import map_array
+from influence_core.disk.arrays import map_array
 from influence_core.errors import ModelError, StoreError
 from influence_core.influence.base import HeadWeights
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.training.head_types import HeadTraining, Rows
-from influence_core.training.heads import fit_heads
-from influence_core.training.parts_checkpoint import Part, PartsCheckpoint
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.parts_checkpoint import Part, PartsCheckpoint
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 
 F32 = npt.NDArray[np.float32]

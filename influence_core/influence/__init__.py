@@ -2,13 +2,13 @@
 
 from influence_core.errors import ModelError
 from influence_core.influence.base import Estimator
-from influence_core.influence.combined import COMBINED
-from influence_core.influence.cosine import FLIPPED_COSINE
-from influence_core.influence.gradient import GRADIENT
-from influence_core.influence.kernel import FLIPPED_KERNEL
-from influence_core.influence.ridge import FLIPPED_RIDGE
-from influence_core.influence.similarity import SIMILARITY
-from influence_core.influence.turnover_scores import TURNOVER
+from influence_core.influence.estimators.blend import COMBINED
+from influence_core.influence.estimators.cosine import FLIPPED_COSINE
+from influence_core.influence.estimators.gradient import GRADIENT
+from influence_core.influence.estimators.kernel_regression import FLIPPED_KERNEL
+from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
+from influence_core.influence.estimators.similarity import SIMILARITY
+from influence_core.influence.estimators.turnover import TURNOVER
 
 DEFAULT_ESTIMATOR = FLIPPED_RIDGE.name
 ESTIMATORS: dict[str, Estimator] = {

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from influence_core.errors import ModelError
-from influence_core.training.head_types import Features
+from influence_core.training.heads.types import Features
 from influence_core.turnover.head import HeadConfig, hidden
 
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from influence_core.influence.base import HeadWeights
-from influence_core.influence.turnover_scores import standard_error
+from influence_core.influence.estimators.turnover import standard_error
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.training.head_steps import both_proba
-from influence_core.training.head_types import Features
+from influence_core.training.heads.steps import both_proba
+from influence_core.training.heads.types import Features
 
 _CHUNK = 1024
 _FLOOR = 1e-12

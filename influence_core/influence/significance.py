@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from influence_core.errors import ModelError
 from influence_core.influence.base import Evidence, Targets, need_head
-from influence_core.influence.turnover_scores import TURNOVER
+from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.turnover.masks import as_keys
 
 Array = npt.NDArray[np.float64]

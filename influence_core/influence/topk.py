@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.influence.topk_numba import insert
+from influence_core.influence.kernels.topk import insert
 
 _LOWEST = torch.iinfo(torch.int64).min
 _LONG = 1_024  # places of a list; inserting into a longer one moves too much

@@ -17,11 +17,11 @@ from typing import Any, Literal, get_args
 
 from filelock import Timeout
 
+from influence_core.disk.atomic import atomic_folder, plain_errors, write_json
+from influence_core.disk.names import check_name, new_run_id, projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
 from influence_core.progress import Progress
-from influence_core.store.atomic import atomic_folder, plain_errors, write_json
-from influence_core.store.names import check_name, new_run_id, projects_home
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED = ("done", "failed", "cancelled")

@@ -25,8 +25,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from influence_core.disk.atomic import plain_errors, read_json
 from influence_core.errors import StoreError
-from influence_core.store.atomic import plain_errors, read_json
 
 JOBS = "jobs"
 ENVIRONMENT = "TURNOVER_JOB"  # names the job folder to the verb

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from influence_core.disk.atomic import write_json
+from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
 from influence_core.jobs.slots import wait_for_slot
-from influence_core.store.atomic import write_json
-from influence_core.store.names import projects_home
 
 GRACE_SECONDS = 20.0
 POLL_SECONDS = 0.1

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from influence_core.disk.atomic import plain_errors
 from influence_core.jobs import folder as files
-from influence_core.store.atomic import plain_errors
 
 VARIABLE = "TURNOVER_JOBS"
 POLL_SECONDS = 0.1

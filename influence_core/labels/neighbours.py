@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.training.head_types import Features
+from influence_core.training.heads.types import Features
 
 SAMPLE = 20_000
 NEIGHBOURS = 10

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
-from influence_core.arrays import map_array
+from influence_core.disk.arrays import map_array
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import check_cancel
 

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from influence_core.data.images import open_image
+from influence_core.disk.fingerprint import weights_fingerprint
 from influence_core.errors import ModelError
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
-from influence_core.models.fingerprint import weights_fingerprint
 
 _CHUNK = 64
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 
+from influence_core.disk.fingerprint import weights_fingerprint
 from influence_core.errors import ModelError
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
-from influence_core.models.fingerprint import weights_fingerprint
 
 MAX_TOKENS = 256
 _CHUNK = 64

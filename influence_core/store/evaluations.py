@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.records import build
 from influence_core.errors import StoreError
-from influence_core.store.atomic import read_json, write_json
-from influence_core.store.records import build
 
 FILE = "evaluation.json"
 

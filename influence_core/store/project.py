@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from influence_core.arrays import map_array
 from influence_core.data.dataset import Dataset
-from influence_core.errors import MismatchError, StoreError
-from influence_core.store.atomic import (
+from influence_core.disk.arrays import map_array
+from influence_core.disk.atomic import (
     atomic_folder,
     read_json,
     remove_stale,
     write_text,
 )
-from influence_core.store.names import check_name, new_run_id
-from influence_core.store.names import projects_home as projects_home  # noqa: PLC0414
+from influence_core.disk.names import check_name, new_run_id
+from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
+from influence_core.errors import MismatchError, StoreError
 from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter
 from influence_core.store.settings import SETTINGS, ProjectSettings
 from influence_core.store.tables import copy_sources, load_dataset, read_header, save_dataset

@@ -21,9 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from influence_core.data.source import file_hash
-from influence_core.errors import StoreError
-from influence_core.progress import Progress
-from influence_core.store.atomic import (
+from influence_core.disk.atomic import (
     atomic_file,
     atomic_folder,
     plain_errors,
@@ -31,7 +29,9 @@ from influence_core.store.atomic import (
     read_json,
     write_json,
 )
-from influence_core.store.names import check_name
+from influence_core.disk.names import check_name
+from influence_core.errors import StoreError
+from influence_core.progress import Progress
 
 RECORD = "run.json"
 MODEL = "model.safetensors"

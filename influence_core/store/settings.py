@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from influence_core.data.dataset import Modality
+from influence_core.disk.atomic import plain_errors
 from influence_core.errors import StoreError
-from influence_core.store.atomic import plain_errors
 
 SETTINGS = "project.toml"
 VERSION = 1

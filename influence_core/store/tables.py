@@ -23,8 +23,8 @@ from influence_core.data.dataset import (
     split_from_arrow,
 )
 from influence_core.data.source import SourceInfo
+from influence_core.disk.atomic import plain_errors, read_json, write_json
 from influence_core.errors import DataError, MismatchError, StoreError
-from influence_core.store.atomic import plain_errors, read_json, write_json
 
 HEADER = "dataset.json"
 MAPPED_BYTES = 64 * 2**20

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import DataError
-from influence_core.training.head_types import Features
+from influence_core.training.heads.types import Features
 
 _CHUNK = 16_384
 # Arrays up to this many float32 bytes are standardised once and kept; larger ones stay mapped.

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.threads import in_threads
 from influence_core.turnover.masks import (
     GAMMA,
     MIX_1,
@@ -21,7 +22,6 @@ from influence_core.turnover.masks import (
     planes,
     stream_seed,
 )
-from influence_core.turnover.threads import in_threads
 
 _U = np.uint64
 _GAMMA = _U(GAMMA)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from influence_core.disk.records import build
 from influence_core.errors import MismatchError, ModelError, StoreError
 from influence_core.influence import estimator as find_estimator
 from influence_core.influence.base import (
@@ -26,11 +27,10 @@ from influence_core.models.device import pick_device
 from influence_core.models.trunks import Trunk, load_trunk
 from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
-from influence_core.store.records import build
 from influence_core.store.runs import RECORD, Run
 from influence_core.training.features import Standardised
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.network_trunk import NetworkTrunk
+from influence_core.training.heads.types import HeadTraining
+from influence_core.training.networks.trunk import NetworkTrunk
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 from influence_core.workflow.session_network import LastLayer, last_layer_of, network_trunk

@@ -16,16 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from influence_core.disk.records import build
 from influence_core.errors import MismatchError, ModelError
 from influence_core.influence import ESTIMATORS
+from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
-from influence_core.influence.turnover_scores import TURNOVER
-from influence_core.store.records import build
 from influence_core.store.runs import RECORD, Run
-from influence_core.training.network_models import NetworkSettings, load_network
-from influence_core.training.network_trunk import NetworkTrunk
+from influence_core.training.networks.registry import NetworkSettings, load_network
+from influence_core.training.networks.trunk import WEIGHTS, NetworkTrunk
 from influence_core.turnover.calls import to_device
-from influence_core.workflow.networks import WEIGHTS
 
 FOREIGN = (
     "This network was trained by a script of its author's, so it cannot be built again here; "

@@ -11,13 +11,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.workflow.explain import Item
-from influence_core.workflow.map import read_map
-from influence_core.workflow.map_values import nearest_on_map
+from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.map import read_map
+from influence_core.workflow.explain.map_values import nearest_on_map
 from influence_core.workflow.session import Session
-from pages.ui import content, jobs, numbers
-from pages.ui.paging import page_of
-from pages.ui.text import plain
+from pages.ui.draw import content, numbers
+from pages.ui.draw.text import plain
+from pages.ui.frame import jobs
+from pages.ui.frame.paging import page_of
 
 MOST_COLOURS = 12  # classes with a colour of their own; the smaller ones share a grey
 # Okabe and Ito's colours and four more, told apart with all common kinds of colour blindness.

@@ -8,15 +8,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
-from influence_core.influence.estimate import Rates
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow import estimates
-from influence_core.workflow.cleansings import save_cleansing
-from influence_core.workflow.find_harm import Question, find_harm
-from influence_core.workflow.judge import Judge
+from influence_core.workflow import expected as estimates
+from influence_core.workflow.cleanse.cleansings import save_cleansing
+from influence_core.workflow.cleanse.find_harm import Question, find_harm
+from influence_core.workflow.cleanse.judge import Judge
+from influence_core.workflow.costs.formulas import Rates
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 

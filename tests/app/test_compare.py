@@ -3,8 +3,8 @@
 import pytest
 from errors_page import start, worst
 
-from influence_core.workflow.explain import Question, explain, find_item, score_of
-from pages.ui.difference import differences, shared_words
+from influence_core.workflow.explain.explain import Question, explain, find_item, score_of
+from pages.ui.draw.difference import differences, shared_words
 
 
 def opened(name, **switches):

@@ -3,8 +3,8 @@
 import pytest
 from errors_page import start, worst
 
+from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, projects_home
-from influence_core.workflow.samples import sample_root
 
 
 @pytest.mark.parametrize("name", ["fashion", "reviews"])

@@ -6,10 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
-from influence_core.influence.estimate import Rates
 from influence_core.store.project import projects_home
-from influence_core.workflow import device_rates, estimates
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow import expected as estimates
+from influence_core.workflow.costs import rates as device_rates
+from influence_core.workflow.costs.formulas import Rates
+from influence_core.workflow.train.head import TrainOptions, train
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 SLUG = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import dataset
 
-from influence_core.workflow.search import containing
-from pages.ui.confusion import most_confused
-from pages.ui.filters import ItemFilter
+from influence_core.data.search import containing
+from pages.ui.errors.confusion import most_confused
+from pages.ui.errors.filters import ItemFilter
 
 CLASSES = ("bad", "good")
 

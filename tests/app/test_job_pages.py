@@ -7,11 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
+from influence_core.disk.names import projects_home
 from influence_core.jobs import find, jobs, log_tail
 from influence_core.store.evaluations import read_evaluation
-from influence_core.store.names import projects_home
 from influence_core.store.project import Project
-from influence_core.workflow.train import TrainOptions, encode, train
+from influence_core.workflow.train.head import TrainOptions, encode, train
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
@@ -37,7 +37,7 @@ def controls(root):
     from pathlib import Path
 
     from influence_core.store.project import Project
-    from pages.ui.train import train_controls
+    from pages.ui.projects.train import train_controls
 
     train_controls(Project.open(Path(root)))
 

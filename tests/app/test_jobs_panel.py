@@ -7,10 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import project
 
+from influence_core.disk.names import projects_home
 from influence_core.jobs import find, jobs, start
 from influence_core.jobs import folder as files
-from influence_core.store.names import projects_home
-from influence_core.workflow.train import encode
+from influence_core.workflow.train.head import encode
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 

@@ -7,8 +7,8 @@ from errors_page import start, worst
 
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import scan
-from influence_core.workflow import explain as explaining
-from influence_core.workflow.live import LiveScan, Scan
+from influence_core.workflow.explain import explain as explaining
+from influence_core.workflow.explain.live import LiveScan, Scan
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypa
 
 
 def cancel_all():
-    from pages.ui.explained import live_scans
+    from pages.ui.errors.explained import live_scans
 
     for _, running in list(live_scans()._current.values()):
         running.cancel()

@@ -3,9 +3,9 @@
 import numpy as np
 from errors_page import start, worst
 
-from influence_core.store.atomic import write_bytes
+from influence_core.disk.atomic import write_bytes
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.map import map_path
+from influence_core.workflow.explain.map import map_path
 from pages.ui.map import selected_rows
 
 

@@ -6,10 +6,10 @@ import tiny
 from streamlit.testing.v1 import AppTest
 
 from influence_core.store.project import Project, projects_home
-from influence_core.training.network_models import NetworkSettings, build_network
-from influence_core.training.network_types import NetworkTraining
-from influence_core.workflow.networks import publish
-from influence_core.workflow.train_network import NetworkOptions, train_network
+from influence_core.training.networks.registry import NetworkSettings, build_network
+from influence_core.training.networks.types import NetworkTraining
+from influence_core.workflow.train.network import NetworkOptions, train_network
+from influence_core.workflow.train.publish import publish
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 

@@ -9,9 +9,9 @@ from errors_page import APP
 from streamlit.testing.v1 import AppTest
 from tiny import dataset, project
 
+from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, projects_home
-from influence_core.workflow.overview import overview
-from influence_core.workflow.samples import sample_root
+from influence_core.workflow.projects.overview import overview
 
 HOSTILE = [
     "![x](http://192.0.2.1/a.png)",

@@ -4,8 +4,8 @@ import pytest
 from errors_page import start
 
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.compare_runs import compare_runs
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.compare_runs import compare_runs
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 def on_runs(**switches):

@@ -8,9 +8,9 @@ from errors_page import start
 from tiny import project
 
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.explain import misclassified
+from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 def test_the_file_is_written_by_a_job_and_the_page_says_where():

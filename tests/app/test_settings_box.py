@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
-from influence_core.store.reviews import open_reviews
-from influence_core.workflow.compare_runs import compare_runs
-from influence_core.workflow.label_desk import open_desk
-from influence_core.workflow.train import TrainOptions, train
-from pages.ui import jobs as jobs_ui
-from pages.ui import mark, shell
+from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.review.desk import open_desk
+from influence_core.workflow.train.compare_runs import compare_runs
+from influence_core.workflow.train.head import TrainOptions, train
+from pages.ui.errors import mark
+from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame import shell
 
 
 def opens(test):
@@ -92,8 +93,8 @@ def test_rows_selected_on_the_map_do_so_too():
     def page():  # becomes a script of its own
         from errors_page import worst
 
+        from pages.ui.frame.settings import settings_box
         from pages.ui.map import selected_list
-        from pages.ui.settings import settings_box
 
         settings_box()
         selected_list(worst("reviews")[0], range(30))

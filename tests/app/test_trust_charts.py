@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pages.ui.trust_charts import comparison, removal
+from pages.ui.trust.charts import comparison, removal
 
 
 def test_estimators_stand_best_first_and_the_ceiling_is_a_line_for_each_kind():

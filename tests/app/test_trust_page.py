@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 

@@ -11,7 +11,7 @@ from benchmarks.run import markdown, row
 from benchmarks.task import make_task
 from benchmarks.verdict import Line, against_peers, ceiling_share, digits_limits
 from influence_core.evaluation.lds import lds
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 def cost(seconds):

@@ -7,8 +7,8 @@ from browser import chromium, needs_chromium, server, settled
 from tiny import project
 
 from influence_core.store.project import Project
-from influence_core.workflow.cleansings import load_cleansing
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.cleanse.cleansings import load_cleansing
+from influence_core.workflow.train.head import TrainOptions, train
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

@@ -6,9 +6,9 @@ import pytest
 from browser import chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
+from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples
-from influence_core.workflow.map import make_map
-from influence_core.workflow.samples import sample_root
+from influence_core.workflow.explain.map import make_map
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 POINTS = 300

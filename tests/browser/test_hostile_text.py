@@ -7,8 +7,8 @@ from browser import chromium, needs_chromium, server, settled
 
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project
-from influence_core.workflow.map import make_map
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.explain.map import make_map
+from influence_core.workflow.train.head import TrainOptions, train
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

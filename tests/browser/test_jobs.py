@@ -7,7 +7,7 @@ from tiny import project
 
 from influence_core.jobs import folder as files
 from influence_core.jobs import jobs
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 @pytest.mark.browser

@@ -7,8 +7,8 @@ from browser import chromium, needs_chromium, server, soon
 from playwright.sync_api import expect
 
 from influence_core.store.project import Project
-from influence_core.store.review_state import ReviewState
-from influence_core.store.reviews import open_reviews
+from influence_core.store.reviews.state import ReviewState
+from influence_core.store.reviews.store import open_reviews
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 VERDICTS = {"a": "relabel", "k": "keep", "x": "exclude", "u": "unsure"}

@@ -10,7 +10,7 @@ import pytest
 from big_project import big_project
 from browser import chromium, needs_chromium, server, settled
 
-from influence_core.workflow.label_desk import open_desk
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 
 pytestmark = [pytest.mark.browser, needs_chromium]

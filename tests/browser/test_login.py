@@ -8,7 +8,7 @@ from oidc_provider import CLIENT, SECRET, oidc_provider
 from playwright.sync_api import expect
 
 from influence_core.store.project import Project
-from influence_core.store.reviews import open_reviews
+from influence_core.store.reviews.store import open_reviews
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 ANN = "ann@example.org"

@@ -8,8 +8,8 @@ import pytest
 from browser import chromium, needs_chromium, server, settled, soon
 
 from influence_core.store.project import Project
-from influence_core.store.review_state import ReviewState
-from influence_core.store.reviews import open_reviews
+from influence_core.store.reviews.state import ReviewState
+from influence_core.store.reviews.store import open_reviews
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project
-from influence_core.workflow.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import Question, explain, find_item
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, has_features, train
+from influence_core.workflow.train.head import TrainOptions, has_features, train
 
 STOPPED = "Stopped on request; what was finished before is kept."
 

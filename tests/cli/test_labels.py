@@ -9,8 +9,8 @@ from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.labels.scores import COLUMNS
 from influence_core.store.project import Project
-from influence_core.store.reviews import open_reviews
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.train.head import TrainOptions, train
 
 run = CliRunner().invoke
 

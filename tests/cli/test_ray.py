@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 OPTIONS = ["--members", "2", "--width", "16", "--epochs", "2", "--seed", "5", "--device", "cpu"]
 needs_ray = pytest.mark.skipif(
@@ -55,7 +55,7 @@ def test_a_cluster_leaves_sigterm_to_the_verb(root):
         "import os, signal\n"
         "from influence_core.cli.common import app, stoppable, verb\n"
         "from influence_core.progress import check_cancel\n"
-        "from influence_core.workflow.cluster import connected\n"
+        "from influence_core.workflow.cluster.cluster import connected\n"
         "@app.command('slow')\n"
         "@verb\n"
         "def slow():\n"
@@ -107,7 +107,7 @@ def test_a_running_cluster_is_joined_by_its_address_and_left_running(root, monke
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     code = (
-        "from influence_core.workflow.cluster import connected\n"
+        "from influence_core.workflow.cluster.cluster import connected\n"
         "with connected('auto') as cluster:\n"
         "    print(cluster.ray.get_runtime_context().gcs_address, flush=True)\n"
         "    input()\n"

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import READERS, guess_kind, read_source
+from influence_core.data.readers.registry import READERS, guess_kind, read_source
 from influence_core.data.source import SourceInfo, refuse_changed
 from influence_core.errors import CancelledError, DataError
 

@@ -6,7 +6,7 @@ from tiny import png
 from influence_core.data.build import build_dataset
 from influence_core.data.checks import check_dataset
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import read_source
+from influence_core.data.readers.registry import read_source
 from influence_core.errors import CancelledError
 
 

@@ -4,8 +4,8 @@ from toy_rows import clouds
 from influence_core.evaluation.null_control import null_control
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig, initial_weights
 
 CONFIG = HeadConfig(6, 3, members=8, width=128, seed=2)

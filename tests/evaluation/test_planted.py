@@ -5,7 +5,7 @@ from toy_rows import CONFIG, clouds
 
 from influence_core.errors import DataError
 from influence_core.evaluation.planted import flip_labels, judge, planted_noise, suspicions
-from influence_core.training.head_types import HeadTraining
+from influence_core.training.heads.types import HeadTraining
 
 TRAINING = HeadTraining(epochs=8, batch=64, learning_rate=1e-2)
 

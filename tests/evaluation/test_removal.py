@@ -10,7 +10,7 @@ from influence_core.evaluation.loo import leave_one_out
 from influence_core.evaluation.removal import RANDOM, most_helpful, removal_curves
 from influence_core.evaluation.retrain import Recipe
 from influence_core.influence.base import Scores, Targets
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
 from influence_core.turnover.head import TurnoverHead
 
 

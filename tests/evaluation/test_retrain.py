@@ -9,8 +9,8 @@ from toy_rows import CONFIG, TRAINING, clouds
 from influence_core.errors import CancelledError, ModelError, StoreError
 from influence_core.evaluation import retrain as module
 from influence_core.evaluation.retrain import label_losses, random_halves, retrain, without
-from influence_core.training.head_types import HeadTraining
-from influence_core.training.heads import fit_heads
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import TurnoverHead
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imports import imported, refusal
 from tiny import png, project
 
-from influence_core.workflow.uploads import keep_upload
+from influence_core.workflow.projects.uploads import keep_upload
 
 FEW = settings(max_examples=settings.default.max_examples // 2)
 WHOLE = "id,text,label\n" + "".join(f"n{i},sentence {i},{'ab'[i % 2]}\n" for i in range(12))

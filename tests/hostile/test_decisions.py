@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from tiny import project
 
 from influence_core.errors import TurnoverError
-from influence_core.store.reviews import open_reviews
-from influence_core.workflow.decide import FORMATS, apply_decisions, read_decisions
-from influence_core.workflow.hand_out import export_decisions
+from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.exchange.export_rows import export_decisions
+from influence_core.workflow.exchange.import_decisions import (
+    FORMATS,
+    apply_decisions,
+    read_decisions,
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tiny import png, sentences
 
 from influence_core.data.options import ReadOptions
 from influence_core.errors import TurnoverError
-from influence_core.workflow.preview import first_look, inspect_source
+from influence_core.workflow.projects.preview import first_look, inspect_source
 
 
 @pytest.fixture(scope="module")

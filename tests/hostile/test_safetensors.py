@@ -19,10 +19,10 @@ from toy_rows import CONFIG, TRAINING, clouds
 
 from influence_core.errors import StoreError
 from influence_core.models.images import VggSpec, load_vgg, small_vgg
-from influence_core.training.head_checkpoint import HeadCheckpoint
-from influence_core.training.head_loop import HeadLoop
-from influence_core.training.head_types import SoFar
-from influence_core.training.network_checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from influence_core.training.heads.checkpoint import HeadCheckpoint
+from influence_core.training.heads.loop import HeadLoop
+from influence_core.training.heads.types import SoFar
+from influence_core.training.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 SOME = settings(max_examples=settings.default.max_examples // 2)
 DTYPES = ["F16", "F32", "F64", "BF16", "I64", "U8", "BOOL", "F8_E4M3", "C64", "X", "", None, 7]

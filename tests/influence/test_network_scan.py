@@ -20,7 +20,7 @@ from influence_core.influence.network_scan import (
 from influence_core.influence.scan import scan
 from influence_core.turnover.calls import logits_of, map_inputs, take_rows
 from influence_core.turnover.exposure import exposure
-from influence_core.turnover.inject import inject
+from influence_core.turnover.inject.inject import inject
 from influence_core.turnover.layer import TurnoverDropout
 
 KEYS = torch.arange(9) * 7919 + 3

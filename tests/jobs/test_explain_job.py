@@ -6,10 +6,10 @@ import time
 import numpy as np
 import tiny
 
+from influence_core.disk.names import projects_home
 from influence_core.jobs import find, log_tail, start
-from influence_core.store.names import projects_home
 from influence_core.store.project import Project
-from influence_core.workflow.train import TrainOptions, has_features, train
+from influence_core.workflow.train.head import TrainOptions, has_features, train
 
 PATIENCE_SECONDS = 180
 

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from tiny import project
 
+from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
-from influence_core.store.names import projects_home
 from influence_core.store.project import Project
-from influence_core.workflow.cleansings import list_cleansings
-from influence_core.workflow.evaluate import EvaluateOptions, evaluate
+from influence_core.workflow.cleanse.cleansings import list_cleansings
+from influence_core.workflow.evaluate.evaluate import EvaluateOptions, evaluate
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, encode, train
+from influence_core.workflow.train.head import TrainOptions, encode, train
 
 TRAIN = ("--members", "2", "--width", "16", "--epochs", "3")
 PATIENCE_SECONDS = 180

@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
 from influence_core.jobs import folder as files
 from influence_core.jobs.report import ProgressFile, watching_runner
 from influence_core.jobs.slots import wait_for_slot
 from influence_core.progress import Progress
-from influence_core.store.names import projects_home
 
 RUN = """
 import sys

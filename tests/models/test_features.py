@@ -16,8 +16,8 @@ from tiny import png
 
 from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, MismatchError, StoreError
-from influence_core.models import features
-from influence_core.models.features import encode_split
+from influence_core.models import encode as features
+from influence_core.models.encode import encode_split
 from influence_core.models.images import ImageTrunk, VggSpec, small_vgg
 
 SLOW = Path(slow_encode.__file__)

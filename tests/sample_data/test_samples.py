@@ -5,12 +5,12 @@ import pytest
 from safetensors import safe_open
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from influence_core.installed import sample_root
 from influence_core.models.trunks import load_trunk
 from influence_core.store.project import Project
-from influence_core.workflow.curves import learning_curves
-from influence_core.workflow.explain import predictions
-from influence_core.workflow.samples import sample_root
+from influence_core.workflow.explain.explain import predictions
 from influence_core.workflow.session import open_session
+from influence_core.workflow.train.curves import learning_curves
 
 ROOT = sample_root()
 LIMIT = 25_000_000

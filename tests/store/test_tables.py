@@ -11,7 +11,7 @@ from tiny import dataset, png, project
 
 from influence_core.data.build import build_dataset
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import read_source
+from influence_core.data.readers.registry import read_source
 from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
 from influence_core.errors import TurnoverError
 from influence_core.store import tables

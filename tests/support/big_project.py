@@ -13,7 +13,7 @@ import numpy as np
 
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.head import TrainOptions, train
 
 SMALL = TrainOptions(members=4, width=64, epochs=2)
 FINGERPRINT = "synthetic" * 7

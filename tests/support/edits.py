@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from influence_core.store.export_edits import Edit
+from influence_core.store.exports.edits import Edit
 
 
 @dataclass(frozen=True)

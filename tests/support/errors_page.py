@@ -4,9 +4,9 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from influence_core.installed import sample_root
 from influence_core.store.project import Project
-from influence_core.workflow.explain import misclassified
-from influence_core.workflow.samples import sample_root
+from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.session import open_session
 
 APP = Path(__file__).resolve().parents[2] / "app.py"

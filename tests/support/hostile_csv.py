@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from influence_core.data.csv_format import CsvFormat
+from influence_core.data.readers.csv_format import CsvFormat
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
 LABELS = ("pos", "neg", "so, so", '"qt', "0", "=1+1", "two\nlines")

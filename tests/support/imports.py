@@ -5,8 +5,8 @@ from damage import prints
 from influence_core.data.options import ReadOptions
 from influence_core.errors import TurnoverError
 from influence_core.store.project import Project
-from influence_core.workflow.create import NewProject, create
-from influence_core.workflow.preview import first_look, inspect_source
+from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.preview import first_look, inspect_source
 
 
 def said(error):

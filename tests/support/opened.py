@@ -4,14 +4,14 @@ import numpy as np
 from tiny import project
 
 from influence_core.errors import TurnoverError
-from influence_core.workflow.audit_report import audit_report
-from influence_core.workflow.compare_runs import compare_runs
-from influence_core.workflow.curves import learning_curves
-from influence_core.workflow.explain import Question, explain, find_item, misclassified
-from influence_core.workflow.label_scores import duplicate_pairs, label_table
-from influence_core.workflow.overview import overview
+from influence_core.workflow.explain.explain import Question, explain, find_item, misclassified
+from influence_core.workflow.projects.overview import overview
+from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import TrainOptions, train
+from influence_core.workflow.train.audit_report import audit_report
+from influence_core.workflow.train.compare_runs import compare_runs
+from influence_core.workflow.train.curves import learning_curves
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 def trained(folder):

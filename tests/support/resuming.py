@@ -6,9 +6,10 @@ import pandas as pd
 import torch
 
 from influence_core.errors import StoreError
-from influence_core.training import head_checkpoint, parts_checkpoint
-from influence_core.training.head_loop import HeadLoop
-from influence_core.workflow.head_resume import FOLDER
+from influence_core.training.heads import checkpoint as head_checkpoint
+from influence_core.training.heads import parts_checkpoint
+from influence_core.training.heads.loop import HeadLoop
+from influence_core.workflow.train.resume import FOLDER
 
 
 def counted(monkeypatch, owner, name):

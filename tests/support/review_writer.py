@@ -2,8 +2,8 @@
 
 import sys
 
-from influence_core.store.review_events import Action, Decision
-from influence_core.store.reviews import ReviewStore
+from influence_core.store.reviews.events import Action, Decision
+from influence_core.store.reviews.store import ReviewStore
 
 
 def decisions(keys):

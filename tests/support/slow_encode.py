@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.build import build_dataset
-from influence_core.models import features
+from influence_core.models import encode as features
 
 BLOCK = 2
 TEXTS = ["one", "two", "one", "three", "four", "two", "five", "six six", "seven"]

@@ -1,6 +1,6 @@
 """The dashboard with scans whose every 500 rows take two seconds, to be clicked in meanwhile.
 
-    python slow_scan.py run app.py …          as `python -m pages.ui.serve`
+    python slow_scan.py run app.py …          as `python -m pages.ui.frame.serve`
 
 How each scan ended is written to the file SLOW_SCAN_LOG, a line each.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from influence_core.errors import CancelledError
-from influence_core.workflow import explain
+from influence_core.workflow.explain import explain
 
 CHUNK, SECONDS = 500, 2.0
 real = explain.scan
@@ -47,4 +47,4 @@ def scan(query, rows, **options):
 
 if __name__ == "__main__":
     explain.scan = scan
-    runpy.run_module("pages.ui.serve", run_name="__main__")
+    runpy.run_module("pages.ui.frame.serve", run_name="__main__")

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from influence_core.training.features import Standardised
-from influence_core.training.head_types import HeadTraining, Rows
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 

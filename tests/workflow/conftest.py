@@ -10,7 +10,7 @@ def cluster():
     """A Ray cluster of this machine's processors; skipped where Ray is not installed."""
     if find_spec("ray") is None:  # importing it here would come before our settings
         pytest.skip("Ray is not installed: pip install 'turnover[ray]'")
-    from influence_core.workflow.cluster import connected
+    from influence_core.workflow.cluster.cluster import connected
 
     with connected("auto") as one:
         yield one

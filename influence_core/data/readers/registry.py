@@ -1,0 +1,164 @@
+"""Reading a user's data: `read_source`, and the registry of what can be read.
+
+The wizard, the command line and the library come in here. A reader finds tables (`RawTable`), the
+rest - bad rows, splits, classes, keys - is the same for all and lives in `data.assemble`. A new
+kind of source is one module that calls `register`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from influence_core.data.assemble import assemble
+from influence_core.data.columns import ColumnRoles, detect_columns
+from influence_core.data.dataset import Dataset
+from influence_core.data.options import ReadOptions
+from influence_core.data.readers.arrow_file import (
+    looks_like_hf,
+    looks_like_hub,
+    looks_like_parquet,
+    read_hf,
+    read_hub,
+    read_parquet,
+)
+from influence_core.data.readers.csv_file import looks_like_csv, read_csv
+from influence_core.data.readers.image_folder import looks_like_images, read_images
+from influence_core.data.rows import RawTable, Watch
+from influence_core.errors import DataError
+from influence_core.progress import ProgressFn
+
+Source = str | Path | Mapping[str, str | Path]
+PREVIEW_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of source.
+
+    Attributes:
+        title: for menus.
+        matches: whether a path looks like this kind.
+        read: (path or name, options, most rows wanted or None) to tables of different splits.
+    """
+
+    title: str
+    matches: Callable[[str], bool]
+    read: Callable[[str, ReadOptions, int | None], list[RawTable]]
+
+
+# In the order in which they are tried.
+READERS: dict[str, Reader] = {
+    "csv": Reader("CSV or tab-separated text", looks_like_csv, read_csv),
+    "parquet": Reader("Parquet file", looks_like_parquet, read_parquet),
+    "hf": Reader("Hugging Face dataset folder", looks_like_hf, read_hf),
+    "folder": Reader("Folder of images, one folder per class", looks_like_images, read_images),
+    "hub": Reader("Hugging Face hub name", looks_like_hub, read_hub),
+}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A first look at a source, before anything is decided.
+
+    Attributes:
+        kind: which reader would read it.
+        columns: names in the source.
+        rows: its first rows, as they are.
+        roles: which column seems to be what, or None.
+        problem: why the roles cannot be told, "" if they can.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: pd.DataFrame
+    roles: ColumnRoles | None
+    problem: str = ""
+
+
+def read_source(
+    source: Source,
+    options: ReadOptions | None = None,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Dataset:
+    """Read a data set.
+
+    Args:
+        source: a file, a folder or a hub name; or several by split name: `{"train": ..., ...}`.
+        options: what the user wants; everything is detected if None.
+        progress: hears how far it is.
+        cancel: stops it.
+
+    Returns:
+        The data set. "valid" and "test" are cut off "train" where the source has none.
+
+    Raises:
+        DataError: the source cannot be used as it is; one sentence that says why and the way out.
+        CancelledError: `cancel` was set.
+    """
+    options = options or ReadOptions()
+    watch = Watch(progress, cancel)
+    if not isinstance(source, Mapping):
+        kind = guess_kind(str(source), options)
+        return assemble(kind, READERS[kind].read(str(source), options, None), options, watch)
+    if not source:
+        raise DataError("No file was named; name at least the one to train on.")
+    raws = []
+    for split, path in source.items():
+        kind = guess_kind(str(path), options)
+        found = READERS[kind].read(str(path), options, None)
+        if len(found) != 1:
+            raise DataError(
+                f"{path} holds the splits {[raw.split for raw in found]} already; name it alone."
+            )
+        raws.append(replace(found[0], split=split))
+    return assemble(kind, raws, options, watch)
+
+
+def preview_source(source: str | Path, options: ReadOptions | None = None) -> Preview:
+    """Look at the first 200 rows and say which column seems to be what.
+
+    Raises:
+        DataError: the source cannot be read at all.
+    """
+    options = options or ReadOptions()
+    kind = guess_kind(str(source), options)
+    raw = READERS[kind].read(str(source), options, PREVIEW_ROWS)[0]
+    head = raw.table.slice(0, PREVIEW_ROWS)
+    columns = tuple(head.column_names)
+    try:
+        rows = head.to_pandas()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{raw.name} holds values that cannot be shown ({error}); leave their column out, or "
+            "write it as text."
+        ) from error
+    try:
+        roles = detect_columns(head, options, raw.name)
+    except DataError as error:
+        return Preview(kind, columns, rows, None, str(error))
+    return Preview(kind, columns, rows, roles)
+
+
+def guess_kind(source: str, options: ReadOptions) -> str:
+    """Name of the reader for a source: the one that was asked for, else the first that matches.
+
+    Raises:
+        DataError: there is no such reader, or the source does not exist, or none matches.
+    """
+    if options.kind is not None:
+        if options.kind not in READERS:
+            raise DataError(f"There is no reader {options.kind!r}; there are {list(READERS)}.")
+        return options.kind
+    found = next((kind for kind, reader in READERS.items() if reader.matches(source)), None)
+    if found is not None:
+        return found
+    if not Path(source).exists():
+        raise DataError(f"{source} does not exist; check the path.")
+    kinds = "; ".join(reader.title for reader in READERS.values())
+    raise DataError(f"{source} is none of these: {kinds}.")

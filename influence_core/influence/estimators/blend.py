@@ -1,0 +1,107 @@
+"""A blend of the other estimators, weighted by how well each foretold retrainings here.
+
+score(t, i) = Σ_e w_e · s_e(t, i) / size_e(t), size_e(t) the root mean square of e's scores over
+an evenly spaced sample of the rows, so that units do not matter. The weights are fitted by
+`evaluation.blend`, which keeps them only if they beat the best single estimator on targets and
+subsets that they were not fitted on. Until then it is the flipped-residual ridge by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.errors import ModelError
+from influence_core.influence.base import (
+    NO_SETTINGS,
+    Estimator,
+    Evidence,
+    Prepared,
+    Query,
+    Scores,
+    Settings,
+    Targets,
+)
+from influence_core.influence.estimators.cosine import FLIPPED_COSINE
+from influence_core.influence.estimators.gradient import GRADIENT
+from influence_core.influence.estimators.kernel_regression import FLIPPED_KERNEL
+from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
+from influence_core.influence.estimators.similarity import SIMILARITY
+from influence_core.influence.estimators.turnover import TURNOVER
+
+PARTS = {
+    e.name: e
+    for e in (FLIPPED_RIDGE, FLIPPED_KERNEL, TURNOVER, FLIPPED_COSINE, GRADIENT, SIMILARITY)
+}
+SAMPLE = 512
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    evidence: Evidence
+    parts: tuple[Prepared, ...]
+    weights: tuple[float, ...]
+
+    def query(self, targets: Targets) -> Query:
+        queries = tuple(part.query(targets) for part in self.parts)
+        sizes = tuple(score_size(query, len(self.evidence)) for query in queries)
+        return _Query(queries, tuple(w / s for w, s in zip(self.weights, sizes, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Query:
+    queries: tuple[Query, ...]
+    factors: tuple[Tensor, ...]  # (T, 1) each
+
+    def scores(self, rows: slice) -> Scores:
+        total: Tensor | None = None
+        for query, factor in zip(self.queries, self.factors, strict=True):
+            part = query.scores(rows).scores * factor
+            total = part if total is None else total + part
+        if total is None:
+            raise ModelError("The blend has no part; give at least one weight above zero.")
+        return Scores(total)
+
+
+def score_size(query: Query, rows: int) -> Tensor:
+    """Root mean square of a query's scores over up to `SAMPLE` evenly spread rows, (T, 1)."""
+    blocks = 16
+    length = max(1, min(SAMPLE, rows) // blocks)
+    starts = sorted({int(s) for s in torch.linspace(0, rows - length, blocks)})
+    parts = [query.scores(slice(s, s + length)).scores for s in starts]
+    return torch.cat(parts, 1).square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
+
+
+def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
+    """Prepare every part with a weight.
+
+    `settings` holds `weights`, {estimator: weight}, and `parts`, {estimator: its own settings}.
+
+    Raises:
+        ModelError: a weight belongs to no estimator.
+    """
+    weights: Mapping[str, float] = settings.get("weights") or {FLIPPED_RIDGE.name: 1.0}
+    own: Mapping[str, Settings] = settings.get("parts") or {}
+    unknown = sorted(set(weights) - set(PARTS))
+    if unknown:
+        raise ModelError(f"A blend cannot hold {unknown}; its parts are {', '.join(PARTS)}.")
+    used = [name for name, weight in weights.items() if weight]
+    return _Prepared(
+        evidence,
+        tuple(PARTS[name].prepare(evidence, own.get(name, NO_SETTINGS)) for name in used),
+        tuple(float(weights[name]) for name in used),
+    )
+
+
+COMBINED = Estimator(
+    name="combined",
+    title="Blend",
+    explanation=(
+        "The estimators above, weighted by how well each foretold retrainings on your own data.\n"
+        "Before an evaluation has fitted the weights it equals the flipped-residual ridge."
+    ),
+    source="Turnover; weights by non-negative least squares on held-out retrainings",
+    has_stderr=False,
+    prepare=prepare,
+)

@@ -1,0 +1,163 @@
+"""`manifest.json` beside every export: what was changed, why, by whom, and the way back.
+
+It names the source and the export by their sha256, so a changed export is noticed before anything
+is reverted. It may come from a stranger: every name in it must be a plain one beside it, every
+number a number. `store.exports` writes and reads it.
+"""
+
+import base64
+import binascii
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from influence_core.disk.atomic import read_json, write_json
+from influence_core.errors import StoreError
+from influence_core.store.exports.csv_bytes import Patch
+from influence_core.store.exports.edits import Edit, count_actions
+from influence_core.store.runs import code_version
+
+KIND = "turnover-export"
+VERSION = 1
+IN_FOLDER = "manifest.json"
+FORBIDDEN = {"/", "\0", os.sep, os.altsep}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says.
+
+    Attributes:
+        format: "csv", "parquet", "hf" or "folder".
+        name: of the exported file or folder, which lies beside this file or around it.
+        sha256: of the export; of the names and hashes of a folder's files.
+        rows: left in the export.
+        source: name, sha256 and so on of the file that was exported.
+        provenance: data set fingerprint, split and run.
+        options: of the export.
+        edits: every change, in row order.
+        notes: sentences that a reader of the export should know.
+        revert: what rebuilds the source, by format.
+        created: UTC time, ISO 8601.
+        code_version: of this package.
+    """
+
+    format: str
+    name: str
+    sha256: str
+    rows: int
+    source: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    options: Mapping[str, Any]
+    edits: tuple[Edit, ...]
+    notes: tuple[str, ...] = ()
+    revert: Mapping[str, Any] = field(default_factory=dict)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    code_version: str = field(default_factory=code_version)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows removed, relabelled and left."""
+        return {**count_actions(self.edits), "rows": self.rows}
+
+    def write(self, path: Path) -> None:
+        """Write the file in one step.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "edits"}
+        edits = [_finite(edit.to_json()) for edit in self.edits]
+        head = {"kind": KIND, "version": VERSION, "counts": self.counts}
+        write_json(path, {**head, **own, "edits": edits})
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """The manifest in this file.
+
+        Raises:
+            StoreError: it is missing, damaged, of a newer version, or no manifest.
+        """
+        value = read_json(path)
+        if value.get("kind") != KIND or value.get("version") != VERSION:
+            raise StoreError(
+                f"{path} is not the manifest of an export, or was written by another version of "
+                "this program."
+            )
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "format": str, "name": str, "sha256": str, "rows": int, "source": dict,
+            "provenance": dict, "options": dict, "edits": list, "notes": list, "revert": dict,
+            "created": str, "code_version": str,
+        }  # fmt: skip
+        wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
+        if wrong:
+            raise StoreError(f"{path} is damaged; see {wrong}.")
+        plain_name(value["name"], path)
+        made = {name: value[name] for name in kinds}
+        edits = tuple(Edit.from_json(edit) for edit in value["edits"])
+        return cls(**{**made, "edits": edits, "notes": tuple(value["notes"])})
+
+
+def manifest_path(out: Path, folder: bool) -> Path:
+    """Where the manifest of this export lies: inside a folder, beside a file."""
+    return out / IN_FOLDER if folder else out.with_name(f"{out.name}.{IN_FOLDER}")
+
+
+def plain_name(name: Any, path: Path) -> str:
+    """The name itself if it leads nowhere else.
+
+    Raises:
+        StoreError: it is not a single file name.
+    """
+    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & FORBIDDEN:
+        raise StoreError(f"{path} names the file {name!r}, which is refused.")
+    return name
+
+
+def inner_path(name: Any, path: Path) -> PurePosixPath:
+    """A relative path below the export, checked.
+
+    Raises:
+        StoreError: it leads out of the export.
+    """
+    for part in str(name).split("/"):
+        plain_name(part, path)
+    return PurePosixPath(str(name))
+
+
+def patches_to_json(patches: Sequence[Patch]) -> list[dict[str, Any]]:
+    """Patches with their bytes in base64."""
+    return [
+        {**asdict(patch), "original": base64.b64encode(patch.original).decode("ascii")}
+        for patch in patches
+    ]
+
+
+def patches_from_json(value: Any, path: Path) -> tuple[Patch, ...]:
+    """Inverse of `patches_to_json`.
+
+    Raises:
+        StoreError: the manifest is damaged.
+    """
+    try:
+        made = [
+            Patch(int(v["at"]), int(v["length"]), base64.b64decode(v["original"], validate=True))
+            for v in value
+        ]
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise StoreError(f"{path} is damaged; its way back cannot be read ({error}).") from error
+    ends = [0] + [patch.at + patch.length for patch in made]
+    if any(p.at < end or p.length < 0 for p, end in zip(made, ends, strict=False)):
+        raise StoreError(f"{path} is damaged; its patches overlap.")
+    return tuple(made)
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN and no infinity."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in value.items()
+    }

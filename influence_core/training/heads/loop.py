@@ -1,0 +1,250 @@
+"""The state of a head's training: parameters, optimiser, margins; one epoch and one look at a time.
+
+A loop may hold a share of the members only: members never look at each other, so shares that see
+the same batches can be trained apart and put together again (`workflow.cluster_train`).
+Called by `heads`.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence_core.errors import ModelError
+from influence_core.progress import check_cancel
+from influence_core.training.heads.steps import both_proba, gradients, margin
+from influence_core.training.heads.types import EpochStats, HeadTraining, Rows
+from influence_core.turnover.head import HeadConfig, initial_weights, member_masks
+
+PROBE_ROWS = 5_000  # rows on which both sides' losses are measured after each epoch
+
+
+@dataclass(frozen=True)
+class OptimiserState:
+    """Where Adam stands: steps made, and both moments of each parameter."""
+
+    steps: float
+    first: tuple[Tensor, ...]
+    second: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """All that a `Loop` knows after `passes` whole epochs, of all members."""
+
+    params: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    order: Tensor  # state of the generator that shuffles
+    margins: Tensor  # (N,) sum over epochs
+    passes: int
+
+
+class Loop(Protocol):
+    """Who makes the steps of `fit_heads`."""
+
+    @property
+    def params(self) -> Sequence[Tensor]:
+        """W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C) as they are now."""
+        ...
+
+    def epoch(self, cancel: threading.Event | None) -> None:
+        """Once over all rows."""
+        ...
+
+    def probe(self, epoch: int) -> EpochStats:
+        """Both sides' losses on a fixed part of the training rows."""
+        ...
+
+    def aum(self) -> np.ndarray | None:
+        """Mean over epochs of the in-sample margin, (N,); None for groups."""
+        ...
+
+    def state(self) -> LoopState:
+        """Where it stands after a whole epoch; its tensors may change with the next step."""
+        ...
+
+    def restore(self, state: LoopState) -> None:
+        """Stand where a loop of the same rows and settings stood."""
+        ...
+
+
+class HeadLoop:
+    """Parameters, optimiser and buffers of one `fit_heads` call."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        config: HeadConfig,
+        training: HeadTraining,
+        members: range | None = None,
+    ) -> None:
+        """Begin at the start.
+
+        Args:
+            members: the share of the config's members that is held here; by default all.
+        """
+        self.rows, self.config, self.training = rows, config, training
+        self.members = range(config.members) if members is None else members
+        self.device = rows.features.rows(torch.zeros(1, dtype=torch.long)).device
+        labels = rows.labels[:, 0] if rows.labels.shape[1:] == (1,) else rows.labels
+        self.labels = labels.to(self.device)
+        self.keys = rows.keys.to(self.device)
+        self.batch = training.batch_for(len(rows.features))
+        self.order = torch.Generator().manual_seed(training.seed)
+        own = slice(self.members.start, self.members.stop)
+        self.params = [
+            t[own].to(self.device).repeat(rows.groups, *([1] * (t.ndim - 1))).contiguous()
+            for t in initial_weights(config)
+        ]
+        self.optimiser = torch.optim.Adam(
+            self.params,
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        self.mean_weight: Tensor | None = None
+        self.weights: Tensor | None = None
+        if rows.weights is not None:
+            self.weights = rows.weights.to(self.device, torch.float32)
+            # One constant a group, not a sum a batch: leaving row i out must not
+            # change how much its batch neighbours count.
+            self.mean_weight = self.weights.mean(0).clamp_min(1e-12)
+        self.shared = members is not None
+        # A share cannot know the margin of all members' mean: it keeps its own members' sum of the
+        # full networks' logits (N, C), as they were in the steps of the last epoch.
+        self.seen = torch.zeros(0, device=self.device)
+        self.margin_sum = torch.zeros(len(rows.features), device=self.device)
+        self.passes = 0
+
+    def aum(self) -> np.ndarray | None:
+        """See `Loop`."""
+        if self.rows.groups > 1 or self.shared or not self.passes:
+            return None
+        return (self.margin_sum / self.passes).cpu().numpy()
+
+    def epoch(self, cancel: threading.Event | None) -> None:
+        """See `Loop`.
+
+        Raises:
+            ModelError: the weights are no longer finite. CancelledError: between two batches.
+        """
+        self.pass_over(torch.randperm(len(self.rows.features), generator=self.order), cancel)
+        self.passes += 1
+
+    def pass_over(self, order: Tensor, cancel: threading.Event | None = None) -> None:
+        """Make the steps of one epoch with the rows in this order (N,)."""
+        if self.shared:
+            self.seen = torch.zeros(len(order), self.config.classes, device=self.device)
+        for start in range(0, len(order), self.batch):
+            check_cancel(cancel)
+            self._step(order[start : start + self.batch])
+        if not all(bool(torch.isfinite(p).all()) for p in self.params):
+            raise ModelError(
+                "Training diverged: the weights are no longer finite. Lower the learning rate "
+                f"(now {self.training.learning_rate:g}) and look for features of extreme size."
+            )
+
+    def _step(self, index: Tensor) -> None:
+        x = self.rows.features.rows(index)
+        index = index.to(self.device)
+        masks = member_masks(self.keys[index], self.config, members=self.members)
+        labels = self.labels[index].T if self.labels.ndim == 2 else self.labels[index][None]
+        scale = torch.full((1, len(index)), 1.0 / len(index), device=self.device)
+        if self.weights is not None and self.mean_weight is not None:
+            scale = (self.weights[index] / self.mean_weight).T / len(index)  # (G, B)
+        grads, full = gradients(x, labels, scale, masks, self.params, self.config.p)
+        if self.shared:
+            self.seen[index] = full.sum(0)
+        elif self.rows.groups == 1:
+            self.margin_sum[index] += margin(full.mean(0), labels[0])
+        for param, grad in zip(self.params, grads, strict=True):
+            param.grad = grad
+        self.optimiser.step()
+
+    def optimiser_state(self) -> OptimiserState:
+        """Adam's state after some steps."""
+        states = [self.optimiser.state[param] for param in self.params]
+        return OptimiserState(
+            float(states[0]["step"]),
+            tuple(state["exp_avg"] for state in states),
+            tuple(state["exp_avg_sq"] for state in states),
+        )
+
+    def go_on_from(self, params: Sequence[Tensor], state: OptimiserState | None) -> None:
+        """Take up the training where another loop of the same members left it."""
+        for own, given in zip(self.params, params, strict=True):
+            own.copy_(given)
+        self.optimiser.state.clear()
+        if state is None:
+            return
+        for own, first, second in zip(self.params, state.first, state.second, strict=True):
+            self.optimiser.state[own] = {
+                "step": torch.tensor(state.steps, device=self._step_device()),
+                "exp_avg": first.to(self.device, copy=True),
+                "exp_avg_sq": second.to(self.device, copy=True),
+            }
+
+    def state(self) -> LoopState:
+        """See `Loop`."""
+        return LoopState(
+            tuple(self.params),
+            self.optimiser_state(),
+            self.order.get_state(),
+            self.margin_sum,
+            self.passes,
+        )
+
+    def restore(self, state: LoopState) -> None:
+        """See `Loop`."""
+        self.go_on_from(state.params, state.optimiser)
+        self.order.set_state(state.order)
+        self.margin_sum.copy_(state.margins)
+        self.passes = state.passes
+
+    def _step_device(self) -> torch.device:
+        """Where Adam counts: its fused form on the parameters' device."""
+        return self.device if self.device.type in ("cpu", "cuda") else torch.device("cpu")
+
+    def probe(self, epoch: int) -> EpochStats:
+        """Both sides' losses on a fixed, evenly spaced part of the training rows."""
+        return epoch_stats(epoch, self.rows.labels.reshape(len(self.rows.labels)), *self.look())
+
+    def look(self) -> tuple[Tensor, Tensor]:
+        """Class probabilities of the probed rows, (E, M, C): learned side, flipped side."""
+        index = probed(len(self.rows.features))
+        learned, flipped = [], []
+        for part in index.split(1024):
+            inside, outside = both_proba(
+                self.rows.features.rows(part),
+                self.keys[part.to(self.device)],
+                self.params,
+                self.config,
+                self.members,
+            )
+            learned.append(inside)
+            flipped.append(outside)
+        return torch.cat(learned, dim=1), torch.cat(flipped, dim=1)
+
+
+def probed(rows: int) -> Tensor:
+    """Positions of the rows that are looked at after each epoch."""
+    return torch.linspace(0, rows - 1, min(rows, PROBE_ROWS)).long()
+
+
+def epoch_stats(epoch: int, labels: Tensor, learned: Tensor, flipped: Tensor) -> EpochStats:
+    """Figures of labels (N,) and both sides' probabilities (E, M, C) on the probed rows."""
+    labels = labels[probed(len(labels)).to(labels.device)].to(learned.device)
+    outside = flipped.mean(0)
+    picked = learned.gather(2, labels.expand(len(learned), -1)[..., None])
+    own = outside.gather(1, labels[:, None])
+    return EpochStats(
+        epoch=epoch,
+        learned_loss=float(-picked.clamp_min(1e-12).log().mean()),
+        flipped_loss=float(-own.clamp_min(1e-12).log().mean()),
+        flipped_error=float(1 - own.mean()),
+        flipped_accuracy=float((outside.argmax(1) == labels).float().mean()),
+    )

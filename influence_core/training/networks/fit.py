@@ -1,0 +1,98 @@
+"""Train a whole network under turn-over dropout, through Accelerate.
+
+One loop for a CPU, a GPU or several processes: every row of a batch runs under its own mask, so
+each process needs only its own rows' keys. After every epoch both sides are measured on a fixed
+part of the training rows (their curves separate as the network begins to memorise), a checkpoint
+is written, and training stops when what it watches no longer improves. Like the heads, it watches
+the flipped side's 1 − p(label): out-of-sample, free, and not distorted by label noise.
+
+No gradient clipping by norm: it scales one instance's step by all others', a whisper across sides.
+`network_models` builds networks, `network_sides` reads a trained one; `workflow` calls all three.
+"""
+
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from influence_core.errors import DataError, ModelError, ResourceError
+from influence_core.models.device import out_of_memory
+from influence_core.progress import Progress, ProgressFn
+from influence_core.training.networks.checkpoint import identity, save_checkpoint
+from influence_core.training.networks.loop import Loop
+from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
+
+
+def fit_network(
+    model: nn.Module,
+    data: NetworkData,
+    training: NetworkTraining | None = None,
+    *,
+    checkpoint: Path | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkFit:
+    """Train a network, in place; it ends with the weights of the best epoch.
+
+    Args:
+        model: with turn-over layers (`inject`); one without is trained plainly, for comparison.
+        data: rows with keys.
+        training: settings.
+        checkpoint: a file to write after every epoch and to continue from if it is there. On a CPU
+            an interrupted training ends with the very weights of an unbroken one.
+        progress: called after every epoch in the main process.
+        cancel: set it to stop; what the checkpoint holds is kept.
+
+    Raises:
+        DataError: no rows, or rows without a label. ModelError: nothing to train, or divergence.
+        MismatchError: the checkpoint belongs to another training. ResourceError: memory.
+    """
+    training = training or NetworkTraining()
+    check_network(model, data)
+    with torch.random.fork_rng(devices=[]):
+        loop = Loop(model, data, training, cancel)
+        belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
+        for epoch in range(loop.resume(checkpoint, belongs_to), training.epochs):
+            if loop.stale(epoch):
+                break
+            run_epoch(loop, epoch)
+            stats = loop.measure(epoch)
+            if loop.main and checkpoint:
+                save_checkpoint(checkpoint, loop.checkpoint(epoch + 1), belongs_to)
+            if loop.main and progress:
+                progress(Progress("train", epoch + 1, training.epochs, metrics=asdict(stats)))
+        return loop.finish()
+
+
+def run_epoch(loop: Loop, epoch: int) -> None:
+    """One pass over the training rows.
+
+    Raises:
+        ResourceError: memory ran out.
+    """
+    try:
+        loop.epoch(epoch)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"Memory ran out in a training batch of {loop.training.batch} rows; lower the batch "
+            "size or the size of the inputs."
+        ) from error
+
+
+def check_network(model: nn.Module, data: NetworkData) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        DataError: no rows, or rows without a label. ModelError: nothing to train.
+    """
+    if not len(data.train):
+        raise DataError("There are no training rows; add some.")
+    if int(data.train.labels.min()) < 0:
+        row = int(data.train.labels.argmin())
+        raise DataError(f"Training row {row} has no label; drop rows without a label first.")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ModelError("Every parameter of the model is frozen; there is nothing to train.")

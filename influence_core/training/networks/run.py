@@ -1,0 +1,113 @@
+"""Everything that a stored network run holds, from one call.
+
+Train, then read the trained network once over all splits: both sides of the training rows, what
+the full network says about every row, the features that estimators work on, and the isolation
+audit. `workflow` writes it to disk, the pages read it from there.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from influence_core.errors import DataError
+from influence_core.progress import Progress, ProgressFn
+from influence_core.training.networks.checkpoint import learned_state
+from influence_core.training.networks.fit import fit_network
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.training.networks.sides import (
+    NetworkSides,
+    NetworkView,
+    network_sides,
+    network_view,
+)
+from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
+from influence_core.turnover.audit.audit import Audit, audit
+from influence_core.turnover.calls import to_device
+
+AUDIT_ROWS = 8
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """A trained network as it goes to disk.
+
+    Attributes:
+        fit: weights (`fit.state`) and both learning curves (`fit.history`).
+        sides: learned and flipped probabilities and self-influence of the training rows.
+        views: per split, "train" included, full-network probabilities and features (float16).
+        audit: how far the flipped side is out-of-sample.
+    """
+
+    fit: NetworkFit
+    sides: NetworkSides
+    views: Mapping[str, NetworkView]
+    audit: Audit
+
+
+def run_network(
+    model: nn.Module,
+    rows: Mapping[str, NetworkRows],
+    training: NetworkTraining | None = None,
+    *,
+    checkpoint: Path | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkRun:
+    """Train a network with turn-over layers and read off what later pages need.
+
+    Args:
+        model: trained in place (see `fit_network`).
+        rows: by split; "train" is trained on, "valid" may be watched, "test" chooses nothing.
+        training, checkpoint, progress, cancel: as for `fit_network`.
+
+    Raises:
+        DataError: there is no "train". Everything that `fit_network` raises.
+    """
+    if "train" not in rows:
+        raise DataError(f"There is no split 'train' to learn from; there are {list(rows)}.")
+    data = NetworkData(rows["train"], rows.get("valid"), rows.get("test"))
+    fit = fit_network(
+        model, data, training, checkpoint=checkpoint, progress=progress, cancel=cancel
+    )
+    return read_network(model, rows, fit, progress=progress, cancel=cancel)
+
+
+def read_network(
+    model: nn.Module,
+    rows: Mapping[str, NetworkRows],
+    fit: NetworkFit | None = None,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkRun:
+    """Read off a network that is trained already, by whatever loop.
+
+    Args:
+        model: in any mode; it is not changed.
+        rows: as for `run_network`.
+        fit: of the training, if it was ours; otherwise the weights are taken as they are.
+
+    Raises:
+        DataError: there is no "train". ModelError: the model has no turn-over layers.
+    """
+    if "train" not in rows:
+        raise DataError(f"There is no split 'train' to read; there are {list(rows)}.")
+    sides = network_sides(model, rows["train"], progress=progress, cancel=cancel)
+    views = {}
+    for done, (name, split) in enumerate(rows.items(), start=1):
+        views[name] = network_view(model, split, cancel=cancel)
+        if progress:
+            progress(Progress("read", done, len(rows), message=name))
+    fit = fit or NetworkFit(learned_state(model), 0, ())
+    return NetworkRun(fit, sides, views, audit_rows(model, rows["train"]))
+
+
+def audit_rows(model: nn.Module, rows: NetworkRows) -> Audit:
+    """The isolation audit on the first few training rows."""
+    device = next(model.parameters()).device
+    positions = list(range(min(AUDIT_ROWS, len(rows))))
+    inputs = to_device(rows.inputs(positions), device)
+    return audit(model, (inputs, rows.labels[positions].to(device)), keys=rows.keys[positions])

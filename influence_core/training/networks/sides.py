@@ -1,0 +1,162 @@
+"""Both sides of every row from a trained network, and the full network's view of any rows.
+
+The part before the first turn-over layer runs once for both sides (`turnover.prefix`). Used while
+training, for the two learning curves, and afterwards, for what a run keeps: flipped-side
+probabilities, self-influence, and the features that estimators like the flipped-residual ridge
+read (the inputs of the last Linear layer, full network).
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from influence_core.errors import ModelError
+from influence_core.models.device import in_chunks
+from influence_core.progress import Progress, ProgressFn, check_cancel
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.exposure import exposure
+from influence_core.turnover.prefix import Prefix, eval_shell
+
+BATCH = 128
+HALF = torch.finfo(torch.float16).max
+
+
+@dataclass(frozen=True)
+class NetworkSides:
+    """Per row, in the rows' order."""
+
+    learned: npt.NDArray[np.float32]  # (n, C) probabilities
+    flipped: npt.NDArray[np.float32]  # (n, C), out-of-sample for each row
+    self_influence: npt.NDArray[np.float32]  # (n,) flipped loss − learned loss, nats; NaN: no label
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """The full network on rows, in the rows' order."""
+
+    proba: npt.NDArray[np.float32]  # (n, C)
+    features: npt.NDArray[np.float16]  # (n, d) inputs of the last Linear layer
+
+
+def network_sides(
+    model: nn.Module,
+    rows: NetworkRows,
+    *,
+    positions: npt.NDArray[np.int64] | None = None,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkSides:
+    """Learned and flipped side of each row on itself.
+
+    Args:
+        model: with turn-over layers, on the device where it shall run.
+        rows: the training rows. positions: only these, in this order.
+
+    Raises:
+        ModelError: no turn-over layer. ResourceError: one row alone does not fit into memory.
+    """
+    wanted = np.arange(len(rows)) if positions is None else positions
+    order = _order(rows, wanted)
+    device = next(model.parameters()).device
+
+    def run(part: slice) -> tuple[Tensor, Tensor]:
+        check_cancel(cancel)
+        index = wanted[order[part]]
+        keys = rows.keys[torch.from_numpy(index)].to(device)
+        prefix = Prefix(model, to_device(rows.inputs(index.tolist()), device), keys, "learned")
+        with exposure(prefix.shell, keys, "flipped"):
+            flipped = prefix.replay()
+        if progress:
+            progress(Progress("sides", min(part.stop, len(order)), len(order)))
+        return prefix.logits.float().cpu(), flipped.float().cpu()
+
+    parts = in_chunks(run, len(order), BATCH, lower="the size of the inputs")
+    learned, flipped = (_in_order(torch.cat(p), order) for p in zip(*parts, strict=True))
+    labels = rows.labels[torch.from_numpy(wanted)]
+    gap = _loss(flipped, labels) - _loss(learned, labels)
+    return NetworkSides(learned.softmax(1).numpy(), flipped.softmax(1).numpy(), gap.numpy())
+
+
+@torch.no_grad()
+def network_view(
+    model: nn.Module,
+    rows: NetworkRows,
+    *,
+    positions: npt.NDArray[np.int64] | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkView:
+    """Probabilities and features of the full network (scale 1) for each row.
+
+    Raises:
+        ModelError: the network ends in no Linear layer. ResourceError: memory.
+    """
+    wanted = np.arange(len(rows)) if positions is None else positions
+    order = _order(rows, wanted)
+    shell = eval_shell(model)
+    device = next(model.parameters()).device
+    last = LastLinear(shell)
+
+    def run(part: slice) -> tuple[Tensor, Tensor]:
+        check_cancel(cancel)
+        index = wanted[order[part]]
+        with last:
+            logits = logits_of(shell, to_device(rows.inputs(index.tolist()), device))
+        return logits.float().cpu(), last.input(len(index)).clamp(-HALF, HALF).half().cpu()
+
+    parts = in_chunks(run, len(order), BATCH, lower="the size of the inputs")
+    logits, features = (_in_order(torch.cat(p), order) for p in zip(*parts, strict=True))
+    return NetworkView(logits.softmax(1).numpy(), features.numpy())
+
+
+class LastLinear:
+    """Catches what the last Linear layer of a forward pass was given: the penultimate features."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
+        self._seen: Tensor | None = None
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> None:
+        self._seen = None
+        self._handles = [m.register_forward_pre_hook(self._keep) for m in self._linears]
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def input(self, rows: int) -> Tensor:
+        """(rows, d) of the pass that was watched."""
+        if self._seen is None or self._seen.ndim != 2 or len(self._seen) != rows:
+            raise ModelError(
+                "The network does not end in a Linear layer on one vector a row, so it has no "
+                "features to keep; end it in nn.Linear."
+            )
+        return self._seen
+
+    def _keep(self, _: nn.Module, given: tuple[Any, ...]) -> None:
+        self._seen = given[0]
+
+
+def _order(rows: NetworkRows, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Places in `wanted`, similar lengths together."""
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[rows.order] = np.arange(len(rows))
+    return np.argsort(rank[wanted], kind="stable")
+
+
+def _in_order(values: Tensor, order: npt.NDArray[np.int64]) -> Tensor:
+    out = torch.empty_like(values)
+    out[torch.from_numpy(order)] = values
+    return out
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each row, NaN where there is no label."""
+    loss = nn.functional.cross_entropy(logits, labels.clamp_min(0), reduction="none")
+    return loss.masked_fill(labels < 0, float("nan"))

@@ -1,0 +1,79 @@
+"""A trained network as a trunk: its penultimate features, for everything that works on features.
+
+What estimators, label quality and the box for the user's own sentence need of a network run is what
+they need of a frozen trunk: `encode` and a fingerprint. So features of a network run are written by
+`models.features.encode_split` like any others, under the fingerprint of its learned weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from influence_core.disk.checkpoint import state_fingerprint
+from influence_core.models.device import in_chunks
+from influence_core.training.networks.registry import Network
+from influence_core.training.networks.sides import LastLinear
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.prefix import eval_shell
+
+_CHUNK = 64
+
+WEIGHTS = "network/"  # how the names of a network's own tensors begin in a run
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTrunk:
+    """Implements `models.trunks.Trunk` for a network with its learned weights in it.
+
+    Attributes:
+        last: weight (C, d) of the last Linear layer: the network's logits are features @ last.T.
+    """
+
+    network: Network
+    name: str
+    fingerprint: str
+    last: Tensor
+
+    @classmethod
+    def of(cls, network: Network, state: Mapping[str, Tensor]) -> "NetworkTrunk":
+        """The trunk of a network that `load_network` built, or that was just trained.
+
+        Args:
+            network: with `state` in it. state: the learned weights (`NetworkFit.state`).
+        """
+        linears = [m for m in network.model.modules() if isinstance(m, nn.Linear)]
+        fingerprint = state_fingerprint(state, network.settings.to_dict())
+        return cls(network, f"network:{fingerprint[:16]}", fingerprint, linears[-1].weight.detach())
+
+    @property
+    def modality(self) -> Literal["image", "text"]:
+        """What it encodes."""
+        return self.network.modality
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature vector."""
+        return int(self.last.shape[1])
+
+    @torch.no_grad()
+    def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
+        """(n, dim) inputs of the last Linear layer, full network."""
+        shell = eval_shell(self.network.model)
+        last = LastLinear(shell)
+
+        def run(part: slice) -> npt.NDArray[np.float32]:
+            inputs = self.network.prepare(items[part])
+            with last:
+                logits = logits_of(shell, to_device(inputs, self.last.device))
+            return last.input(len(logits)).float().cpu().numpy()
+
+        return np.concatenate(in_chunks(run, len(items), _CHUNK, lower="the size of the inputs"))
+
+    def proba(self, features: Tensor) -> Tensor:
+        """Class probabilities (n, C) of the full network from its features (n, d)."""
+        return (features.to(self.last.device) @ self.last.T).softmax(-1)

@@ -1,0 +1,59 @@
+"""What reviewers decided, as edits: relabel, exclude; and which rows they said are right.
+
+A decision counts when more than half of those who have a word agree, and when the row's content is
+still what they saw (`store.review_state`). Cleansing and export read this.
+"""
+
+from contextlib import closing
+
+import numpy as np
+
+from influence_core.store.exports.edits import Edit
+from influence_core.store.project import Project
+from influence_core.store.reviews.state import ReviewState
+from influence_core.store.reviews.store import open_reviews
+
+
+def decided_edits(project: Project) -> tuple[tuple[Edit, ...], frozenset[int]]:
+    """Edits in the order of the data set, and keys of rows whose label was found right.
+
+    Raises:
+        StoreError: the reviews' database cannot be read.
+    """
+    train = project.dataset.train
+    state = ReviewState()
+    with closing(open_reviews(project)) as store:
+        state.catch_up(store)
+    known = state.all_effective()
+    positions = np.flatnonzero(np.isin(train.keys, np.array(list(known), dtype=np.uint64)))
+    edits, kept = [], set()
+    for position in positions.tolist():
+        key = int(train.keys[position])
+        word = known[key]
+        decision = word.event.decision
+        if int(train.content_hashes[position]) != decision.content_hash:
+            continue
+        if word.outcome == "keep":
+            kept.add(key)
+        if word.outcome not in ("relabel", "exclude"):
+            continue
+        label = int(train.labels[position])
+        old = project.dataset.classes[label] if label >= 0 else None
+        # A class that is no longer there, or a label that the source has by now, changes nothing.
+        if word.new_label == old or word.new_label not in (None, *project.dataset.classes):
+            continue
+        edits.append(
+            Edit(
+                row=int(train.rows[position]),
+                key=key,
+                id=train.ids[position],
+                action="remove" if word.outcome == "exclude" else "relabel",
+                old_label=old,
+                new_label=word.new_label,
+                reason=f"decided: {word.outcome}"
+                + (f" ({decision.note})" if decision.note else ""),
+                who=word.event.reviewer,
+                when=word.event.time,
+            )
+        )
+    return tuple(edits), frozenset(kept)

@@ -1,0 +1,89 @@
+"""The verb `export`: the cleansed training set in its own format, with a manifest that undoes it.
+
+Edits come from a cleansing (`edits_of`) and from reviewers' decisions (`workflow.decided`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from influence_core.cleansing.choose import Selection
+from influence_core.cleansing.harm import Harm
+from influence_core.cleansing.rounds import Round
+from influence_core.progress import ProgressFn
+from influence_core.store.exports.edits import Edit, ExportOptions
+from influence_core.store.exports.export import export
+from influence_core.store.exports.manifest import Manifest
+from influence_core.store.exports.plan import Order
+from influence_core.store.project import Project
+from influence_core.workflow.session import Session
+
+PROGRAM = "turnover"
+
+
+def edits_of(
+    session: Session,
+    selection: Selection,
+    reason: str,
+    harm: Harm | None = None,
+    *,
+    who: str = PROGRAM,
+) -> list[Edit]:
+    """A selection of training rows as edits, each with its score and standard error."""
+    train = session.project.dataset.train
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    edits = []
+    for position in selection.touched.tolist():
+        new = selection.relabelled.get(position)
+        edits.append(
+            Edit(
+                row=int(train.rows[position]),
+                key=int(train.keys[position]),
+                id=train.ids[position],
+                action="remove" if new is None else "relabel",
+                old_label=_name(session, int(train.labels[position])),
+                new_label=None if new is None else session.classes[new],
+                reason=reason,
+                score=None if harm is None else _finite(harm.score[position]),
+                stderr=None if harm is None else _finite(harm.stderr[position]),
+                who=who,
+                when=now,
+            )
+        )
+    return edits
+
+
+def edits_of_round(session: Session, state: Round, reason: str) -> list[Edit]:
+    """What rounds removed, each row with its score at the time when it went."""
+    rows = len(session.evidence)
+    score = np.full(rows, np.nan, dtype=np.float32)
+    error = np.full(rows, np.nan, dtype=np.float32)
+    score[state.removed], error[state.removed] = state.scores, state.stderr
+    return edits_of(session, Selection(state.removed), reason, Harm(score, error))
+
+
+def export_project(
+    project: Project,
+    edits: Sequence[Edit],
+    out: Path,
+    form: str | None = None,
+    options: ExportOptions | None = None,
+    run: str = "",
+    *,
+    progress: ProgressFn | None = None,
+) -> Manifest:
+    """Write the training split with these edits; see `store.exports.export` for the errors."""
+    order = Order(project.dataset, tuple(edits), "train", run)
+    return export(order, out, form, options, progress)
+
+
+def _name(session: Session, label: int) -> str | None:
+    return session.classes[label] if label >= 0 else None
+
+
+def _finite(value: npt.NDArray[np.float32] | float) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None

@@ -1,0 +1,119 @@
+"""From a question to a kept cleansing: which rows would go, by scores, by reviewers, or by both."""
+
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from influence_core.cleansing.choose import RULES, Candidates, Rule, choose
+from influence_core.cleansing.rounds import Plan
+from influence_core.errors import DataError
+from influence_core.influence import DEFAULT_ESTIMATOR
+from influence_core.progress import ProgressFn
+from influence_core.store.exports.edits import Edit
+from influence_core.workflow.cleanse.cleansings import Cleansing, summaries
+from influence_core.workflow.cleanse.decided import decided_edits
+from influence_core.workflow.cleanse.export import edits_of, edits_of_round
+from influence_core.workflow.cleanse.judge import Judge
+from influence_core.workflow.cleanse.rounds import cleanse, ranking
+from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.session import Session
+from influence_core.workflow.train.parts_resume import unfinished_stem
+
+ROUNDS, DECISIONS = "rounds", "decisions"
+ONE_SHOT = tuple(by for by in RULES if by != DECISIONS)
+# How rows are chosen, and what it means.
+WAYS: dict[str, str] = {
+    ROUNDS: "in rounds, retrained in between",
+    **{by: f"one shot, by {by}" for by in ONE_SHOT},
+    DECISIONS: "only what reviewers decided",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What harms whom, and how to choose.
+
+    Attributes:
+        judge: whose loss counts.
+        estimator: by name.
+        by: a name in `WAYS`.
+        drop: share of the rows to drop at most; a count for "count", a rate for "fdr".
+        step: share a round drops.
+        patience: rounds without improvement before it stops; 0 goes on.
+        decisions: add what reviewers decided.
+        also: more rules of one shot; what is chosen is the union of all.
+    """
+
+    judge: Judge
+    estimator: str = DEFAULT_ESTIMATOR
+    by: str = ROUNDS
+    drop: float = 0.1
+    step: float = 0.02
+    patience: int = 2
+    decisions: bool = False
+    also: tuple[Rule, ...] = ()
+
+
+def rounds_stem(session: Session, question: Question) -> Path:
+    """How the files of a question's rounds begin, until its answer is kept."""
+    q = question
+    asked = [asdict(q.judge), q.estimator, q.by, q.drop, q.step, q.patience]
+    return unfinished_stem(session, ROUNDS, asked)
+
+
+def find_harm(
+    session: Session,
+    question: Question,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
+    unfinished: Path | None = None,
+) -> Cleansing:
+    """Answer a question; nothing is written, but finished rounds if a place is given.
+
+    Args:
+        session, question: what is asked.
+        progress, cancel, cluster: as everywhere.
+        unfinished: from `rounds_stem`, to go on with rounds that were ended; whoever keeps the
+            answer discards them (`discard_parts`).
+
+    Raises:
+        DataError: an unknown way, or an amount or judge that makes no sense, or a cluster for a
+            way that does not scan the run as it is.
+    """
+    if question.by not in WAYS:
+        raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
+    if question.also and question.by in (ROUNDS, DECISIONS):
+        raise DataError(
+            f"More rules can be joined to one shot only, not to '{question.by}'; choose "
+            f"{list(ONE_SHOT)}."
+        )
+    if cluster is not None and question.by in (ROUNDS, DECISIONS):
+        raise DataError(
+            f"A cluster ranks rows in one shot, not '{question.by}'; choose {list(ONE_SHOT)}, or "
+            "leave --ray out."
+        )
+    by, judge, name = question.by, question.judge, question.estimator
+    decided: tuple[Edit, ...] = ()
+    kept: frozenset[int] = frozenset()
+    if question.decisions or by == DECISIONS:
+        decided, kept = decided_edits(session.project)
+    run = session.run.id
+    if by == DECISIONS:
+        return Cleansing(judge, name, by, (), decided, kept, run=run)
+    reason = f"harms {judge.split}/{judge.part} by {name}"
+    if by == ROUNDS:
+        plan = Plan(min(question.step, question.drop), question.drop, question.patience)
+        states = cleanse(
+            session, judge, plan, name, progress=progress, cancel=cancel, unfinished=unfinished
+        )
+        short, best = summaries(states)
+        computed = tuple(edits_of_round(session, states[-1], reason))
+        return Cleansing(judge, name, by, computed, decided, kept, short, best, run)
+    found = ranking(session, judge, name, progress=progress, cancel=cancel, cluster=cluster)
+    rules = [Rule(by, question.drop), *question.also]
+    selection = choose(Candidates(found.score, found.p_values()), rules)
+    computed = tuple(edits_of(session, selection, reason, found))
+    by = " or ".join(dict.fromkeys(rule.by for rule in rules))
+    return Cleansing(judge, name, by, computed, decided, kept, run=run)

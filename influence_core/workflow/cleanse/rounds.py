@@ -1,0 +1,271 @@
+"""The verb `cleanse`: find rows that harm a judge, drop them round by round, try it.
+
+`ranking` is one list from the run as it is. `cleanse` goes in rounds and retrains in between.
+`trial` retrains with and without the rows, beside two controls (nothing, and random rows of the
+same classes), and looks at the judge and at splits that chose nothing.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from influence_core.cleansing.choose import Selection, random_control
+from influence_core.cleansing.harm import Harm, harm, measured_here
+from influence_core.cleansing.rounds import Measured, Plan, Round, cut_judge, rounds
+from influence_core.cleansing.verdict import Difference, paired, verdict
+from influence_core.errors import DataError
+from influence_core.evaluation.retrain import Recipe, retrain
+from influence_core.influence import DEFAULT_ESTIMATOR, estimator
+from influence_core.influence.base import Evidence, HeadWeights
+from influence_core.influence.sides import both_sides
+from influence_core.progress import Progress, ProgressFn
+from influence_core.training.features import Subset
+from influence_core.training.heads.checkpoint import HeadCheckpoint
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import Rows
+from influence_core.workflow.cleanse.judge import Judge, JudgeItems, judge_items
+from influence_core.workflow.cleanse.rounds_checkpoint import fingerprint, measured_once
+from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.cluster.scan import measured_there
+from influence_core.workflow.evaluate.work import recipe
+from influence_core.workflow.session import Session
+from influence_core.workflow.train.parts_resume import parts_of
+
+Positions = npt.NDArray[np.int64]
+NONE, CLEANSED, RANDOM = "nothing removed", "cleansed", "random removed"
+RANDOM_DRAWS = 3
+
+
+def ranking(
+    session: Session,
+    judge: Judge,
+    name: str = DEFAULT_ESTIMATOR,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
+) -> Harm:
+    """Harm of every training row by the run as it is: one shot; a cluster scans if there is one."""
+    items = judge_items(session, judge)
+    rows = len(session.evidence)
+    if cluster is None:
+        measure = measured_here(session.prepared(name), rows, progress=progress, cancel=cancel)
+    else:
+        measure = measured_there(cluster, session, name, progress=progress, cancel=cancel)
+    proba = session.head.proba(items.features)
+    return harm(measure, items.features, items.labels, proba, rows)
+
+
+def cleanse(
+    session: Session,
+    judge: Judge,
+    plan: Plan | None = None,
+    name: str = DEFAULT_ESTIMATOR,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+    unfinished: Path | None = None,
+) -> list[Round]:
+    """Drop rows in rounds; every state is returned, so that a person can step back to any.
+
+    Part of the judge chooses rows, the rest watches and stops the rounds; with `patience=0`
+    all of it chooses and watches, and the rounds go on to `plan.most`. With `unfinished` (how
+    their files begin) they go on after those that are kept; whoever keeps the result discards them.
+    """
+    plan = plan or Plan()
+    items = judge_items(session, judge)
+    if plan.patience:
+        choose, watch = cut_judge(len(items))
+        parts = (items.some(choose), items.some(watch))
+    else:
+        parts = (items, items)
+    count = len(session.evidence)
+    steps = int(np.ceil(plan.most / plan.step))
+
+    asked = [judge.split, fingerprint(items.positions), name, asdict(plan)]
+    done = parts_of(unfinished, session, recipe(session), asked)
+
+    def measure(kept: Positions, number: int) -> Measured:
+        out = measured_once(
+            done,
+            kept,
+            number,
+            lambda under_way: measure_round(session, kept, parts, name, cancel, under_way),
+        )
+        if progress:
+            figures = {
+                "choosing_accuracy": out.choosing_accuracy,
+                "watching_accuracy": out.watching_accuracy,
+                "removed": float(count - len(kept)),
+            }
+            progress(Progress("round", number, steps, metrics=figures))
+        return out
+
+    return list(rounds(count, plan, measure))
+
+
+def measure_round(
+    session: Session,
+    kept: Positions,
+    parts: tuple[JudgeItems, JudgeItems],
+    name: str,
+    cancel: threading.Event | None,
+    under_way: HeadCheckpoint | None = None,
+) -> Measured:
+    """Train the turn-over head on the kept rows and ask both parts of the judge."""
+    evidence = session.evidence
+    index = torch.from_numpy(kept).to(session.device)
+    features = Subset(session.features, index)
+    rows = Rows(features, evidence.labels[index], evidence.keys[index])
+    own = recipe(session)
+    config, training = own.config, own.training
+    fit = fit_heads(rows, config, training, cancel=cancel, checkpoint=under_way)
+    head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
+    sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
+    flipped = torch.from_numpy(sides.flipped).to(session.device)
+    proof = Evidence(features, rows.labels, rows.keys, flipped, head)
+    choose, watch = parts
+    proba, watching = head.proba(choose.features), head.proba(watch.features)
+    measure = measured_here(estimator(name).prepare(proof), len(kept), cancel=cancel)
+    found = harm(measure, choose.features, choose.labels, proba, len(kept))
+    return Measured(
+        found.score,
+        found.stderr,
+        _loss(proba, choose.labels),
+        _loss(watching, watch.labels),
+        _accuracy(proba, choose.labels),
+        _accuracy(watching, watch.labels),
+    )
+
+
+def _loss(proba: torch.Tensor, labels: torch.Tensor) -> float:
+    return float(-proba.gather(1, labels[:, None]).clamp_min(1e-12).log().mean())
+
+
+def _accuracy(proba: torch.Tensor, labels: torch.Tensor) -> float:
+    return float((proba.argmax(1) == labels).float().mean())
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Results of retraining. `table`: one line an arm, split and seed, with accuracy and loss.
+
+    `recall`: one line an arm, split and class. `verdicts` by split, in plain words, with the
+    differences of the cleansed arm against nothing removed and against random rows.
+    """
+
+    table: pd.DataFrame
+    recall: pd.DataFrame
+    verdicts: dict[str, str]
+    differences: dict[str, tuple[Difference, Difference]]
+
+
+def trial(
+    session: Session,
+    change: Selection,
+    splits: Sequence[str],
+    *,
+    seeds: int = 10,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+    unfinished: Path | None = None,
+) -> Trial:
+    """Retrain with and without the rows, from the same starts, masks and batch order.
+
+    A seed is one head with a start and masks of its own; each arm trains all of them. The random
+    arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes. With `unfinished`
+    (how its files begin) it goes on after the arms that are kept; whoever keeps the result discards
+    them.
+
+    Raises:
+        DataError: nothing is changed, or a split has no labelled item.
+    """
+    if not len(change):
+        raise DataError("Nothing is removed or relabelled, so there is nothing to try.")
+    weights, labels = _arms(session, change)
+    rows = Rows(session.features, labels, session.evidence.keys, weights)
+    # Members are the seeds; another mask seed than the run's, which chose the rows.
+    own = recipe(session)
+    config = replace(own.config, members=seeds, seed=own.config.seed + 1)
+    items = {name: judge_items(session, Judge(name)) for name in splits}
+    x = torch.cat([i.features for i in items.values()])
+    asked = [[name, fingerprint(part.positions)] for name, part in items.items()]
+    parts = parts_of(unfinished, session, Recipe(rows, config, own.training), asked)
+    seen = retrain(rows, config, own.training, x, parts=parts, progress=progress, cancel=cancel)
+    tables, recalls, verdicts, differences = [], [], {}, {}
+    start = 0
+    for name, part in items.items():
+        here = seen[:, :, start : start + len(part)]  # (G, S, T, C)
+        start += len(part)
+        truth = part.labels.cpu().numpy()
+        table = _figures(name, here, truth)
+        tables.append(table)
+        recalls.append(_recalls(name, here, truth, session.classes))
+        right = here.argmax(3) == truth  # (G, S, T)
+        against = paired(right[1], right[0]), paired(right[1], right[2:])
+        differences[name] = against
+        verdicts[name] = verdict(*against, name)
+    return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences)
+
+
+def _arms(session: Session, change: Selection) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and labels (N, 2 + draws): nothing, cleansed, then the random controls."""
+    given = session.evidence.labels.cpu()
+    count = len(given)
+    weights = torch.ones(count, 2 + RANDOM_DRAWS)
+    labels = given[:, None].repeat(1, 2 + RANDOM_DRAWS)
+    weights[torch.from_numpy(change.removed), 1] = 0
+    for position, label in change.relabelled.items():
+        labels[position, 1] = label
+    for draw in range(RANDOM_DRAWS):
+        control = random_control(given.numpy(), change, seed=draw)
+        weights[torch.from_numpy(control), 2 + draw] = 0
+    return weights, labels
+
+
+def _figures(
+    split: str, log_proba: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    right = (log_proba.argmax(3) == truth).mean(2)  # (G, S)
+    own = np.take_along_axis(log_proba, truth[None, None, :, None], axis=3)[..., 0]
+    loss = -own.mean(2)
+    arms = {
+        NONE: (right[0], loss[0]),
+        CLEANSED: (right[1], loss[1]),
+        RANDOM: (right[2:].mean(0), loss[2:].mean(0)),
+    }
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "split": split,
+                "arm": arm,
+                "seed": np.arange(len(accuracy)),
+                "accuracy": accuracy,
+                "loss": losses,
+            }
+        )
+        for arm, (accuracy, losses) in arms.items()
+    )
+
+
+def _recalls(
+    split: str,
+    log_proba: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+    classes: Sequence[str],
+) -> pd.DataFrame:
+    right = log_proba.argmax(3) == truth  # (G, S, T)
+    arms = {NONE: right[0], CLEANSED: right[1], RANDOM: right[2:].mean(0)}
+    return pd.DataFrame(
+        [
+            {"split": split, "arm": arm, "class": classes[c], "recall": hits[:, truth == c].mean()}
+            for arm, hits in arms.items()
+            for c in np.unique(truth)
+        ]
+    )

@@ -1,0 +1,223 @@
+"""What was measured about a kept cleansing: trials of single rounds, and a sweep over shares.
+
+    cleansings/<id>/trial-<round>.json   one trial (`workflow.cleanse.trial`)
+    cleansings/<id>/sweep.json           a trial per share removed, written after each
+
+What is stopped or killed goes on where it was (`parts_resume`). The Cleanse page shows what is
+there.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from influence_core.cleansing.choose import Selection
+from influence_core.cleansing.verdict import Difference
+from influence_core.disk.atomic import read_json, write_json
+from influence_core.errors import DataError, StoreError
+from influence_core.progress import Progress, ProgressFn, check_cancel
+from influence_core.store.exports.edits import Edit
+from influence_core.store.project import Project
+from influence_core.training.heads.parts_checkpoint import discard_parts
+from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, results_folder
+from influence_core.workflow.cleanse.rounds import CLEANSED, NONE, RANDOM, Trial, trial
+from influence_core.workflow.session import Session
+from influence_core.workflow.train.parts_resume import unfinished_stem
+
+FRACTIONS = (0.01, 0.02, 0.05, 0.10, 0.20)
+SWEEP = "sweep.json"
+
+
+def selection_of(session: Session, edits: Sequence[Edit]) -> Selection:
+    """Edits as positions among the training rows: removed in their order, relabelled."""
+    return selection_of_edits(session.project, edits)
+
+
+def selection_of_edits(project: Project, edits: Sequence[Edit]) -> Selection:
+    """The same without an open run."""
+    train, classes = project.dataset.train, project.dataset.classes
+    keys = np.array([edit.key for edit in edits], dtype=np.uint64)
+    positions = train.positions_of(keys)
+    gone = [p for p, e in zip(positions.tolist(), edits, strict=True) if e.action == "remove"]
+    new = {
+        p: classes.index(e.new_label)
+        for p, e in zip(positions.tolist(), edits, strict=True)
+        if e.new_label is not None
+    }
+    return Selection(np.array(gone, dtype=np.int64), new)
+
+
+def run_trial(
+    session: Session,
+    name: str,
+    number: int | None = None,
+    *,
+    seeds: int = 10,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Trial:
+    """Try a round of a kept cleansing and keep what came out.
+
+    Raises:
+        DataError: nothing would change. StoreError: it cannot be read or written.
+    """
+    found = load_cleansing(session.project, name)
+    change = selection_of(session, found.edits(number))
+    begun = _unfinished(session, change, seeds)
+    result = trial(
+        session,
+        change,
+        other_splits(session),
+        seeds=seeds,
+        progress=progress,
+        cancel=cancel,
+        unfinished=begun,
+    )
+    path = _trial_path(session.project, name, found, number)
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, to_json(result))
+    discard_parts(begun)
+    return result
+
+
+def kept_trial(project: Project, name: str, number: int | None = None) -> Trial | None:
+    """The kept trial of a round, None if it was not tried.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = _trial_path(project, name, load_cleansing(project, name), number)
+    return from_json(read_json(path), path) if path.is_file() else None
+
+
+def run_sweep(
+    session: Session,
+    name: str,
+    fractions: Sequence[float] = FRACTIONS,
+    *,
+    seeds: int = 5,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> pd.DataFrame:
+    """Try removing more and more of what scores chose; shares that are done are not done again.
+
+    Args:
+        session, name: a kept cleansing with rows enough for the largest share; smaller shares are
+            its first rows.
+        fractions: shares of the training rows.
+        seeds: retrainings of each arm.
+        progress, cancel: as everywhere.
+
+    Returns:
+        As `kept_sweep`.
+
+    Raises:
+        DataError: the cleansing has too few rows even for the smallest share.
+    """
+    found = load_cleansing(session.project, name)
+    counts = {f: round(f * len(session.evidence)) for f in sorted(fractions)}
+    reachable = {f: count for f, count in counts.items() if 0 < count <= len(found.computed)}
+    if not reachable:
+        raise DataError(
+            f"Cleansing '{name}' holds {len(found.computed):,} rows, too few for a sweep; cleanse "
+            "with a larger --drop and --patience 0 first."
+        )
+    path = results_folder(session.project, name) / SWEEP
+    path.parent.mkdir(exist_ok=True)
+    done = read_json(path) if path.is_file() else {}
+    for step, (fraction, count) in enumerate(reachable.items()):
+        check_cancel(cancel)
+        key = f"{fraction:g}/{seeds}"
+        if key not in done:
+            change = selection_of(session, found.first(count))
+            begun, splits = _unfinished(session, change, seeds), other_splits(session)
+            result = trial(session, change, splits, seeds=seeds, cancel=cancel, unfinished=begun)
+            done[key] = to_json(result)
+            write_json(path, done)
+            discard_parts(begun)
+        if progress:
+            progress(Progress("sweep", step + 1, len(reachable)))
+    table = kept_sweep(session.project, name)
+    if table is None:
+        raise StoreError(f"{path} vanished while it was written; sweep again.")
+    return table
+
+
+def kept_sweep(project: Project, name: str) -> pd.DataFrame | None:
+    """The sweep so far, None if there is none.
+
+    Returns:
+        Columns split, arm, share, accuracy (mean over seeds), stdev; share 0 is nothing removed.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = results_folder(project, name) / SWEEP
+    if not path.is_file():
+        return None
+    parts = []
+    for key, value in read_json(path).items():
+        table = from_json(value, path).table
+        share = float(key.split("/")[0])
+        for (split, arm), group in table.groupby(["split", "arm"], sort=False):
+            accuracy = group["accuracy"]
+            parts.append((split, arm, share, accuracy.mean(), accuracy.std()))
+    frame = pd.DataFrame(parts, columns=["split", "arm", "share", "accuracy", "stdev"])
+    return frame.sort_values(["split", "arm", "share"]).reset_index(drop=True)
+
+
+def other_splits(session: Session) -> list[str]:
+    """Every split with a labelled item but the training rows."""
+    return [
+        name
+        for name, split in session.project.dataset.splits.items()
+        if name != "train" and (np.asarray(split.labels) >= 0).any()
+    ]
+
+
+def to_json(result: Trial) -> dict[str, Any]:
+    """A trial as plain values."""
+    return {
+        "table": result.table.to_dict("list"),
+        "recall": result.recall.to_dict("list"),
+        "verdicts": result.verdicts,
+        "differences": {
+            split: [asdict(one) for one in pair] for split, pair in result.differences.items()
+        },
+    }
+
+
+def from_json(value: dict[str, Any], path: Path) -> Trial:
+    """Inverse of `to_json`.
+
+    Raises:
+        StoreError: the value is no trial; names the file.
+    """
+    try:
+        differences = {
+            split: (Difference(**first), Difference(**second))
+            for split, (first, second) in value["differences"].items()
+        }
+        table, recall = pd.DataFrame(value["table"]), pd.DataFrame(value["recall"])
+        if not {NONE, CLEANSED, RANDOM} <= set(table["arm"]):
+            raise ValueError("an arm is missing")
+        return Trial(table, recall, value["verdicts"], differences)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is damaged ({error}); delete it and try again.") from error
+
+
+def _unfinished(session: Session, change: Selection, seeds: int) -> Path:
+    """How the files of a trial of these edits begin, whichever cleansing holds the edits."""
+    asked = [change.removed.tolist(), sorted(change.relabelled.items()), seeds]
+    return unfinished_stem(session, "trial", asked)
+
+
+def _trial_path(project: Project, name: str, found: Cleansing, number: int | None) -> Path:
+    wanted = found.taken if number is None else number
+    suffix = "all" if wanted is None else str(wanted)
+    return results_folder(project, name) / f"trial-{suffix}.json"

@@ -1,0 +1,66 @@
+"""Encoding by the workers of a Ray cluster: each loads the trunk and encodes blocks of rows.
+
+The driver alone writes the feature file, block after block in the usual order, so that the file is
+the one that this machine would write, and a kill loses what was under way only. Called by `train`.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from influence_core.errors import MismatchError
+from influence_core.models.device import pick_device
+from influence_core.models.encode import Compute, Positions, Values, block_values
+from influence_core.models.trunks import Trunk, load_trunk
+from influence_core.store.project import Project
+from influence_core.workflow.cluster.cluster import Cluster, opened_project, state_of
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all blocks of a split have in common."""
+
+    root: str
+    state: str
+    split: str
+    trunk: str
+    fingerprint: str
+    device: str
+
+
+def on_cluster(
+    cluster: Cluster, project: Project, split: str, cancel: threading.Event | None = None
+) -> Compute:
+    """Who encodes the split's blocks, for `encode_split`."""
+    settings = project.settings
+    work = Work(
+        str(project.root.resolve()), state_of(project), split, settings.trunk,
+        settings.trunk_fingerprint, cluster.device,
+    )  # fmt: skip
+
+    def compute(blocks: Iterable[Positions]) -> Iterator[Values]:
+        each = ((rows,) for rows in blocks)
+        for _, values in cluster.map(_encoded, work, each, ordered=True, cancel=cancel):
+            yield values
+
+    return compute
+
+
+def _encoded(work: Work, rows: Positions) -> Values:
+    """In a worker: features of a block."""
+    split = opened_project(work.root, work.state).dataset.split(work.split)
+    return block_values(_trunk(work), split, rows)
+
+
+@lru_cache(maxsize=1)
+def _trunk(work: Work) -> Trunk:
+    """The trunk in this worker, kept for its next blocks."""
+    trunk = load_trunk(work.trunk, root=Path(work.root), device=pick_device(work.device))
+    if trunk.fingerprint != work.fingerprint:
+        raise MismatchError(
+            f"A worker's trunk {work.trunk} has other weights than this machine's; install the "
+            "same version of the package or model on all machines of the cluster."
+        )
+    return trunk

@@ -1,0 +1,190 @@
+"""The scan and the judge as Ray tasks over shards of the training rows.
+
+Scores of the turn-over estimator are those of one machine to the bit; those of matrix products
+within float32 rounding. Called by `explain` and by cleansing.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from influence_core.cleansing.harm import Measure
+from influence_core.errors import ModelError
+from influence_core.influence.base import Targets
+from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.influence.scan import Ranking, mean_influence, scan
+from influence_core.progress import Progress, ProgressFn
+from influence_core.store.project import Project
+from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.cluster.shards import ShardQuery, joined, moved, shards
+from influence_core.workflow.session import Session, open_session
+
+SHARD = 1 << 17  # rows of one task
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every shard of a scan has in common."""
+
+    root: str
+    run: str
+    estimator: str
+    device: str
+    features: npt.NDArray[np.float32]  # (T, d)
+    labels: npt.NDArray[np.int64]  # (T,)
+
+    @classmethod
+    def of(
+        cls,
+        cluster: Cluster,
+        session: Session,
+        estimator: str,
+        features: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> "Task":
+        """A question to the session's run, for targets (T, d) and the labels asked about (T,).
+
+        Raises:
+            ModelError: the general scan of a whole network, which runs on one machine.
+        """
+        if estimator == TURNOVER.name and session.run.record.kind == "network":
+            raise ModelError(
+                "The turn-over scan of a whole network runs on one machine; leave --ray out, or "
+                "choose --estimator flipped-ridge."
+            )
+        return cls(
+            str(session.project.root.resolve()),
+            session.run.id,
+            estimator,
+            cluster.device,
+            features.cpu().numpy(),
+            labels.cpu().numpy(),
+        )
+
+
+def scan_on_cluster(  # noqa: PLR0913 - what scan() has, and the cluster
+    cluster: Cluster,
+    task: Task,
+    rows: int,
+    *,
+    k: int,
+    candidates: torch.Tensor | None = None,
+    exclude: Sequence[int] = (),
+    shard: int = SHARD,
+    on_partial: Callable[[Ranking], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Ranking:
+    """`influence.scan.scan` over a cluster: the same lists, from shards that come in any order.
+
+    Args:
+        candidates: positions that may be listed; all if None. exclude: those that may not.
+        on_partial: called after every shard but the last.
+        cancel: set it to stop: `CancelledError` is raised, and no more shards are handed out.
+    """
+    started = time.perf_counter()
+    allowed = _positions(rows, candidates, exclude)
+    total = rows if allowed is None else len(allowed)
+    parts = shards(rows, shard)
+    # Few enough to hold: k rows a shard, of which only the strongest are kept.
+    best: Ranking | None = None
+
+    def arguments(part: slice) -> tuple[int, int, int, npt.NDArray[np.int64] | None]:
+        inside = None
+        if allowed is not None:
+            inside = allowed[(allowed >= part.start) & (allowed < part.stop)]
+        return part.start, part.stop, k, inside
+
+    def join(found: list[Ranking]) -> Ranking:
+        return joined(found, k, total, 1000 * (time.perf_counter() - started))
+
+    found = cluster.map(_ranked, task, map(arguments, parts), cancel=cancel)
+    for count, (_, one) in enumerate(found, start=1):
+        best = join([one] if best is None else [best, one])
+        if on_partial is not None and count < len(parts):
+            on_partial(best)
+    return join([] if best is None else [best])
+
+
+def _positions(
+    rows: int, candidates: torch.Tensor | None, exclude: Sequence[int]
+) -> npt.NDArray[np.int64] | None:
+    if candidates is None and not exclude:
+        return None
+    every = np.arange(rows) if candidates is None else candidates.cpu().numpy()
+    return np.setdiff1d(every, np.asarray(exclude, dtype=np.int64))
+
+
+def judge_on_cluster(
+    cluster: Cluster,
+    task: Task,
+    rows: int,
+    *,
+    shard: int = SHARD,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """`influence.scan.mean_influence` over a cluster: mean over targets and error, (N,) each."""
+    mean, error = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.float32)
+    each = [(part.start, part.stop) for part in shards(rows, shard)]
+    done = 0
+    for number, (own_mean, own_error) in cluster.map(_judged, task, each, cancel=cancel):
+        part = slice(*each[number])
+        mean[part], error[part] = own_mean, own_error
+        done += len(own_mean)
+        if progress:
+            progress(Progress("scan", done, rows))
+    return mean, error
+
+
+def measured_there(
+    cluster: Cluster,
+    session: Session,
+    estimator: str,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Measure:
+    """The cluster's judge, for `cleansing.harm`."""
+
+    def measure(targets: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        task = Task.of(cluster, session, estimator, targets.features, targets.labels)
+        rows = len(session.evidence)
+        return judge_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
+
+    return measure
+
+
+@lru_cache(maxsize=2)
+def _opened(root: str, run: str, device: str) -> Session:
+    """The run in this worker, kept for its next shards."""
+    return open_session(Project.open(Path(root)), run, device)
+
+
+def _query(task: Task, start: int) -> ShardQuery:
+    session = _opened(task.root, task.run, task.device)
+    # Copies, because what Ray hands out is read-only.
+    features = torch.tensor(task.features).to(session.device)
+    targets = session.targets(features, torch.tensor(task.labels))
+    return ShardQuery(session.prepared(task.estimator).query(targets), start)
+
+
+def _ranked(
+    task: Task, start: int, stop: int, k: int, inside: npt.NDArray[np.int64] | None
+) -> Ranking:
+    """In a worker: the k strongest rows of a shard, with positions in the whole."""
+    among = None if inside is None else torch.tensor(inside - start)
+    return moved(scan(_query(task, start), stop - start, k=k, candidates=among), start)
+
+
+def _judged(
+    task: Task, start: int, stop: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """In a worker: mean influence of a shard's rows."""
+    return mean_influence(_query(task, start), stop - start)

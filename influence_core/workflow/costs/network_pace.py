@@ -1,0 +1,125 @@
+"""How fast a whole network trains and answers here, from the real loop on a few of its rows.
+
+Nobody can tell from a network's name what an epoch takes, so a copy of the network makes a few
+steps before the long work begins, and what it does with them is thrown away. Called by
+`workflow.network_estimates`.
+"""
+
+import copy
+import gc
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influence_core.training.networks.fit import run_epoch
+from influence_core.training.networks.loop import Loop
+from influence_core.training.networks.rows import NetworkRows
+from influence_core.training.networks.sides import network_view
+from influence_core.training.networks.types import NetworkData, NetworkTraining
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.exposure import exposure
+from influence_core.turnover.layer import turnover_layers
+
+_BATCHES = 2  # that are measured
+_COPIES = 5  # of what is trained: gradients, Adam's two moments, the best so far, a checkpoint's
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds a row, and bytes that the training holds."""
+
+    train: float
+    look: float  # the full network's forward pass
+    bytes: float
+
+
+def pace(
+    model: nn.Module,
+    rows: NetworkRows,
+    training: NetworkTraining,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    cancel: threading.Event | None = None,
+) -> Pace:
+    """Measure on a copy; the model and the random numbers of its training stay as they are.
+
+    Raises:
+        ResourceError: memory ran out. CancelledError: `cancel` was set.
+    """
+    some = _some(rows, _BATCHES * training.batch)
+    try:
+        return _measured(model, some, training, clock, cancel)
+    finally:
+        # A loop and its batches hold each other, and the copy on a device must not stay beside the
+        # training that begins now.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _measured(
+    model: nn.Module,
+    some: NetworkRows,
+    training: NetworkTraining,
+    clock: Callable[[], float],
+    cancel: threading.Event | None,
+) -> Pace:
+    with torch.random.fork_rng(devices=[]):
+        short = replace(training, epochs=2, workers=0)
+        loop = Loop(copy.deepcopy(model), NetworkData(some), short, cancel)
+        run_epoch(loop, 0)  # the first one allocates and compiles
+        train = _seconds(lambda: run_epoch(loop, 1), clock)
+        look = _seconds(lambda: network_view(loop.model, some, cancel=cancel), clock)
+        held = _activations(loop.model, some, min(training.batch, len(some)))
+    sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in model.parameters()]
+    weights = sum(size * (1 + _COPIES * trained) for size, trained in sizes)
+    return Pace(train / len(some), look / len(some), float(held + weights))
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def _some(rows: NetworkRows, most: int) -> NetworkRows:
+    """Rows spread over all lengths, as those of a batch are."""
+    spread = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)
+    chosen = np.sort(np.asarray(rows.order)[spread])
+    return NetworkRows(
+        rows.labels[chosen],
+        rows.keys[chosen],
+        lambda positions: rows.inputs(chosen[list(positions)].tolist()),
+        np.arange(len(chosen)),
+        rows.augment,
+    )
+
+
+def _activations(model: nn.Module, rows: NetworkRows, batch: int) -> int:
+    """Bytes that the backward pass of a batch waits for, the weights not among them."""
+    seen: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in model.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        seen.setdefault(storage.data_ptr(), storage.nbytes())
+        return tensor
+
+    device = next(model.parameters()).device
+    inputs = to_device(rows.inputs(list(range(batch))), device)
+    masked = bool(turnover_layers(model))
+    model.train()
+    with (
+        exposure(model, rows.keys[:batch]) if masked else nullcontext(),
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+    ):
+        logits_of(model, inputs)
+    return sum(seen.values())

@@ -1,0 +1,222 @@
+"""The verb `evaluate`: how far can the scores be believed on this very data?
+
+Stages, each optional: `lds` (estimators against retrainings on random halves, with the noise
+ceiling; settings and the default estimator are chosen here), `removal` (take the most helpful rows
+away), `loo` (leave one out), `planted` (flip labels and find them), `null` (fresh keys through the
+significance test) and `isolation` (the audit). Tables are stored with the run, what follows from
+them with the project (`store.evaluations`). Both are written after each stage, and finished
+retrainings are kept beside the run, so an evaluation that was stopped or killed goes on where it
+was. A whole network is not retrained: a head on its features is (`stand_in`).
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from influence_core.evaluation.loo import leave_one_out
+from influence_core.evaluation.null_control import null_control
+from influence_core.evaluation.planted import planted_noise
+from influence_core.evaluation.removal import most_helpful, removal_curves
+from influence_core.influence import ESTIMATORS
+from influence_core.influence.base import need_head
+from influence_core.progress import ProgressFn, check_cancel
+from influence_core.store.evaluations import EvaluationRecord, read_evaluation, write_evaluation
+from influence_core.workflow.evaluate.lds import measure_lds
+from influence_core.workflow.evaluate.stop import finished_stages, forget_stop, note_finished
+from influence_core.workflow.evaluate.work import (
+    STAGES,
+    EvaluateOptions,
+    Work,
+    choose_targets,
+    some_targets,
+)
+from influence_core.workflow.session import Session
+from influence_core.workflow.train.audit import audit_head
+
+__all__ = ["STAGES", "EvaluateOptions", "EvaluationReport", "evaluate"]
+
+LOO_ROWS = 10
+LOO_TARGETS = 3
+REMOVAL_TARGETS = 10
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What was measured: tables by stage (as stored with the run), and the project's record."""
+
+    record: EvaluationRecord
+    tables: Mapping[str, pd.DataFrame]
+
+
+def evaluate(
+    session: Session,
+    options: EvaluateOptions | None = None,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> EvaluationReport:
+    """Measure, store the tables with the run and the conclusions with the project.
+
+    Stages that are not run keep what an earlier evaluation of the same run found.
+
+    Raises:
+        DataError: no split has labelled items besides the training rows.
+        CancelledError: `cancel` was set; finished retrainings are kept for the next time.
+    """
+    options = options or EvaluateOptions()
+    targets, wrong, keys = choose_targets(session, options)
+    work = Work(session, options, targets, wrong, keys, progress, cancel)
+    before = read_evaluation(session.project.root)
+    if before is not None and before.run == session.run.id:
+        work.estimator, work.reason = before.estimator, before.reason
+        work.settings, work.figures = dict(before.settings), dict(before.figures)
+        work.lamps = dict(before.lamps)
+    done = finished_stages(work)
+    for stage in STAGES:
+        if stage in options.what and stage not in done:
+            check_cancel(cancel)
+            _STAGES[stage](work)
+            _keep(work)
+            done.append(stage)
+            note_finished(work, done)
+    record = _keep(work)
+    forget_stop(work)
+    return EvaluationReport(record, work.tables)
+
+
+def _keep(work: Work) -> EvaluationRecord:
+    """Write what has been found so far: tables with the run, conclusions with the project."""
+    session = work.session
+    for name, table in work.tables.items():
+        session.run.add_table(f"eval-{name}", table)
+    record = EvaluationRecord(
+        run=session.run.id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        estimator=work.estimator,
+        reason=work.reason,
+        settings=work.settings,
+        figures=work.figures,
+        lamps=work.lamps,
+    )
+    write_evaluation(session.project.root, record)
+    if work.estimator:
+        session.project.with_settings(default_estimator=work.estimator)
+    return record
+
+
+def _removal(work: Work) -> None:
+    some = some_targets(work, REMOVAL_TARGETS)
+    n = len(work.session.evidence)
+    rankings = {}
+    for name in work.parts:
+        prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
+        rankings[name] = most_helpful(prepared.query(some), n, 160)
+    points = removal_curves(
+        work.recipe(1),
+        some,
+        rankings,
+        keep=work.folder / "removal.npy",
+        progress=work.tell("removal"),
+        cancel=work.cancel,
+    )
+    work.tables["removal"] = pd.DataFrame(
+        {"estimator": p.estimator, "removed": p.removed, "rise": p.rise.mean, "half": p.rise.half}
+        for p in points
+    )
+
+
+def _loo(work: Work) -> None:
+    """The top helpful and harmful rows of a few targets, by the default estimator."""
+    some = some_targets(work, LOO_TARGETS)
+    name = work.estimator or "flipped-ridge"
+    n = len(work.session.evidence)
+    prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
+    scores = prepared.query(some).scores(slice(0, n)).scores.cpu().numpy()
+    order = scores.argsort(axis=1, kind="stable")
+    ends = np.concatenate([order[:, : LOO_ROWS // 2], order[:, -(LOO_ROWS // 2) :]], axis=1)
+    positions = np.unique(ends)
+    found = leave_one_out(
+        work.recipe(0, None),
+        some,
+        positions,
+        keep=work.folder / "loo.npy",
+        progress=work.tell("loo"),
+        cancel=work.cancel,
+    )
+    column = {int(p): i for i, p in enumerate(positions)}
+    train = work.session.project.dataset.train
+    work.tables["loo"] = pd.DataFrame(
+        {
+            "target": work.keys[t],
+            "key": train.keys[p],
+            "estimator": name,
+            "score": scores[t, p],
+            "measured": found.influence[t, column[int(p)]],
+            "stderr": found.stderr[t, column[int(p)]],
+        }
+        for t in range(len(some))
+        for p in ends[t]
+    )
+
+
+def _planted(work: Work) -> None:
+    r = work.recipe(3, None)
+    found = planted_noise(
+        r.rows,
+        r.config,
+        replace(r.training, epochs=None),
+        share=work.options.planted,
+        seed=work.options.seed,
+        progress=work.tell("planted"),
+        cancel=work.cancel,
+    )
+    work.tables["planted"] = pd.DataFrame(
+        {"column": name, "average_precision": q.average_precision, "auc": q.auc}
+        for name, q in found.items()
+    )
+
+
+def _null(work: Work) -> None:
+    if work.session.evidence.head is None:  # the turn-over estimator scores a head's masks only
+        work.lamps.pop("null", None)
+        return
+    found = null_control(work.session.evidence, work.targets)
+    work.figures |= {"null_false_alarms": found.false_alarms, "null_signal": found.signal}
+    work.figures["null_calls"] = found.calls
+    work.lamps["null"] = {
+        "green": found.passed,
+        "text": (
+            f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
+            f"on was called beyond noise; {found.allowed:.0%} are allowed."
+        ),
+    }
+
+
+def _isolation(work: Work) -> None:
+    """The stored audit of the run, or one of its head on a few of its own rows."""
+    stored = work.session.run.record.isolation
+    if stored and "isolated" in stored:
+        share = float(stored["isolated"])
+    else:
+        evidence, features = work.session.evidence, work.session.features
+        head = need_head(evidence, "isolation")
+        share = audit_head(head, features, evidence.labels, evidence.keys).isolated
+    work.figures["isolated"] = share
+    work.lamps["isolation"] = {
+        "green": share >= 1.0,
+        "text": f"{share:.1%} of what a row's flipped side reads was never taught by the row.",
+    }
+
+
+_STAGES = {
+    "lds": measure_lds,
+    "removal": _removal,
+    "loo": _loo,
+    "planted": _planted,
+    "null": _null,
+    "isolation": _isolation,
+}

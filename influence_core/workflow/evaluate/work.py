@@ -1,0 +1,153 @@
+"""What the stages of an evaluation share: the run, the targets, and what they leave behind."""
+
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from influence_core.errors import DataError, ModelError
+from influence_core.evaluation.retrain import Recipe
+from influence_core.influence import ESTIMATORS
+from influence_core.influence.base import Query, Settings, Targets
+from influence_core.influence.estimators.blend import PARTS
+from influence_core.progress import Progress, ProgressFn
+from influence_core.training.heads.types import Rows
+from influence_core.workflow.evaluate.stand_in import stand_in
+from influence_core.workflow.session import Session
+
+STAGES = ("lds", "removal", "loo", "planted", "null", "isolation")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to measure and how much of it.
+
+    Attributes:
+        what: stages to run, of `STAGES`.
+        split: whose items are the targets; "" means test, else valid, else any other.
+        targets: how many misclassified and how many random targets.
+        subsets: retrainings on random halves; as many again give the noise ceiling.
+        planted: share of labels flipped by the stage `planted`.
+        seed: of targets, subsets and flips.
+    """
+
+    what: tuple[str, ...] = STAGES
+    split: str = ""
+    targets: int = 30
+    subsets: int = 100
+    planted: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.what if name not in STAGES]
+        if unknown:
+            raise ModelError(
+                f"There is no evaluation '{unknown[0]}'; choose among {', '.join(STAGES)}."
+            )
+        if self.targets < 2 or self.subsets < 10:
+            raise ModelError(
+                f"{self.targets} targets and {self.subsets} subsets measure nothing; take at "
+                "least 2 targets and 10 subsets."
+            )
+
+
+@dataclass
+class Work:
+    """One call of `evaluate`: what every stage needs, and what they leave."""
+
+    session: Session
+    options: EvaluateOptions
+    targets: Targets
+    wrong: int  # the first so many targets are the misclassified ones
+    keys: npt.NDArray[np.uint64]
+    progress: ProgressFn | None
+    cancel: threading.Event | None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    estimator: str = ""
+    reason: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    lamps: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where finished retrainings are kept."""
+        return self.session.run.folder / "retrainings"
+
+    @property
+    def parts(self) -> list[str]:
+        """Single estimators that this run can serve: a whole network has no head to read."""
+        headless = self.session.evidence.head is None
+        return [name for name, e in PARTS.items() if not (headless and e.needs_head)]
+
+    def recipe(self, number: int, members: int | None = 1) -> Recipe:
+        """The run's own training with one member (None: all) and a start and order of its own."""
+        return recipe(self.session, number, members)
+
+    def query(self, name: str, settings: Settings | None = None) -> Query:
+        """An estimator with these settings, or with those chosen so far, on the targets."""
+        own = self.settings.get(name, {}) if settings is None else settings
+        return ESTIMATORS[name].prepare(self.session.evidence, own).query(self.targets)
+
+    def tell(self, stage: str) -> ProgressFn:
+        """Progress of a stage under its own name."""
+
+        def told(event: Progress) -> None:
+            if self.progress:
+                self.progress(replace(event, stage=stage))
+
+        return told
+
+
+def recipe(session: Session, number: int = 0, members: int | None = None) -> Recipe:
+    """How the run was trained, as a recipe for retraining; `number` 0 is the run's own seed.
+
+    For a whole network it is the recipe of a head on its features (`stand_in`).
+    """
+    evidence = session.evidence
+    if evidence.head is None:
+        head, training = stand_in(session)
+    else:
+        head, training = evidence.head.config, session.training
+    return Recipe(
+        Rows(evidence.features, evidence.labels, evidence.keys),
+        replace(head, members=members or head.members, seed=head.seed + 1000 * number),
+        replace(training, seed=training.seed + 1000 * number),
+    )
+
+
+def choose_targets(
+    session: Session, options: EvaluateOptions
+) -> tuple[Targets, int, npt.NDArray[np.uint64]]:
+    """Misclassified targets first, then random ones; their number and all keys."""
+    data = session.project.dataset
+    order = [options.split] if options.split else ["test", "valid", *data.splits]
+    name = next((n for n in order if n in data.splits and n != "train"), None)
+    labelled = np.array([], dtype=np.int64)
+    if name is not None:
+        split = data.split(name)
+        labelled = np.flatnonzero(np.asarray(split.labels) >= 0)
+    if name is None or not len(labelled):
+        raise DataError(
+            f"There are no labelled items to evaluate on{f' in split {name!r}' if name else ''}; "
+            "add a test or valid split with labels."
+        )
+    table = session.run.table(f"pred-{name}")
+    missed = (table["predicted"] != table["label"]).to_numpy()
+    rng = np.random.default_rng((options.seed, 0x7461))
+    wrong = rng.permutation(labelled[missed[labelled]])[: options.targets]
+    chosen = np.concatenate([wrong, rng.permutation(labelled)[: options.targets]])
+    x = session.split_features(name).rows(torch.from_numpy(chosen))
+    labels = torch.from_numpy(np.array(split.labels)[chosen])
+    return session.targets(x, labels), len(wrong), np.asarray(split.keys)[chosen]
+
+
+def some_targets(work: Work, count: int) -> Targets:
+    """The first targets, misclassified ones first."""
+    t = work.targets
+    return Targets(t.features[:count], t.labels[:count], t.proba[:count])

@@ -1,0 +1,147 @@
+"""Decisions to files, ours and those of labelling tools; undecided rows can go along.
+
+Every word of every reviewer goes out, also those about rows that have changed or vanished since.
+`workflow.decide` brings files back; the command line and the Labels page call both.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from influence_core.disk.atomic import write_bytes, write_text
+from influence_core.errors import DataError
+from influence_core.store.project import Project
+from influence_core.store.reviews.events import Event
+from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.exchange.formats import Row, Word
+from influence_core.workflow.exchange.import_decisions import find_format, standing_words
+
+Said = dict[int, list[tuple[str, Event]]]
+
+
+def export_decisions(
+    project: Project,
+    path: Path,
+    form: str = "csv",
+    *,
+    scores: pd.DataFrame | None = None,
+    undecided: int = 0,
+) -> int:
+    """Write all words of all reviewers; returns how many rows the file is about.
+
+    For a tool that must be told what to expect, a file beside it says so: its name and `.xml` for
+    the labelling configuration of Label Studio, `.py` for the settings of Argilla.
+
+    Args:
+        project: whose reviews.
+        path: where to; an existing file is replaced.
+        form: a name in `decide.FORMATS`.
+        scores: the label table of a run; suggestions and the order of the queue come from it.
+        undecided: so many undecided rows go along, the most suspicious first, to be labelled there.
+
+    Raises:
+        DataError: undecided rows are wanted without scores.
+        StoreError: the file cannot be written; an earlier one stays as it was.
+    """
+    format_ = find_format(form)
+    if undecided and scores is None:
+        raise DataError(
+            "Which undecided rows to hand out is told by label scores; train a run first."
+        )
+    rows = decided_rows(project, scores, undecided)
+    classes = project.dataset.classes
+    write_bytes(path, format_.write(rows, classes))
+    if format_.settings is not None:
+        beside = path.with_name(path.name + format_.settings_suffix)
+        write_text(beside, format_.settings(rows, classes))
+    return len(rows)
+
+
+def decided_rows(
+    project: Project, scores: pd.DataFrame | None = None, undecided: int = 0
+) -> list[Row]:
+    """Decided rows, then vanished ones, then undecided ones.
+
+    With scores in the order of the queue, else in the data set's.
+    """
+    train = project.dataset.train
+    said: Said = {}
+    with closing(open_reviews(project)) as store:
+        for who, event in standing_words(store):
+            said.setdefault(event.decision.key, []).append((who, event))
+    order = _order(len(train), scores)
+    decided = np.isin(train.keys, np.array(list(said), dtype=np.uint64))[order]
+    chosen = [*order[decided], *order[~decided][:undecided]]
+    suggested = _Suggested(project.dataset.classes, scores)
+    rows = [_row(project, position, said, suggested) for position in map(int, chosen)]
+    here = set(train.keys.tolist())
+    gone = [_gone(key, words) for key, words in said.items() if key not in here]
+    count = int(decided.sum())
+    return [*rows[:count], *gone, *rows[count:]]
+
+
+class _Suggested:
+    """The flipped side's label by position."""
+
+    def __init__(self, classes: Sequence[str], scores: pd.DataFrame | None) -> None:
+        self._classes = classes
+        self._by_position: dict[int, tuple[int, float]] = {}
+        if scores is not None:
+            columns = (scores[name].tolist() for name in ("position", "suggested", "p_suggested"))
+            self._by_position = {at: (label, p) for at, label, p in zip(*columns, strict=True)}
+
+    def at(self, position: int) -> tuple[str, float]:
+        """Class name and probability; "" and 0 without scores."""
+        if position not in self._by_position:
+            return "", 0.0
+        label, probability = self._by_position[position]
+        return self._classes[label], probability
+
+
+def _order(rows: int, scores: pd.DataFrame | None) -> npt.NDArray[np.int64]:
+    if scores is None:
+        return np.arange(rows, dtype=np.int64)
+    ranked = scores.sort_values("suspicion_rank", kind="stable")["position"]
+    return ranked.to_numpy().astype(np.int64)
+
+
+def _row(project: Project, position: int, said: Said, suggested: _Suggested) -> Row:
+    train = project.dataset.train
+    text = train.content_column == "text"
+    label = int(train.labels[position])
+    name, probability = suggested.at(position)
+    return Row(
+        key=f"{int(train.keys[position]):016x}",
+        id=train.ids[position],
+        given=project.dataset.classes[label] if label >= 0 else "",
+        text=train.texts([position])[0] if text else None,
+        picture=None if text else train.image_bytes(position),
+        suggested=name,
+        p_suggested=probability,
+        words=_words(said.get(int(train.keys[position]), [])),
+    )
+
+
+def _gone(key: int, words: list[tuple[str, Event]]) -> Row:
+    """A row that is not in the data any more, as far as the decision remembers it."""
+    given = words[0][1].decision.old_label or ""
+    return Row(f"{key:016x}", "", given, None, None, "", 0.0, _words(words))
+
+
+def _words(said: list[tuple[str, Event]]) -> tuple[Word, ...]:
+    return tuple(
+        Word(
+            who,
+            event.decision.verdict,
+            event.decision.new_label,
+            event.decision.note,
+            event.time,
+            event.run,
+            f"{event.decision.content_hash:016x}",
+        )
+        for who, event in said
+    )

@@ -1,0 +1,272 @@
+"""Decisions as files: CSV and JSON lines of our own, and what labelling tools read and write.
+
+A format turns rows with their decisions into bytes, and a file back into lines that say which row,
+which verdict. What the lines mean for a project is `workflow.decide`'s business. A new format is
+one file and one line in `FORMATS`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from influence_core.data.readers.csv_format import detect_format, read_records
+from influence_core.errors import DataError
+
+COLUMNS = (
+    "key", "id", "given", "verdict", "new_label", "note", "reviewer", "time", "run", "content"
+)  # fmt: skip
+# What a person may choose beside the classes, where a tool only knows labels.
+EXCLUDE = "(exclude this row)"
+UNSURE = "(unsure)"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One reviewer's word about one row.
+
+    Attributes:
+        reviewer, verdict, new_label, note: as decided.
+        when: UTC, ISO 8601.
+        run: id of the run whose scores were on screen.
+        content: hash of the row's content when it was looked at, 16 hex digits.
+    """
+
+    reviewer: str
+    verdict: str
+    new_label: str | None
+    note: str
+    when: str
+    run: str
+    content: str
+
+    def label(self, given: str) -> str:
+        """The word as one label: a class, `EXCLUDE` or `UNSURE`."""
+        if self.verdict == "relabel":
+            return self.new_label or UNSURE
+        if self.verdict == "keep":
+            return given or UNSURE
+        return EXCLUDE if self.verdict == "exclude" else UNSURE
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training row on its way out, with what has been said about it.
+
+    Attributes:
+        key: 16 hex digits. id: of the source. given: label, "" if none.
+        text: the sentence, or None.
+        picture: encoded bytes, or None; a row that is gone has neither.
+        suggested: label by the flipped side, "" if unknown, p_suggested its probability.
+        words: by reviewer; empty for a row that is still to be decided.
+    """
+
+    key: str
+    id: str
+    given: str
+    text: str | None
+    picture: bytes | None
+    suggested: str
+    p_suggested: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One decision as a file has it; nothing is checked against a project yet.
+
+    Attributes:
+        place: for messages, such as "line 7".
+        key, id: which row; one of them may be empty.
+        verdict: as in the file, lower case; "label" where a file only tells the right label.
+        label: the new or right label, "" if none.
+        note, reviewer, content: "" if the file does not say; `content` as in `Word`.
+        problem: why the line cannot be read, "" if it can.
+    """
+
+    place: str
+    key: str
+    id: str
+    verdict: str
+    label: str
+    note: str = ""
+    reviewer: str = ""
+    content: str = ""
+    problem: str = ""
+
+    @classmethod
+    def labelled(
+        cls, place: str, row: tuple[str, str], label: str, note: str, reviewer: str
+    ) -> "Line":
+        """A line of a tool that only knows labels; `row` is its key and id."""
+        special = {EXCLUDE: "exclude", UNSURE: "unsure"}
+        verdict = special.get(label, "label")
+        named = label if verdict == "label" else ""
+        return cls(place, row[0].strip().lower(), row[1], verdict, named, note, reviewer)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How decisions become a file and come back.
+
+    Attributes:
+        title: for people.
+        suffix: of the file.
+        write: rows and class names to bytes.
+        read: a file to its lines.
+        scored: whether suggestions go along, so label scores are needed.
+        settings: what the tool must be set to, if it needs telling: rows and class names to text.
+        settings_suffix: what a file with these settings is called after the first file's name.
+    """
+
+    title: str
+    suffix: str
+    write: Callable[[Sequence[Row], Sequence[str]], bytes]
+    read: Callable[[Path], list[Line]]
+    scored: bool = False
+    settings: Callable[[Sequence[Row], Sequence[str]], str] | None = None
+    settings_suffix: str = ""
+
+
+def write_csv(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
+    """One line a row and reviewer, UTF-8, columns `COLUMNS`."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([record[name] for name in COLUMNS] for record in _flat(rows))
+    return out.getvalue().encode("utf-8")
+
+
+def write_jsonl(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
+    """The same as JSON lines."""
+    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in _flat(rows))
+    return "".join(lines).encode("utf-8")
+
+
+def _flat(rows: Sequence[Row]) -> list[dict[str, str]]:
+    return [
+        {
+            "key": row.key,
+            "id": row.id,
+            "given": row.given,
+            "verdict": word.verdict,
+            "new_label": word.new_label or "",
+            "note": word.note,
+            "reviewer": word.reviewer,
+            "time": word.when,
+            "run": word.run,
+            "content": word.content,
+        }
+        for row in rows
+        for word in row.words
+    ]
+
+
+def read_csv(path: Path) -> list[Line]:
+    """Any CSV with a column `verdict` and one of `key` and `id`; other columns are ignored.
+
+    Raises:
+        DataError: it cannot be read, is empty, or lacks a column.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist or is no file; check the path.")
+    records = (record for record in read_records(path, detect_format(path)) if record.fields)
+    header = next(records, None)
+    if header is None:
+        raise DataError(f"{path.name} is empty; it needs a line of column names: verdict, key …")
+    names = [name.strip().lower() for name in header.fields]
+    if "verdict" not in names or not {"key", "id"} & set(names):
+        raise DataError(
+            f"{path.name} has the columns {', '.join(names)}; decisions need 'verdict' and 'key' "
+            "or 'id', and 'new_label' for the verdict 'relabel'."
+        )
+    lines = []
+    for record in records:
+        fields = dict(zip(names, record.fields, strict=False))
+        problem = ""
+        if len(record.fields) != len(names):
+            problem = (
+                f"it has {len(record.fields)} fields and the first line names {len(names)}; "
+                "put quotes around fields with a delimiter in them"
+            )
+        lines.append(_line(f"line {record.line}", fields, problem))
+    return lines
+
+
+def read_jsonl(path: Path) -> list[Line]:
+    """JSON lines with the same names.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    lines = []
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        problem = ""
+        record: Any = None
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = f"it is not JSON ({error})"
+        if not isinstance(record, dict):
+            problem = problem or "it is not a JSON object"
+            record = {}
+        fields = {str(name): plain(value) for name, value in record.items()}
+        lines.append(_line(f"line {number}", fields, problem))
+    return lines
+
+
+def _line(place: str, fields: Mapping[str, str], problem: str) -> Line:
+    def get(name: str) -> str:
+        return fields.get(name, "").strip()
+
+    return Line(
+        place,
+        get("key").lower(),
+        # Spaces may belong to an id or a label.
+        fields.get("id", ""),
+        get("verdict").lower(),
+        fields.get("new_label", ""),
+        fields.get("note", ""),
+        get("reviewer"),
+        get("content").lower(),
+        problem,
+    )
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file as text.
+
+    Raises:
+        DataError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text; save it as UTF-8.") from error
+
+
+def read_list(path: Path, tool: str) -> list[dict[str, Any]]:
+    """A JSON file that is a list of objects.
+
+    Raises:
+        DataError: it is something else.
+    """
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path.name} is not JSON ({error}).") from error
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise DataError(f"{path.name} is not a list of {tool} records; export it as JSON.")
+    return value
+
+
+def plain(value: Any) -> str:
+    """A JSON value as the text of a field."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,287 @@
+"""Decisions from files: every line is checked before anything is written.
+
+`read_decisions` says for each line of a file which row it is about, or why it cannot be used;
+`apply_decisions` writes what is good, one step per reviewer; `changed_rows` lists decisions about
+rows whose content is no longer what the reviewer saw: those do not count. No run is needed for any
+of it. `workflow.hand_out` is the way out; the command line and the Labels page call both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from influence_core.errors import DataError
+from influence_core.store.project import Project
+from influence_core.store.reviews.events import (
+    MAX_NAME,
+    MAX_NOTE,
+    VERDICTS,
+    Action,
+    Decision,
+    Event,
+)
+from influence_core.store.reviews.state import ReviewState
+from influence_core.store.reviews.store import ReviewStore, open_reviews
+from influence_core.workflow.exchange import argilla as exchange_argilla
+from influence_core.workflow.exchange import label_studio as exchange_label_studio
+from influence_core.workflow.exchange.formats import (
+    Format,
+    Line,
+    read_csv,
+    read_jsonl,
+    write_csv,
+    write_jsonl,
+)
+
+FORMATS: dict[str, Format] = {
+    "csv": Format("CSV", ".csv", write_csv, read_csv),
+    "jsonl": Format("JSON lines", ".jsonl", write_jsonl, read_jsonl),
+    "label-studio": Format(
+        "Label Studio",
+        ".json",
+        exchange_label_studio.write,
+        exchange_label_studio.read,
+        scored=True,
+        settings=exchange_label_studio.labelling_config,
+        settings_suffix=".xml",
+    ),
+    "argilla": Format(
+        "Argilla",
+        ".json",
+        exchange_argilla.write,
+        exchange_argilla.read,
+        scored=True,
+        settings=exchange_argilla.settings,
+        settings_suffix=".py",
+    ),
+}
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a file says.
+
+    Attributes:
+        by_reviewer: good decisions, "" where the file names nobody, in the order of the file.
+        problems: one sentence a line that cannot be used, with its place.
+    """
+
+    by_reviewer: Mapping[str, Sequence[Decision]]
+    problems: Sequence[str]
+
+    def __len__(self) -> int:
+        """How many decisions are good."""
+        return sum(map(len, self.by_reviewer.values()))
+
+
+def find_format(name: str) -> Format:
+    """A format by name.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in FORMATS:
+        raise DataError(f"'{name}' is not a format for decisions; there are {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+def read_decisions(project: Project, path: Path, form: str = "csv") -> Decisions:
+    """Read a file and check every line against the training rows; nothing is written.
+
+    Args:
+        project: whose rows.
+        path: the file.
+        form: a name in `FORMATS`.
+
+    Raises:
+        DataError: the file cannot be read at all, or holds no decision.
+    """
+    lines = find_format(form).read(path)
+    if not lines:
+        raise DataError(f"{path.name} holds no decision; check that it is the right file.")
+    rows = _Rows(project)
+    good: dict[str, list[Decision]] = {}
+    seen: dict[tuple[str, int], str] = {}
+    problems = []
+    for line in lines:
+        try:
+            decision = rows.decision(line)
+            twice = seen.get((line.reviewer, decision.key))
+            if twice:
+                raise DataError(f"the row was decided on {twice} already.")
+        except DataError as error:
+            problems.append(f"{line.place}: {error}")
+            continue
+        seen[line.reviewer, decision.key] = line.place
+        good.setdefault(line.reviewer, []).append(decision)
+    return Decisions(good, problems)
+
+
+def apply_decisions(
+    project: Project,
+    decisions: Decisions,
+    reviewer: str,
+    *,
+    run_id: str = "",
+    skip_bad: bool = False,
+) -> int:
+    """Write them, one step per reviewer; returns how many were new.
+
+    What a reviewer says already is not written again, so applying a file twice, or once more after
+    it was cut short, does no harm.
+
+    Args:
+        project: whose reviews.
+        decisions: from `read_decisions`.
+        reviewer: who decides where the file names nobody.
+        run_id: the run whose scores the decisions rest on, "" if none.
+        skip_bad: leave bad lines out; otherwise one bad line keeps all from being written.
+
+    Raises:
+        DataError: there are bad lines; names them. StoreError: the database cannot be written.
+    """
+    if decisions.problems and not skip_bad:
+        raise DataError(_refusal(decisions.problems))
+    by_name: dict[str, dict[int, Decision]] = {}
+    for who, made in decisions.by_reviewer.items():
+        merged = by_name.setdefault(who or reviewer, {})
+        for decision in made:
+            if merged.setdefault(decision.key, decision) != decision:
+                raise DataError(
+                    f"Row {decision.key:016x} has two decisions, one without a reviewer and one "
+                    f"of '{who or reviewer}'; keep one of them. None was applied."
+                )
+    # All actions are made, so checked, before the first is written.
+    with closing(open_reviews(project)) as store:
+        state = ReviewState()
+        state.catch_up(store)
+        actions = [
+            Action(who, _new(state, who, made.values()), project.fingerprint, run=run_id)
+            for who, made in by_name.items()
+        ]
+        return sum(store.append(action) for action in actions)
+
+
+def changed_rows(project: Project, store: ReviewStore | None = None) -> pd.DataFrame:
+    """Decisions that do not count, since their row's content changed or the row is gone.
+
+    Args:
+        project: whose reviews.
+        store: opened already; opened for the moment if None.
+
+    Returns:
+        Columns key (uint64), reviewer, verdict, new_label, time, why.
+    """
+    if store is None:
+        with closing(open_reviews(project)) as opened:
+            return changed_rows(project, opened)
+    train = project.dataset.train
+    hashes = dict(zip(train.keys.tolist(), train.content_hashes.tolist(), strict=True))
+    lines = []
+    for who, event in standing_words(store):
+        decision = event.decision
+        here = hashes.get(decision.key)
+        if here != decision.content_hash:
+            why = "the row is gone" if here is None else "the content changed"
+            said = (decision.verdict, decision.new_label)
+            lines.append((decision.key, who, *said, event.time, why))
+    table = pd.DataFrame(lines, columns=["key", "reviewer", "verdict", "new_label", "time", "why"])
+    return table.astype({"key": "uint64"})
+
+
+def standing_words(store: ReviewStore) -> list[tuple[str, Event]]:
+    """What every reviewer says about every row, vanished rows too, without what was undone."""
+    state = ReviewState()
+    state.catch_up(store)
+    keys = list(state.all_effective())
+    return [word for key in keys for word in sorted(state.words(key).items())]
+
+
+def _new(state: ReviewState, who: str, made: Iterable[Decision]) -> list[Decision]:
+    found = []
+    for decision in made:
+        said = state.words(decision.key).get(who)
+        if said is None or said.decision != decision:
+            found.append(decision)
+    return found
+
+
+def _refusal(problems: Sequence[str]) -> str:
+    shown = "\n".join(problems[:_MOST_SHOWN])
+    more = len(problems) - _MOST_SHOWN
+    tail = f"\n… and {more:,} more" if more > 0 else ""
+    return (
+        f"{len(problems):,} lines cannot be used, so none of the file was applied; mend them, or "
+        f"leave them out with --skip-bad:\n{shown}{tail}"
+    )
+
+
+class _Rows:
+    """Finds the row that a line means, and what the line decides about it."""
+
+    def __init__(self, project: Project) -> None:
+        self._train = project.dataset.train
+        self._classes = project.dataset.classes
+        self._keys = {f"{key:016x}": i for i, key in enumerate(self._train.keys.tolist())}
+        self._ids: dict[str, int | None] = {}
+        for i, name in enumerate(self._train.ids):
+            self._ids[name] = None if name in self._ids else i  # None: not unique
+
+    def decision(self, line: Line) -> Decision:
+        """The decision; raises DataError with what is wrong."""
+        if line.problem:
+            raise DataError(f"{line.problem}.")
+        position = self._position(line)
+        content = int(self._train.content_hashes[position])
+        if line.content and line.content != f"{content:016x}":
+            raise DataError("the row's content has changed since the decision.")
+        number = int(self._train.labels[position])
+        given = self._classes[number] if number >= 0 else None
+        verdict, label = self._verdict(line, given)
+        if len(line.reviewer) > MAX_NAME or len(line.note) > MAX_NOTE:
+            raise DataError(
+                f"a note may have {MAX_NOTE:,} characters, a reviewer's name {MAX_NAME}."
+            )
+        key = int(self._train.keys[position])
+        return Decision(key, content, verdict, given, label, line.note)
+
+    def _position(self, line: Line) -> int:
+        by_id = self._ids.get(line.id) if line.id else None
+        if line.key:
+            if line.key not in self._keys:
+                raise DataError(f"no training row has the key '{line.key}'.")
+            found = self._keys[line.key]
+            if by_id is not None and by_id != found:
+                raise DataError(f"the key '{line.key}' and the id '{line.id}' are different rows.")
+            return found
+        if not line.id:
+            raise DataError("neither a key nor an id says which row is meant.")
+        if line.id not in self._ids:
+            raise DataError(f"no training row has the id '{line.id}'.")
+        if by_id is None:
+            raise DataError(f"several training rows have the id '{line.id}'; give the key.")
+        return by_id
+
+    def _verdict(self, line: Line, given: str | None) -> tuple[str, str | None]:
+        verdict, label = line.verdict, line.label or None
+        if verdict == "label":  # a tool that only tells the right label
+            if label is None:
+                raise DataError("no label was chosen.")
+            verdict, label = ("keep", None) if label == given else ("relabel", label)
+        if verdict not in VERDICTS:
+            raise DataError(f"'{verdict}' is not a verdict; there are {', '.join(VERDICTS)}.")
+        if verdict != "relabel":
+            return verdict, None
+        if label is None:
+            raise DataError("the verdict 'relabel' needs a new label.")
+        if label not in self._classes:
+            raise DataError(
+                f"'{label}' is not a class of this project; there are {', '.join(self._classes)}."
+            )
+        if label == given:
+            raise DataError(f"the row is labelled '{label}' already; say 'keep'.")
+        return verdict, label

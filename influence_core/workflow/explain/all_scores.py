@@ -1,0 +1,126 @@
+"""All scores of one item as a file, for questions that two short lists cannot answer.
+
+    FILE.npy    float32 (1, N): position i is row i of the training split
+    FILE.json   its card: run, estimator, item, label asked about, fingerprint of the data set
+
+Written chunk by chunk, so that memory does not grow with N. Called by `explain --scores`.
+"""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from influence_core.disk.atomic import plain_errors, read_json, remove_stale, write_json
+from influence_core.errors import DataError, StoreError
+from influence_core.influence.scan import full_scores
+from influence_core.progress import ProgressFn
+from influence_core.workflow.explain.explain import Item, Question, asked_label, query_of
+from influence_core.workflow.session import Session
+
+WHAT = "turnover scores of one item"  # tells a card of ours from a user's file of the same name
+ORDER = (
+    "Position i is row i of the training split in the order of the data set, which is that of its "
+    "source (Project.open(folder).dataset.train.keys[i] is its key); a positive score helped the "
+    "label, a negative one harmed it."
+)
+
+
+def write_scores(
+    session: Session,
+    item: Item,
+    question: Question,
+    path: Path,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> npt.NDArray[np.float32]:
+    """Write the score of every training row for an item, and beside it what the scores are.
+
+    A training row's score on itself is among them: unlike a ranking, a file can leave it to its
+    reader. `question.k` does not matter.
+
+    Args:
+        path: ends in .npy; a file of that name is replaced when the new one is whole.
+        cancel: set it to stop; `CancelledError` is raised and what was there before is untouched.
+
+    Returns:
+        (1, N), mapped read-only.
+
+    Raises:
+        DataError: the name does not end in .npy, or not all rows are asked for.
+        StoreError: the disk is full, the folder cannot be written, or a file that is not ours has
+            the card's name.
+    """
+    if question.among != "all":
+        raise DataError(
+            f"The file holds the scores of all training rows, not of those among "
+            f"'{question.among}' only; ask among 'all' and choose from the file."
+        )
+    card = _card_path(path)
+    label = asked_label(item, question.toward)
+    targets = session.targets(item.features[None], torch.tensor([label]))
+    query = query_of(session, item, question.estimator, targets)
+    remove_stale(path.parent, path.name)
+    scores = full_scores(query, len(session.evidence), path, progress=progress, cancel=cancel)
+    try:
+        write_json(card, _card(session, item, question, label))
+    except StoreError:
+        with suppress(OSError):  # an old card must not speak for the new scores
+            card.unlink(missing_ok=True)
+        raise
+    return scores
+
+
+def _card_path(path: Path) -> Path:
+    """Where the card goes.
+
+    Raises:
+        DataError: the scores may not go to `path`. StoreError: another file has the card's name.
+    """
+    if path.suffix != ".npy":
+        raise DataError(f"Scores are written as a NumPy file; give '{path}' a name ending in .npy.")
+    card = path.with_suffix(".json")
+    with plain_errors("write", path):
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; name a file ending in .npy in it.")
+        if not card.exists():
+            return card
+    try:
+        ours = read_json(card).get("what") == WHAT
+    except StoreError:
+        ours = False
+    if not ours:
+        raise StoreError(
+            f"{card} would be replaced by the description of the scores, but is another file; "
+            "choose another name for the scores."
+        )
+    return card
+
+
+def _card(session: Session, item: Item, question: Question, label: int) -> dict[str, Any]:
+    return {
+        "what": WHAT,
+        "run": session.run.id,
+        "estimator": question.estimator,
+        "toward": question.toward,
+        "label": session.classes[label],
+        "item": _named(session, item),
+        "rows": len(session.evidence),
+        "dataset_fingerprint": session.project.fingerprint,
+        "order": ORDER,
+    }
+
+
+def _named(session: Session, item: Item) -> dict[str, str | None]:
+    """Which item it is; of the user's own only a sentence can be named, by itself."""
+    if item.split is None or item.key is None:
+        text = item.content if isinstance(item.content, str) else None
+        return {"split": None, "id": None, "key": None, "text": text}
+    split = session.project.dataset.split(item.split)
+    position = int(split.positions_of(np.array([item.key], dtype=np.uint64))[0])
+    return {"split": item.split, "id": split.ids[position], "key": f"{item.key:016x}"}

@@ -1,0 +1,292 @@
+"""The verb `explain`: which training rows helped and which harmed one item.
+
+The item is a row of a split, or a sentence or image of the user's own. The question is always
+about one label: *toward the true label* asks what helped the model to be right, *toward the
+predicted label* (the paper's picture) what pushed it to where it went.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from influence_core.data.dataset import Split
+from influence_core.errors import DataError, ModelError
+from influence_core.influence import DEFAULT_ESTIMATOR
+from influence_core.influence.base import Query, Targets
+from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.influence.scan import Ranking, Top, scan
+from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.cluster.scan import Task, scan_on_cluster
+from influence_core.workflow.session import Session
+from influence_core.workflow.session_network import network_query
+
+Toward = Literal["true", "predicted"]
+Among = Literal["all", "predicted", "true"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is being explained: its features in the run's standardisation, and the model's view."""
+
+    features: torch.Tensor  # (d,)
+    proba: npt.NDArray[np.float32]  # (C,)
+    true: int | None  # class number, None where nobody has said
+    split: str | None = None
+    key: int | None = None
+    content: str | bytes | None = None  # of the user's own; that of a split is read when needed
+
+    @property
+    def predicted(self) -> int:
+        """The most probable class."""
+        return int(self.proba.argmax())
+
+
+@dataclass(frozen=True)
+class Question:
+    """The switches of the Errors page."""
+
+    estimator: str = DEFAULT_ESTIMATOR
+    toward: Toward = "predicted"
+    among: Among = "all"
+    k: int = 12
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The answer: two tables, strongest first, and how it was come by.
+
+    Columns: `rank` from 1, `key`, `id`, `label` (class name), `influence` (positive helped),
+    `stderr` (NaN where the estimator has none).
+    """
+
+    item: Item
+    question: Question
+    label: int
+    helpful: pd.DataFrame
+    harmful: pd.DataFrame
+    scored: int
+    total: int
+    device: str
+    milliseconds: float
+
+    @property
+    def provisional(self) -> bool:
+        """Whether rows are still to be scored."""
+        return self.scored < self.total
+
+
+@dataclass(frozen=True)
+class RowScore:
+    """Influence of one row on an item: positive helped; `stderr` is NaN if there is none."""
+
+    label: int  # whose loss was asked about
+    score: float
+    stderr: float
+
+
+def find_item(session: Session, split: str, key: int) -> Item:
+    """A row of a split as an item.
+
+    Raises:
+        DataError: there is no such split or key.
+    """
+    data = session.project.dataset.split(split)
+    position = int(data.positions_of(np.array([key], dtype=np.uint64))[0])
+    features = session.split_features(split).rows(torch.tensor([position]))[0]
+    label = int(data.labels[position])
+    return Item(features, _proba(session, features), label if label >= 0 else None, split, key)
+
+
+def own_item(session: Session, content: str | bytes, label: str | None = None) -> Item:
+    """A sentence or image of the user's own as an item.
+
+    Raises:
+        DataError: empty text, unreadable image, a kind of content the project has none of.
+        ModelError: the label is not one of the classes.
+    """
+    if isinstance(content, str) != (session.project.dataset.modality == "text"):
+        wanted = session.project.dataset.modality
+        raise DataError(f"Project '{session.project.name}' holds {wanted}s; give it an {wanted}.")
+    if isinstance(content, str) and not content.strip():
+        raise DataError("The sentence is empty; type at least one word.")
+    raw = session.trunk().encode([content])
+    raw32 = torch.from_numpy(np.asarray(raw, dtype=np.float16).astype(np.float32))
+    reference = session.features
+    features = (raw32[0].to(session.device) - reference.mean) * reference.scale
+    proba, true = _proba(session, features), class_number(session, label)
+    return Item(features, proba, true, content=content)
+
+
+def class_number(session: Session, label: str | None) -> int | None:
+    """The number of a class name; the error lists the classes."""
+    if label is None:
+        return None
+    if label not in session.classes:
+        known = ", ".join(session.classes[:20])
+        raise ModelError(f"The model does not know the label '{label}'; its classes are {known}.")
+    return session.classes.index(label)
+
+
+def explain(
+    session: Session,
+    item: Item,
+    question: Question | None = None,
+    *,
+    on_partial: Callable[[Explanation], None] | None = None,
+    cancel: threading.Event | None = None,
+    cluster: Cluster | None = None,
+) -> Explanation:
+    """Rank the training rows for an item.
+
+    Args:
+        on_partial: called with a provisional answer after each chunk of rows.
+        cancel: set it to stop; `CancelledError` is raised.
+        cluster: whose workers scan instead.
+    """
+    question = question or Question()
+    label = asked_label(item, question.toward)
+
+    def told(ranking: Ranking) -> Explanation:
+        return _explanation(session, item, question, label, ranking)
+
+    rows, asked = len(session.evidence), torch.tensor([label])
+    switches: dict[str, Any] = {
+        "k": question.k,
+        "candidates": _candidates(session, item, question.among),
+        "exclude": _own_position(session, item),
+        "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
+        "cancel": cancel,
+    }
+    if cluster is not None:
+        task = Task.of(cluster, session, question.estimator, item.features[None], asked)
+        return told(scan_on_cluster(cluster, task, rows, **switches))
+    targets = session.targets(item.features[None], asked)
+    return told(scan(query_of(session, item, question.estimator, targets), rows, **switches))
+
+
+def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
+    """The estimator on the item; for a whole network turn-over is the general scan."""
+    if estimator == TURNOVER.name and session.run.record.kind == "network":
+        trunk = session.network()
+        return network_query(trunk, _content(session, item), targets.labels, session.evidence.keys)
+    return session.prepared(estimator).query(targets)
+
+
+def _content(session: Session, item: Item) -> str | bytes:
+    if item.content is not None or item.split is None or item.key is None:
+        return item.content or ""
+    split = session.project.dataset.split(item.split)
+    found: str | bytes = split.items(split.positions_of(np.array([item.key], dtype=np.uint64)))[0]
+    return found
+
+
+def asked_label(item: Item, toward: Toward) -> int:
+    """The class whose loss is asked about."""
+    if toward == "predicted":
+        return item.predicted
+    if item.true is None:
+        raise DataError("This item has no true label; ask toward the predicted label instead.")
+    return item.true
+
+
+def misclassified(session: Session, split: str) -> pd.DataFrame:
+    """The wrong items of a split, worst first: least probability of the true label.
+
+    Columns: key, id, label, predicted (class names), confidence, p_label. Ties are broken by key,
+    so the order is the same each time.
+    """
+    table = predictions(session, split)
+    wrong = table[(table["label_number"] >= 0) & (table["label"] != table["predicted"])]
+    return wrong.sort_values(["p_label", "key"]).reset_index(drop=True)
+
+
+def predictions(session: Session, split: str) -> pd.DataFrame:
+    """All items of a split with label and prediction as class names and as numbers."""
+    data = session.project.dataset.split(split)
+    table = session.run.table(f"pred-{split}")
+    names = np.array([*session.classes, ""], dtype=object)  # -1, no label, is the empty name
+    return pd.DataFrame(
+        {
+            "key": table["key"],
+            "id": data.ids,
+            "label": names[table["label"].to_numpy()],
+            "predicted": names[table["predicted"].to_numpy()],
+            "confidence": table["confidence"],
+            "p_label": table["p_label"],
+            "label_number": table["label"],
+            "predicted_number": table["predicted"],
+        }
+    )
+
+
+def _proba(session: Session, features: torch.Tensor) -> npt.NDArray[np.float32]:
+    return session.head.proba(features[None])[0].cpu().numpy()
+
+
+def _candidates(session: Session, item: Item, among: Among) -> torch.Tensor | None:
+    if among == "all":
+        return None
+    wanted = item.predicted if among == "predicted" else item.true
+    if wanted is None:
+        raise DataError("This item has no true label; rank all rows or the predicted class.")
+    return torch.nonzero(session.evidence.labels == wanted)[:, 0]
+
+
+def _own_position(session: Session, item: Item) -> list[int]:
+    """A training row must not explain itself."""
+    if item.split != "train" or item.key is None:
+        return []
+    train = session.project.dataset.train
+    return [int(train.positions_of(np.array([item.key], dtype=np.uint64))[0])]
+
+
+def _explanation(
+    session: Session, item: Item, question: Question, label: int, ranking: Ranking
+) -> Explanation:
+    train = session.project.dataset.train
+    return Explanation(
+        item=item,
+        question=question,
+        label=label,
+        helpful=_table(session, train, ranking.helpful[0]),
+        harmful=_table(session, train, ranking.harmful[0]),
+        scored=ranking.scored,
+        total=ranking.total,
+        device=str(session.device),
+        milliseconds=ranking.milliseconds,
+    )
+
+
+def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
+    positions = top.positions
+    ids = train.arrow().column("id").take(positions).to_pylist()
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(positions) + 1),
+            "key": train.keys[positions],
+            "id": ids,
+            "label": [session.classes[c] for c in train.labels[positions]],
+            "influence": top.scores,
+            "stderr": top.stderr,
+        }
+    )
+
+
+def score_of(session: Session, item: Item, question: Question, position: int) -> RowScore:
+    """One training row's influence on the item, whether or not a list shows it.
+
+    Args:
+        position: of the row in the training set.
+    """
+    label = asked_label(item, question.toward)
+    targets = session.targets(item.features[None], torch.tensor([label]))
+    query = query_of(session, item, question.estimator, targets)
+    out = query.scores(slice(position, position + 1))
+    error = float("nan") if out.stderr is None else float(out.stderr[0, 0])
+    return RowScore(label, float(out.scores[0, 0]), error)

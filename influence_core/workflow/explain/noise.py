@@ -1,0 +1,51 @@
+"""Which rows of an explanation stand out from the noise of the masks.
+
+Only the turn-over estimator has such a null: keys that were never trained on give scores that are
+noise and nothing else (`influence.significance`). Called by the Errors page and `explain`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.influence.significance import significance
+from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.session import Session
+
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class NoiseCheck:
+    """Keys beyond noise at the false-discovery rate, p-values of listed rows, and a sentence."""
+
+    beyond: frozenset[int]
+    p_values: dict[int, float]
+    sentence: str
+
+
+def check_noise(session: Session, answer: Explanation) -> NoiseCheck | None:
+    """Compare an explanation with its null; None if its estimator has none."""
+    if answer.question.estimator != TURNOVER.name or session.evidence.head is None:
+        return None
+    rows = len(session.evidence)
+    targets = session.targets(answer.item.features[None], torch.tensor([answer.label]))
+    query = session.prepared(TURNOVER.name).query(targets)
+    scores = np.concatenate(
+        [
+            query.scores(slice(start, min(start + _CHUNK, rows))).scores.cpu().numpy()
+            for start in range(0, rows, _CHUNK)
+        ],
+        axis=1,
+    )
+    found = significance(session.evidence, targets, scores)
+    train = session.project.dataset.train
+    listed = np.concatenate([answer.helpful["key"].to_numpy(), answer.harmful["key"].to_numpy()])
+    places = train.positions_of(listed.astype(np.uint64))
+    return NoiseCheck(
+        frozenset(int(k) for k in train.keys[found.beyond[0]]),
+        {int(k): float(found.p_values[0, i]) for k, i in zip(listed, places, strict=True)},
+        found.sentence(0),
+    )

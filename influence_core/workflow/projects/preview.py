@@ -1,0 +1,217 @@
+"""A look at data of the user's own before a project is made of it; the wizard's questions.
+
+`first_look` reads the first rows and guesses the columns, `inspect_source` reads everything and
+says what is wrong with it. Both write nothing. What they return is plain and safe to draw as data:
+texts are cut, pictures are small and encoded anew.
+"""
+
+import io
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from influence_core.data.checks import Finding, check_dataset
+from influence_core.data.columns import ColumnRoles
+from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
+from influence_core.data.images import open_image
+from influence_core.data.options import ReadOptions
+from influence_core.data.readers.registry import READERS, preview_source, read_source
+from influence_core.errors import DataError
+from influence_core.progress import ProgressFn
+
+ROWS_SHOWN = 8
+TEXT_SHOWN = 160  # characters of a cell
+THUMB = 96  # pixels
+MOST_DECODED = 3_000  # pictures that are checked here; creating the project checks all of them
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What the first rows tell.
+
+    Attributes:
+        kind: name of the reader, and `title` what it reads, for people.
+        columns: of the source, in order.
+        head: the first rows; every value a text, cut to `TEXT_SHOWN`.
+        roles: which column seems to be what, or None.
+        problem: why that cannot be told, "" if it can.
+    """
+
+    kind: str
+    title: str
+    columns: tuple[str, ...]
+    head: pd.DataFrame
+    roles: ColumnRoles | None
+    problem: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A finding with a few of its rows.
+
+    Attributes:
+        severity: "error", "warning" or "note".
+        what: one sentence, and `advice` what to do.
+        examples: up to five rows: row (from 1), label, and the content or the picture's name.
+    """
+
+    severity: str
+    what: str
+    advice: str
+    examples: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in the source.
+
+    Attributes:
+        modality: "image" or "text".
+        rows: number of rows by split of the source.
+        balance: one line a class: its name, then its rows in each split.
+        problems: worst first.
+        thumbnails: the first pictures as WebP with their class names; empty for sentences.
+        dropped: number of rows that were left out as bad.
+    """
+
+    modality: Modality
+    rows: Mapping[str, int]
+    balance: pd.DataFrame
+    problems: tuple[Problem, ...]
+    thumbnails: tuple[tuple[bytes, str], ...]
+    dropped: int
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing stands in the way of training."""
+        return all(problem.severity != "error" for problem in self.problems)
+
+    @property
+    def missing_splits(self) -> tuple[str, ...]:
+        """Of "valid" and "test", those that have to be cut off the training rows."""
+        return tuple(name for name in ("valid", "test") if name not in self.rows)
+
+
+def first_look(source: str, options: ReadOptions | None = None) -> FirstLook:
+    """Look at the first rows.
+
+    Raises:
+        DataError: the source cannot be read at all.
+    """
+    found = preview_source(source, options)
+    head = found.rows.head(ROWS_SHOWN)
+    shown = {str(name): [_cell(value) for value in head[name]] for name in head.columns}
+    return FirstLook(
+        found.kind,
+        READERS[found.kind].title,
+        found.columns,
+        pd.DataFrame(shown),
+        found.roles,
+        found.problem,
+    )
+
+
+def inspect_source(
+    source: str,
+    options: ReadOptions,
+    *,
+    drop_bad: bool = False,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Inspection:
+    """Read the whole source and look for everything that is worth knowing.
+
+    Args:
+        source: path or hub name.
+        options: which column is what; its shares and `bad_rows` are not looked at.
+        drop_bad: leave bad rows out, as the import then does.
+        progress: hears how far reading is.
+        cancel: stops it.
+
+    Raises:
+        DataError: it cannot be used with these columns; one sentence that names the line.
+    """
+    bad_rows: Any = "drop" if drop_bad else "keep"
+    whole = replace(options, bad_rows=bad_rows, valid_share=0.0, test_share=0.0)
+    dataset = read_source(source, whole, progress=progress, cancel=cancel)
+    few = sum(len(split) for split in dataset) <= MOST_DECODED
+    findings = check_dataset(dataset, images=few, progress=progress, cancel=cancel)
+    return Inspection(
+        modality=dataset.modality,
+        rows={split.name: len(split) for split in dataset},
+        balance=_balance(dataset),
+        problems=tuple(_problem(dataset, f) for f in findings if not _is_about_splits(f, dataset)),
+        thumbnails=_thumbnails(dataset) if dataset.modality == "image" else (),
+        dropped=sum(dataset.source.dropped.values()),
+    )
+
+
+def _is_about_splits(finding: Finding, dataset: Dataset) -> bool:
+    """Missing splits are no fault of the data; the wizard offers to cut some."""
+    return finding.split not in dataset.splits
+
+
+def _problem(dataset: Dataset, finding: Finding) -> Problem:
+    split = dataset.splits[finding.split]
+    rows = finding.rows[:EXAMPLES]
+    examples = pd.DataFrame(
+        {
+            "row": [int(row) + 1 for row in rows],
+            "label": [_label(dataset, split, int(row)) for row in rows],
+            split.content_column: [_content(split, int(row)) for row in rows],
+        }
+    )
+    return Problem(finding.severity, finding.what, finding.advice, examples)
+
+
+def _label(dataset: Dataset, split: Split, row: int) -> str:
+    number = int(split.labels[row])
+    return "" if number == NO_LABEL else dataset.classes[number]
+
+
+def _content(split: Split, row: int) -> str:
+    if split.content_column == "text":
+        return _cell(split.texts(np.array([row]))[0])
+    return _cell(split.ids[row])
+
+
+def _balance(dataset: Dataset) -> pd.DataFrame:
+    table = pd.DataFrame({"class": list(dataset.classes)})
+    for split in dataset:
+        known = split.labels[split.labels != NO_LABEL]
+        table[split.name] = np.bincount(known, minlength=len(dataset.classes))
+    return table
+
+
+def _thumbnails(dataset: Dataset) -> tuple[tuple[bytes, str], ...]:
+    made = []
+    for row in range(min(ROWS_SHOWN, len(dataset.train))):
+        try:
+            image = open_image(dataset.train.image_bytes(row)).convert("RGB")
+        except DataError:
+            continue  # among the findings already
+        image.thumbnail((THUMB, THUMB))
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=85)
+        made.append((out.getvalue(), _label(dataset, dataset.train, row)))
+    return tuple(made)
+
+
+def _cell(value: Any) -> str:
+    """Any value of a source as a short text."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, Mapping) and isinstance(value.get("bytes"), bytes):
+        value = value["bytes"]
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    try:
+        text = str(value)
+    except (ValueError, NotImplementedError, OverflowError):
+        return "(cannot be shown)"  # a time outside of the calendar
+    return text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 1] + "…"

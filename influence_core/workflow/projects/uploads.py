@@ -1,0 +1,136 @@
+"""Files that came through the browser, kept aside until a project has copied them.
+
+Each lies in a folder of its own below the home of projects, under a name that is safe as a file
+name; whoever forgets one need not clean up, old ones go when the next one comes.
+"""
+
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from influence_core.data.readers.arrow_file import SUFFIXES as PARQUET
+from influence_core.data.readers.csv_file import SUFFIXES as TEXT
+from influence_core.data.readers.zip_file import SUFFIX as ZIP
+from influence_core.data.readers.zip_file import pack_pictures
+from influence_core.data.rows import Watch
+from influence_core.disk.atomic import plain_errors
+from influence_core.errors import DataError
+
+FOLDER = ".uploads"
+MOST_MEGABYTES = 200
+KEPT_SECONDS = 24 * 3600
+SUFFIXES = (*TEXT, *PARQUET, ZIP)
+
+
+def keep_upload(home: Path, name: str, content: bytes) -> Path:
+    """Write an uploaded file below `home`; nothing is read of it yet, but for a ZIP of pictures.
+
+    That becomes a Parquet file with the pictures in it.
+
+    Args:
+        home: of projects.
+        name: as the browser gave it; only its letters, digits, dots and dashes are kept.
+        content: its bytes.
+
+    Raises:
+        DataError: it is empty, too large, or no kind of file that is read here; or a ZIP that is
+            refused.
+        StoreError: it cannot be written.
+    """
+    safe = safe_name(name)
+    if Path(safe).suffix.lower() not in SUFFIXES:
+        raise DataError(f"{safe} is none of these: {', '.join(SUFFIXES)}; save it as CSV.")
+    if not content:
+        raise DataError(f"{safe} is empty; it needs a line of column names and rows below it.")
+    if len(content) > MOST_MEGABYTES * 2**20:
+        raise DataError(
+            f"{safe} is larger than {MOST_MEGABYTES} MB; put it on the machine of the dashboard "
+            "and use `turnover new`."
+        )
+    folder = _new_folder(home)
+    with plain_errors("write", folder):
+        (folder / safe).write_bytes(content)
+    if Path(safe).suffix.lower() != ZIP:
+        return folder / safe
+    packed = _packed(folder / safe, folder)
+    (folder / safe).unlink()
+    return packed
+
+
+def is_zip(path: str | Path) -> bool:
+    """Whether a path is called like a ZIP, and is a file."""
+    return Path(path).suffix.lower() == ZIP and Path(path).is_file()
+
+
+def keep_zip(home: Path, archive: Path, watch: Watch | None = None) -> Path:
+    """The pictures of a ZIP on this machine as a Parquet file below `home`, kept like an upload.
+
+    Raises:
+        DataError: the ZIP is refused; nothing is left of it then.
+        StoreError: it cannot be read, or the file not written.
+        CancelledError: `watch` said so.
+    """
+    return _packed(archive, _new_folder(home), watch)
+
+
+@contextmanager
+def readable(home: Path, source: str, watch: Watch | None = None) -> Iterator[str]:
+    """A source that a reader takes: the same, or a ZIP's pictures for as long as the block runs."""
+    if not is_zip(source):
+        yield source
+        return
+    packed = keep_zip(home, Path(source), watch)
+    try:
+        yield str(packed)
+    finally:
+        forget_upload(home, packed)
+
+
+def _new_folder(home: Path) -> Path:
+    _sweep(home)
+    folder = home / FOLDER / secrets.token_hex(8)
+    with plain_errors("write", folder):
+        folder.mkdir(parents=True)
+    return folder
+
+
+def _packed(archive: Path, folder: Path, watch: Watch | None = None) -> Path:
+    """Into the folder, which goes if the archive is refused."""
+    packed = folder / f"{Path(safe_name(archive.name)).stem}.parquet"
+    try:
+        with plain_errors("unpack", archive):
+            pack_pictures(archive, packed, watch)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return packed
+
+
+def forget_upload(home: Path, path: Path) -> None:
+    """Remove an uploaded file; any other path is left alone."""
+    folder = path.parent
+    if folder.parent.resolve() == (home / FOLDER).resolve():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def safe_name(name: str) -> str:
+    """A file name without folders and special characters, at most 80 long, its suffix kept."""
+    bare = re.split(r"[\\/]", name)[-1]
+    stem, suffix = Path(bare).stem, Path(bare).suffix
+    cleaned = re.sub(r"[^\w-]+", "_", stem, flags=re.ASCII).strip("_")[:60] or "upload"
+    return cleaned + re.sub(r"[^\w.]+", "", suffix, flags=re.ASCII)[:20]
+
+
+def _sweep(home: Path) -> None:
+    parent = home / FOLDER
+    for folder in parent.iterdir() if parent.is_dir() else ():
+        try:
+            old = time.time() - folder.stat().st_mtime > KEPT_SECONDS
+        except OSError:
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)

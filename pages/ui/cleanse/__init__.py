@@ -1,0 +1,4 @@
+"""Parts of the Cleanse page: preview, trial and export.
+
+Only that page uses them; what others need belongs in `frame` or `draw`.
+"""

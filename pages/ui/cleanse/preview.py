@@ -1,0 +1,129 @@
+"""What a cleansing would do: its rounds, what classes lose, and the rows that go."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.cleansing.choose import class_changes, warnings_of
+from influence_core.influence import ESTIMATORS
+from influence_core.store.exports.edits import Edit
+from influence_core.workflow.cleanse.cleansings import Cleansing
+from influence_core.workflow.cleanse.trials import selection_of
+from influence_core.workflow.session import Session
+from pages.ui.draw import content, numbers
+from pages.ui.draw.text import plain
+from pages.ui.frame.paging import page_of
+
+EXAMPLES = 12  # at a time, unless set otherwise
+_ACCURACY = (
+    "Accuracy of the model retrained without the rows removed so far, on one part of the judge. "
+    "One part chooses the rows, the other only watches, so believe the watching one."
+)
+
+
+def choose_round(found: Cleansing, name: str) -> int:
+    """Every round is kept; the best on the watching part is taken until a person says otherwise."""
+    frame = pd.DataFrame(
+        {
+            "round": [s.number for s in found.rounds],
+            "rows removed": [s.removed for s in found.rounds],
+            "judge, choosing part": [100 * s.choosing_accuracy for s in found.rounds],
+            "judge, watching part": [100 * s.watching_accuracy for s in found.rounds],
+            "loss, watching part": [s.watching_loss for s in found.rounds],
+        }
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.dataframe(
+            frame, hide_index=True, key="rounds_table",
+            column_config={
+                part: st.column_config.NumberColumn(format="%.1f %%", help=_ACCURACY)
+                for part in ("judge, choosing part", "judge, watching part")
+            } | {"loss, watching part": st.column_config.NumberColumn(
+                format="%.4f nats", help="Mean cross-entropy of the model retrained without the "
+                "rows removed so far, on the part of the judge that chose nothing.",
+            )},
+        )  # fmt: skip
+    with right:
+        options = [s.number for s in found.rounds]
+        if len(options) == 1:
+            st.caption("No round was better than the whole set on the part that only watched.")
+            return options[0]
+        number = st.select_slider(
+            "Take the state after round", options, value=found.taken, key=f"round_{name}"
+        )
+        # With patience 0 the whole judge both chooses and watches.
+        same = all(s.choosing_accuracy == s.watching_accuracy for s in found.rounds)
+        st.caption(
+            f"Round {found.taken} has the least loss on "
+            + (
+                "the judge. All of it chose rows, so this flatters; try it on the other splits."
+                if same
+                else "the part of the judge that chose nothing."
+            )
+        )
+    return int(number)
+
+
+def preview(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
+    """Counts, warnings, per class, and the rows, worst first."""
+    labels = session.evidence.labels.cpu().numpy()
+    selection = selection_of(session, edits)
+    changes = class_changes(labels, selection, session.classes, _limit())
+    st.markdown(
+        f"##### What would change: {numbers.count(len(edits))} of {numbers.count(len(labels))} rows"
+    )
+    one_shot = not found.rounds and bool(found.computed)
+    for sentence in warnings_of(selection, changes, len(labels), one_shot=one_shot):
+        st.warning(plain(sentence))
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        table = {
+            "class": [c.name for c in changes],
+            "before": [c.before for c in changes],
+            "removed": [c.removed for c in changes],
+            "relabelled away": [c.relabelled_from for c in changes],
+            "relabelled to": [c.relabelled_to for c in changes],
+            "after": [c.after for c in changes],
+        }
+        st.dataframe(pd.DataFrame(table), hide_index=True, key="class_changes")
+        st.number_input(
+            "Warn when a class loses more than, %", 1, 100, 20, key="class_limit", width=250
+        )
+    with right:
+        _examples(session, found, edits)
+
+
+def sources(names: str) -> str:
+    """Where the estimator comes from; a name that this version does not know says so."""
+    entry = ESTIMATORS.get(names)
+    return entry.source if entry is not None else names
+
+
+def _limit() -> float:
+    return float(st.session_state.get("class_limit", 20)) / 100
+
+
+def _examples(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
+    train = session.project.dataset.train
+    image = train.content_column != "text"
+    worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)
+    st.caption(
+        "The most harmful first, with their mean influence on the judge ± standard error",
+        help="Harm: mean over the judge's items of the row's influence on their loss, − raised it. "
+        f"Source: {plain(sources(found.estimator))}.",
+    )
+    part = page_of(len(worst), EXAMPLES, "examples_page")
+    with st.grid(columns="auto", min_column_width=110 if image else 260, gap="xsmall"):
+        for edit in worst[part]:
+            with st.container(border=True, gap="xxsmall"):
+                content.show(train, edit.key, alt=f"Training row {edit.id}, {edit.old_label}")
+                st.caption(f"**{plain(str(edit.old_label))}** · {_why(edit)}")
+
+
+def _why(edit: Edit) -> str:
+    if edit.score is None:
+        what = "excluded" if edit.new_label is None else f"relabelled to {plain(edit.new_label)}"
+        return f"{what} by {plain(edit.who)}"
+    return f"harmful {plain(numbers.influence(edit.score, edit.stderr or float('nan')))}"

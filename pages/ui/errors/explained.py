@@ -1,0 +1,248 @@
+"""One item and the training rows that helped or harmed it."""
+
+import atexit
+import uuid
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.influence import ESTIMATORS
+from influence_core.workflow.expected import explanation_text
+from influence_core.workflow.explain.explain import Explanation, Item, Question
+from influence_core.workflow.explain.live import LiveScan, LiveScans
+from influence_core.workflow.explain.noise import NoiseCheck, check_noise
+from influence_core.workflow.session import Session
+from influence_core.workflow.session_network import unavailable
+from pages.ui.draw import content, numbers
+from pages.ui.errors.compare import compare_button
+from pages.ui.errors.mark import mark_control
+from pages.ui.errors.proof import proof_box
+from pages.ui.errors.scores_file import scores_box
+from pages.ui.frame.shell import plain
+
+TOWARD = {"predicted": "Predicted label", "true": "True label"}
+AMONG = {"all": "All rows", "predicted": "Of predicted class", "true": "Of true class"}
+
+
+def explained(session: Session, item: Item, own: str | bytes | None = None) -> None:
+    """The item pinned on the left, its helpful and harmful rows on the right."""
+    left, right = st.columns([1, 3], gap="medium")
+    with left, st.container(border=True):
+        _pinned(session, item, own)
+    with right:
+        question = switches(session, item)
+        answer = _answer(session, item, question)
+        if answer is None:
+            return
+        _told(session, answer)
+        noise = check_noise(session, answer)
+        if noise is not None:
+            (st.success if noise.beyond else st.info)(plain(noise.sentence))
+        helpful, harmful = st.columns(2, gap="medium")
+        with helpful:
+            _side(session, answer, "helpful", noise)
+        with harmful:
+            _side(session, answer, "harmful", noise)
+        if own is None:
+            proof_box(session, answer)
+            scores_box(session, answer)
+
+
+# Answers sooner than this are drawn once, without a provisional list before them.
+_AT_ONCE = 0.1
+_LISTEN = 0.2  # seconds between looks at whether the viewer has clicked
+
+
+@st.cache_resource(show_spinner=False)
+def live_scans() -> LiveScans:
+    """The scans and finished answers of this app, shared by all browser sessions."""
+    scans = LiveScans()
+    atexit.register(scans.close)  # a stopped app does not wait for the end of a long scan
+    return scans
+
+
+def _answer(session: Session, item: Item, question: Question) -> Explanation | None:
+    """The finished answer; until it is there, provisional ones are drawn, with Cancel.
+
+    A click on anything else ends this run of the page, and the next question ends the scan. None
+    if the viewer has cancelled; what was ranked until then stays on the screen.
+    """
+    viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
+    scan = live_scans().ask(viewer, session, item, question)
+    if scan.ends_within(_AT_ONCE) and not scan.cancelled:
+        return scan.wait()[1]
+    seen, answer = scan.wait(timeout=0)
+    button, lists, pulse = st.empty(), st.empty(), st.empty()
+    if not scan.cancelled:
+        button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
+    drawn = -1
+    while not scan.over:
+        if drawn != seen:
+            with lists.container():
+                _provisional(session, scan, answer, question.estimator)
+            drawn = seen
+        seen, answer = scan.wait(seen, _LISTEN)
+        # Only where something is sent does a click end this run of the page, and a chunk of a whole
+        # network takes seconds.
+        pulse.empty()
+    if scan.cancelled:
+        again = live_scans().forget
+        button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))
+        with lists.container():
+            _provisional(session, scan, answer, question.estimator)
+        return None
+    button.empty()
+    lists.empty()
+    return scan.wait()[1]
+
+
+def _provisional(
+    session: Session, scan: LiveScan, answer: Explanation | None, estimator: str
+) -> None:
+    """What is known so far."""
+    if answer is None:
+        st.caption("Cancelled." if scan.cancelled else "Preparing the estimator for this run…")
+        if said := explanation_text(session, estimator, stored=True):
+            st.caption(plain(said))
+        return
+    st.caption(
+        f"{'Cancelled at ' if scan.cancelled else ''}{numbers.count(answer.scored)} of "
+        f"{numbers.count(answer.total)} rows, provisional"
+    )
+    for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
+        with column:
+            _side(session, answer, side, None)
+
+
+def switches(session: Session, item: Item) -> Question:
+    """Estimator, toward which label, among which rows: all of them in the address bar."""
+    missing = unavailable(session.run)
+    names = [name for name in ESTIMATORS if name not in missing]
+    default = session.project.settings.default_estimator
+    with st.container(horizontal=True, gap="medium"):
+        name = st.selectbox(
+            "Estimator",
+            names,
+            index=names.index(default) if default in names else 0,
+            format_func=lambda n: ESTIMATORS[n].title,
+            key="estimator",
+            bind="query-params",
+            width=240,
+            help="How influence is computed; the sentence below the switches says how.",
+        )
+        toward = st.segmented_control(
+            "Toward",
+            list(TOWARD) if item.true is not None else ["predicted"],
+            default="predicted",
+            required=True,
+            format_func=TOWARD.__getitem__,
+            key="toward",
+            bind="query-params",
+            help="Which label's loss the question is about. Toward the predicted label, helpful "
+            "rows are those that pushed the model to its prediction.",
+        )
+        among = st.segmented_control(
+            "Among",
+            list(AMONG) if item.true is not None else ["all", "predicted"],
+            default="all",
+            required=True,
+            format_func=AMONG.__getitem__,
+            key="among",
+            bind="query-params",
+            help="Which training rows are ranked.",
+        )
+    for absent, why in missing.items():
+        st.caption(f"Not for this run: {ESTIMATORS[absent].title}. {why}")
+    return Question(estimator=name, toward=toward, among=among)
+
+
+def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
+    if own is not None:
+        content.show_own(own)
+    elif item.split is not None and item.key is not None:
+        split = session.project.dataset.split(item.split)
+        content.show(split, item.key, alt="The item", size=content.LARGE)
+        st.caption(f"id {plain(split.ids[int(split.positions_of([item.key])[0])])}")
+    true = "not given" if item.true is None else plain(session.classes[item.true])
+    st.markdown(
+        f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
+        f"({numbers.percent(float(item.proba.max()), 1)})",
+        help="Probability by the full network. Source: softmax, mean of its members.",
+    )
+    probabilities(session.classes, item)
+
+
+def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:
+    """The most probable classes, and the true one in any case."""
+    order = [int(c) for c in item.proba.argsort()[::-1][:most]]
+    if item.true is not None and item.true not in order:
+        order.append(item.true)
+    frame = pd.DataFrame(
+        {
+            "class": [classes[c] for c in order],
+            "probability": [100 * float(item.proba[c]) for c in order],
+        }
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="probabilities",
+        column_config={
+            "probability": st.column_config.ProgressColumn(
+                "probability", format="%.0f %%", width="small", min_value=0, max_value=100
+            )
+        },
+    )
+
+
+def _told(session: Session, answer: Explanation) -> None:
+    entry = ESTIMATORS[answer.question.estimator]
+    asked = plain(session.classes[answer.label])
+    st.caption(
+        f"{plain(entry.explanation.replace(chr(10), ' '))} Source: {plain(entry.source)}.  \n"
+        f"{numbers.count(answer.scored)} rows scored on {answer.device} in "
+        f"{answer.milliseconds:.0f} ms, toward **{asked}**."
+    )
+
+
+def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | None) -> None:
+    asked = plain(session.classes[answer.label])
+    table = answer.helpful if side == "helpful" else answer.harmful
+    part = f"_of_{answer.scored}" if answer.provisional else ""  # both are drawn in one run
+    source = ESTIMATORS[answer.question.estimator].source
+    about = (
+        f"The number on a card is the row's influence on the loss of {asked}, strongest first; "
+        "± one standard error where the estimator has one. p is the chance that a key that was "
+        f"never trained on scores as far from zero. Source: {plain(source)}."
+    )
+    if side == "helpful":
+        st.markdown(f"**Helpful (+)** lowered the loss of {asked}", help=about)
+    else:
+        st.markdown(f"**Harmful (−)** raised the loss of {asked}", help=about)
+    if table.empty:
+        st.info("No training row on this side.")
+        return
+    train = session.project.dataset.train
+    image = train.content_column != "text"
+    with st.grid(
+        columns="auto" if image else 1, min_column_width=110 if image else 200, gap="xsmall"
+    ):
+        for row in table.itertuples():
+            with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}{part}"):
+                content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
+                st.caption(
+                    f"{row.rank} · **{plain(row.label)}** · "
+                    f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
+                    f"{_beyond(row.key, noise)}"
+                )
+                with st.container(horizontal=True, gap="small"):
+                    if answer.item.key is not None:
+                        compare_button(row.key, f"{side}_{row.rank}{part}")
+                    mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
+
+
+def _beyond(key: int, noise: NoiseCheck | None) -> str:
+    if noise is None:
+        return ""
+    word = "beyond noise" if int(key) in noise.beyond else "within noise"
+    return f" · {word} (p = {noise.p_values[int(key)]:.2g})"

@@ -1,0 +1,187 @@
+"""Filters over a list of items: classes, confidence and a piece of text, with counts everywhere.
+
+The address bar holds what is chosen (`?true=…&pred=…&conf=20-90&q=…`), the widgets only show it and
+write it back. So a link opens the same list, the list survives an open item, and previous and next
+walk through exactly what was on screen. The Errors page and the confusion matrix use it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from influence_core.data.dataset import Split
+from influence_core.data.search import containing
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
+from pages.ui.draw.text import plain
+
+MOST_CHIPS = 20  # classes; more are chosen from a menu with a search of its own
+MOST_TEXT = 200  # characters of a search
+_STATE = "filter_"
+_PAGE = "list_page"
+
+
+@dataclass(frozen=True)
+class ItemFilter:
+    """What is asked for; an empty choice of classes means any.
+
+    Attributes:
+        true: names of true classes.
+        predicted: names of predicted classes.
+        low: least confidence of the prediction, in per cent.
+        high: greatest confidence of the prediction, in per cent.
+        text: part of the sentence or, for images, of the id.
+    """
+
+    true: tuple[str, ...] = ()
+    predicted: tuple[str, ...] = ()
+    low: int = 0
+    high: int = 100
+    text: str = ""
+
+    def masks(self, table: pd.DataFrame, split: Split) -> dict[str, pd.Series]:
+        """For each part of the filter, which rows pass it."""
+        percent = 100 * table["confidence"]
+        out = {
+            "true": _among(table["label"], self.true),
+            "predicted": _among(table["predicted"], self.predicted),
+            "confidence": percent.between(self.low, self.high),
+        }
+        if self.text.strip():
+            found = containing(split, self.text)
+            out["text"] = pd.Series(found[split.positions_of(table["key"])], index=table.index)
+        return out
+
+    def narrow(self, table: pd.DataFrame, split: Split) -> pd.DataFrame:
+        """The rows that pass, in their order."""
+        return table[_all(table, self.masks(table, split))]
+
+    def facets(self, table: pd.DataFrame, split: Split) -> dict[str, dict[str, int]]:
+        """Rows of every class if only that choice were changed: `true` and `predicted`."""
+        masks = self.masks(table, split)
+        out = {}
+        for part, column in (("true", "label"), ("predicted", "predicted")):
+            others = {name: mask for name, mask in masks.items() if name != part}
+            out[part] = table.loc[_all(table, others), column].value_counts().to_dict()
+        return out
+
+
+def from_address(classes: Sequence[str]) -> ItemFilter:
+    """The filter that the address bar holds; what it cannot mean is left out."""
+    asked = st.query_params
+    low, high = _percents(asked.get("conf", ""))
+    return ItemFilter(
+        tuple(name for name in asked.get_all("true") if name in classes),
+        tuple(name for name in asked.get_all("pred") if name in classes),
+        low,
+        high,
+        asked.get("q", "")[:MOST_TEXT],
+    )
+
+
+def to_address(wanted: ItemFilter) -> None:
+    """Write the filter into the address bar; a part that asks for nothing is left out."""
+    confidence = f"{wanted.low}-{wanted.high}" if (wanted.low, wanted.high) != (0, 100) else ""
+    parts = {
+        "true": list(wanted.true), "pred": list(wanted.predicted),
+        "conf": confidence, "q": wanted.text,
+    }  # fmt: skip
+    for name in [name for name, value in parts.items() if not value]:
+        st.query_params.pop(name, None)
+    # All at once: every single change would be a step of its own for the back button.
+    st.query_params.update({name: value for name, value in parts.items() if value})
+    st.session_state.pop(_PAGE, None)  # the first page of the new list
+
+
+def filter_bar(classes: Sequence[str], table: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Draw the filters and return the rows that pass them, in their order."""
+    wanted = from_address(classes)
+    # The address leads: links, the back button and clicks on the matrix reach the widgets so.
+    state = st.session_state
+    state[f"{_STATE}true"], state[f"{_STATE}predicted"] = list(wanted.true), list(wanted.predicted)
+    state[f"{_STATE}confidence"] = (wanted.low, wanted.high)
+    state[f"{_STATE}text"] = wanted.text
+    facets = wanted.facets(table, split)
+    _classes("True class", "true", classes, facets["true"])
+    _classes("Predicted class", "predicted", classes, facets["predicted"])
+    text = split.content_column == "text"
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.slider(
+            "Confidence", 0, 100, key=f"{_STATE}confidence", format="%d %%", on_change=_changed,
+            width=240, help="The probability that the model gives to its prediction (softmax of "
+            "the full network, mean of its members).",
+        )  # fmt: skip
+        st.text_input(
+            "Search", key=f"{_STATE}text", placeholder="part of the sentence" if text else
+            "part of the id", max_chars=MOST_TEXT, on_change=_changed, width=220,
+        )  # fmt: skip
+    passed = wanted.narrow(table, split)
+    of = "" if len(passed) == len(table) else f" of {numbers.count(len(table))}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.caption(f"**{numbers.count(len(passed))}**{of} items", width="content")
+        if wanted != ItemFilter():
+            st.button("Clear filters", key="clear", on_click=clear, type="tertiary")
+    return passed
+
+
+def choose(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> None:
+    """Choose classes and leave the rest of the filter as it is: for a click on the matrix."""
+    now = from_address(classes)
+    to_address(ItemFilter(tuple(true), tuple(predicted), now.low, now.high, now.text))
+
+
+def clear() -> None:
+    """Ask for everything."""
+    to_address(ItemFilter())
+
+
+def _changed() -> None:
+    state = st.session_state
+    low, high = state[f"{_STATE}confidence"]
+    to_address(
+        ItemFilter(
+            tuple(state[f"{_STATE}true"]),
+            tuple(state[f"{_STATE}predicted"]),
+            int(low),
+            int(high),
+            str(state[f"{_STATE}text"] or ""),
+        )
+    )
+
+
+def _classes(label: str, part: str, classes: Sequence[str], counts: dict[str, int]) -> None:
+    """Chips for a few classes, a menu that can be searched for many."""
+    if len(classes) <= MOST_CHIPS:
+        st.pills(
+            label, classes, selection_mode="multi", key=f"{_STATE}{part}", on_change=_changed,
+            format_func=_named(counts, plain), wrap=True,
+        )  # fmt: skip
+    else:
+        st.multiselect(
+            label, classes, key=f"{_STATE}{part}", on_change=_changed,
+            format_func=_named(counts, visible), placeholder="any; type to search",
+        )  # fmt: skip
+
+
+def _named(counts: dict[str, int], safe: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda name: f"{safe(name)} ({numbers.count(counts.get(name, 0))})"
+
+
+def _among(column: pd.Series, names: Sequence[str]) -> pd.Series:
+    return column.isin(names) if names else pd.Series(True, index=column.index)
+
+
+def _all(table: pd.DataFrame, masks: dict[str, pd.Series]) -> pd.Series:
+    passed = pd.Series(True, index=table.index)
+    for mask in masks.values():
+        passed &= mask
+    return passed
+
+
+def _percents(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal()) or not 0 <= int(low) <= int(high) <= 100:
+        return 0, 100
+    return int(low), int(high)

@@ -1,0 +1,117 @@
+"""*Prove it*: retrain without the listed rows and show what happens to the open item."""
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from influence_core.progress import Progress
+from influence_core.workflow.explain.explain import Explanation, explain
+from influence_core.workflow.explain.prove import (
+    FlipReport,
+    Keys,
+    ProofReport,
+    prove,
+    smallest_flip,
+)
+from influence_core.workflow.session import Session
+from pages.ui.frame.shell import plain
+
+SEARCHED = 500  # rows along which the smallest flipping set is searched
+_KEPT = "proof_outcome"
+ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "without random rows"}
+
+
+def proof_box(session: Session, answer: Explanation) -> None:
+    """Ask which rows, retrain on demand, show the outcome; nothing runs before a press."""
+    with st.expander("Prove it: retrain without these rows", icon=":material/science:"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            side = st.segmented_control(
+                "Rows to leave out", ["helpful", "harmful"], default="helpful", required=True,
+                key="proof_side",
+            )  # fmt: skip
+            table = answer.helpful if side == "helpful" else answer.harmful
+            most = max(len(table), 1)
+            k = st.number_input("How many, from the top", 1, most, min(10, most), key="proof_k")
+            go_proof = st.button("Prove it", key="proof_go", type="primary", disabled=table.empty)
+            go_flip = st.button("Smallest set that flips", key="flip_go", disabled=table.empty)
+        st.caption(
+            "Ten retrainings from the same starts, masks and batch orders: with all rows, without "
+            "these, and without as many random rows of the same classes. The smallest set is "
+            f"searched along the first {SEARCHED} rows of the list, by doubling and halving."
+        )
+        asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
+        asked = (*asked, answer.question.estimator, answer.label)
+        if go_proof:
+            keys = table["key"].to_numpy()[: int(k)]
+            found = _waiting(lambda tell: prove(session, answer.item, keys, progress=tell))
+            st.session_state[_KEPT] = (asked, found)
+        if go_flip:
+            ranking = _longer(session, answer, side)
+            found = _waiting(
+                lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
+            )
+            st.session_state[_KEPT] = (asked, found)
+        kept, found = st.session_state.get(_KEPT, (None, None))
+        if kept == asked and isinstance(found, ProofReport):
+            _show(found)
+        elif kept == asked and isinstance(found, FlipReport):
+            _show_flip(found)
+
+
+def _longer(session: Session, answer: Explanation, side: str) -> Keys:
+    """The same ranking, further down than it is shown."""
+    question = replace(answer.question, k=SEARCHED)
+    longer = explain(session, answer.item, question)
+    table = longer.helpful if side == "helpful" else longer.harmful
+    return table["key"].to_numpy()
+
+
+def _waiting(work):  # type: ignore[no-untyped-def]
+    """Run with a bar and a Cancel button: pressing it draws the page anew, which ends the work."""
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, "Retraining …")
+        st.button("Cancel", key="proof_cancel")
+
+    def tell(event: Progress) -> None:
+        share = min(event.done / max(event.total, 1), 1.0)
+        what = f" without {event.message}" if event.message else ""
+        bar.progress(share, f"Retraining{what}: {event.done} of {event.total}")
+
+    found = work(tell)
+    place.empty()
+    return found
+
+
+def _show(report: ProofReport) -> None:
+    st.info(plain(report.sentence))
+    name = report.table["class"].iloc[report.label]
+    shown = report.table[report.table["class"] == name]
+    figure = go.Figure(
+        go.Scatter(
+            x=100 * shown["probability"],
+            y=[ARMS[arm] for arm in shown["arm"]],
+            error_x={"type": "data", "array": 100 * shown["half"]},
+            mode="markers",
+            marker={"size": 11},
+        )
+    )
+    label = name.replace("&", "&amp;").replace("<", "&lt;")
+    figure.update_layout(
+        height=190,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": f"probability of {label}, %, with 95 % interval", "range": [0, 100]},
+        yaxis={"autorange": "reversed"},
+    )
+    st.plotly_chart(
+        figure, key="proof_chart", config={"displayModeBar": False}, alt=plain(report.sentence)
+    )
+
+
+def _show_flip(report: FlipReport) -> None:
+    if report.proof is None:
+        st.info(plain(report.sentence))
+        return
+    st.success(f"The smallest set that was found has {report.smallest} rows.")
+    _show(report.proof)

@@ -1,0 +1,4 @@
+"""What surrounds every page: project and run, login, settings, jobs, paging.
+
+No page's own content belongs here.
+"""

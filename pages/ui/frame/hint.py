@@ -1,0 +1,33 @@
+"""What to do on a page, in one sentence, until the person has put it away for good."""
+
+import streamlit as st
+
+from influence_core.disk.names import projects_home
+from pages.ui.frame.hints_file import put_away, put_hint_away
+from pages.ui.frame.settings import reviewer
+
+HINTS = {
+    "errors": "**Start here:** press **Explain** on an item that the model got wrong; you see the "
+    "training rows that pushed it there, and can prove it by retraining without them.",
+    "labels": "**Start here:** is the given label right? Press **A** to accept the suggestion, "
+    "**K** to keep the label, **X** to exclude the row, **U** if unsure; **Z** takes the last "
+    "one back.",
+    "cleanse": "**Start here:** choose a judge, find the rows that harm it, try the model without "
+    "them, then export. Your own data stays as it is.",
+    "trust": "**Start here:** two lamps tell whether scores can be believed here; the chart below "
+    "tells which estimator foretells retraining best.",
+}
+
+
+def hint(page: str) -> None:
+    """Draw the page's hint, with the button that puts it away."""
+    home, who = projects_home(), reviewer()
+    if page in put_away(home, who):
+        return
+    with st.container(border=True, key=f"hint_{page}"):
+        told, away = st.columns([6, 1], vertical_alignment="center")
+        told.markdown(f":material/lightbulb: {HINTS[page]}")
+        away.button(
+            "Got it", key=f"hint_{page}_away", type="tertiary", on_click=put_hint_away,
+            args=(home, who, page),
+        )  # fmt: skip

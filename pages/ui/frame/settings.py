@@ -1,0 +1,101 @@
+"""Who sits in front of the page, and what that person may set for this browser session."""
+
+import streamlit as st
+
+from influence_core.errors import TurnoverError
+from influence_core.models.device import DEVICES, pick_device
+from pages.ui.draw.text import plain
+from pages.ui.frame.login import account_box, login_configured
+
+MOST_NAME = 100
+NOBODY = "local"  # decides where no name was given
+STANDARD = "Standard"
+SIZES = (STANDARD, 12, 24, 48, 96)
+# Not the widgets' keys: those forget when their widget is not drawn.
+_NAME, _DEVICE, _SIZE = "reviewer_name", "chosen_device", "chosen_size"
+
+
+def reviewer() -> str:
+    """The account when people log in, else the name in the settings, else "local"."""
+    if getattr(st.user, "is_logged_in", False):
+        return str(st.user.get("email") or st.user.get("name") or "unknown")[:MOST_NAME]
+    return str(st.session_state.get(_NAME) or "").strip()[:MOST_NAME] or NOBODY
+
+
+def device() -> str:
+    """Where this browser session computes, and the jobs that it starts: "auto", "cpu" …"""
+    return str(st.session_state.get(_DEVICE) or "auto")
+
+
+def page_size(standard: int) -> int:
+    """How many items a list shows at a time; what is standard there unless set otherwise."""
+    chosen = st.session_state.get(_SIZE, STANDARD)
+    return standard if chosen == STANDARD else int(chosen)
+
+
+def settings_box() -> None:
+    """A popover in the sidebar: name of the reviewer, device, items a page, theme."""
+    with st.sidebar, st.popover("Settings", icon=":material/settings:", key="settings"):
+        if login_configured():
+            account_box()
+        else:
+            st.text_input(
+                "Reviewer name",
+                value=st.session_state.get(_NAME, ""),
+                max_chars=MOST_NAME,
+                key="settings_name",
+                placeholder=NOBODY,
+                on_change=_keep,
+                args=("settings_name", _NAME),
+                help="Your decisions on labels and the jobs that you start carry this name.",
+            )
+        devices = ["auto", *_devices()]
+        st.selectbox(
+            "Device",
+            devices,
+            index=devices.index(device()),
+            key="settings_device",
+            on_change=_keep,
+            args=("settings_device", _DEVICE),
+            help="Where explanations are computed, and the jobs that you start.",
+        )
+        st.caption(f"auto is {_device()}")
+        st.selectbox(
+            "Items a page",
+            SIZES,
+            index=SIZES.index(st.session_state.get(_SIZE, STANDARD)),
+            key="settings_size",
+            on_change=_keep,
+            args=("settings_size", _SIZE),
+            help="Of every list: on Errors, Labels and Runs, and of the rows on Cleanse.",
+        )
+        st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
+
+
+def _keep(widget: str, place: str) -> None:
+    st.session_state[place] = st.session_state[widget]
+
+
+@st.cache_data(show_spinner=False)
+def _devices() -> list[str]:
+    """What this machine has."""
+    return [name for name in DEVICES if _usable(name)]
+
+
+def _usable(name: str) -> bool:
+    try:
+        pick_device(name)
+    except TurnoverError:
+        return False
+    return True
+
+
+@st.cache_data(show_spinner=False)
+def _device() -> str:
+    try:
+        device = str(pick_device("auto"))
+    except TurnoverError as error:
+        return plain(str(error))
+    if device == "cpu":
+        return "cpu. No GPU was found: all works, new data and whole networks take longer"
+    return plain(device)

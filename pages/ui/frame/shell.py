@@ -1,0 +1,126 @@
+"""The frame around every page: which project and which run are open, and errors in one sentence.
+
+The choice lives in the address bar (`?project=…&run=…`), so a link opens the same thing again.
+"""
+
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from influence_core.errors import TurnoverError
+from influence_core.installed import sample_root
+from influence_core.store.project import Project, install_samples, list_projects, projects_home
+from influence_core.workflow.session import Session, open_session
+from pages.ui.draw.text import plain
+from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame import settings
+
+log = logging.getLogger("turnover.pages")
+
+
+@st.cache_resource(show_spinner="Copying the sample projects …")
+def _home(path: str) -> Path:
+    """The folder of projects, with the samples in it; once per server."""
+    home = Path(path)
+    root = sample_root()
+    if root is not None:
+        install_samples(home, root)
+    return home
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the run …")
+def _session(root: str, run_id: str, device: str) -> Session:
+    session = open_session(Project.open(Path(root)), run_id, device)
+    # What is open stays open. Out of the collector's sight, its millions of objects are not walked
+    # through again, so Python dares to collect what the clicks leave behind much sooner.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return session
+
+
+def shell() -> None:
+    """Draw the sidebar: project and run."""
+    with in_one_sentence():
+        projects = {p.root.name: p for p in list_projects(_home(str(projects_home())))}
+        with st.sidebar:
+            if not projects:
+                st.session_state.pop("project", None)
+                jobs_ui.panel(None)
+                return
+            _follow("project", list(projects))
+            # The address bar carries what is shown: folder names, which are unique.
+            name = st.selectbox("Project", list(projects), key="project", bind="query-params")
+            try:
+                _choose_run(projects[name])
+            except TurnoverError as error:
+                # The page of projects must stay open, also with a damaged one chosen.
+                st.session_state.pop("run", None)
+                st.error(plain(str(error)))
+            jobs_ui.panel(projects[name])
+
+
+def _choose_run(project: Project) -> None:
+    runs = [r for r in project.runs() if r.fingerprint == project.fingerprint]
+    if not runs:
+        st.session_state.pop("run", None)  # of the project that was open before
+        st.caption("No trained run yet")
+        return
+    _follow("run", [r.id for r in runs])
+    chosen = st.selectbox("Run", [r.id for r in runs], key="run", bind="query-params")
+    record = next(r for r in runs if r.id == chosen)
+    st.caption(
+        f"{record.kind} on {plain(record.trained)}, {record.created[:16].replace('T', ' ')} UTC"
+    )
+    for run, why in project.damaged_runs().items():
+        st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
+
+
+def _follow(menu: str, choices: list[str]) -> None:
+    """Choose what a button asked for (`open_run`, `open_project`), before the menu is drawn."""
+    wish = st.session_state.pop(f"open_{menu}", None)
+    if wish in choices:
+        st.session_state[menu] = wish
+
+
+def open_project() -> Project:
+    """The chosen project."""
+    if "project" not in st.session_state:
+        st.info("No project is open. Open or make one on the Projects page.")
+        st.stop()
+    return Project.open(projects_home() / st.session_state["project"])
+
+
+def need_session() -> Session:
+    """The chosen run, opened; or the next step in words, and the page stops."""
+    project = open_project()
+    run = st.session_state.get("run")
+    if run is None:
+        _ = project.header  # a damaged project says so
+        st.info(
+            "This project has no trained run yet. Train one on the Projects page, or with "
+            f"`turnover train {project.root.name}`; this page fills as soon as it is done."
+        )
+        st.stop()
+    return _session(str(project.root), run, settings.device())
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """Show an error of ours as its sentence; log anything else and show no traceback."""
+    try:
+        yield
+    except TurnoverError as error:
+        st.error(plain(str(error)))
+        st.stop()
+    except Exception:
+        log.exception("A page failed")
+        st.error(
+            "Something went wrong that is not your fault. The details are in the server's log; "
+            "reload the page, and tell us if it happens again."
+        )
+        st.stop()

@@ -1,0 +1,232 @@
+"""The triage desk as a component: its rows, and what the browser says has been decided.
+
+The browser keeps a few rows ahead and sends decisions as `pending`, each under an id of its own,
+until it is told that they are in the database; writing one twice changes nothing. So no press is
+lost between two runs of the page, and none falls on another row than the one on screen.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from influence_core.data.dataset import Split
+from influence_core.errors import DataError, TurnoverError
+from influence_core.influence.scan import Top
+from influence_core.workflow.review.desk import Choice, Desk, LabelEvidence
+from pages.ui.draw import content, numbers
+
+HERE = Path(__file__).parent
+FIRST, NEXT = 8, 24  # rows sent at first, and when the browser asks for more
+_HANDLED = "desk_handled"  # ids of decisions that are in the database, of this browser session
+
+_mount = st.components.v2.component(
+    "turnover_desk",
+    html='<div class="desk"></div>',
+    css=(HERE / "desk.css").read_text("utf-8"),
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("desk.js", "desk_compare.js")),
+)
+
+
+class Queue(NamedTuple):
+    """Rows in the order in which they are shown; `id` changes when they do."""
+
+    id: str
+    positions: np.ndarray
+
+
+def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, str]) -> None:
+    """Draw the desk and write what was decided on it.
+
+    Args:
+        desk: of the open run.
+        queue: what to leaf through.
+        reviewer: who decides.
+        twins: per position, a sentence about a duplicate with another label.
+    """
+    said = _said(queue)
+    moved, failed = answer_decisions(desk, queue, reviewer, said.get("pending", []))
+    handled = st.session_state.get(_HANDLED, {})
+    _mount(
+        key="desk",
+        data={
+            "queue": queue.id,
+            "total": len(queue.positions),
+            "classes": list(desk.classes),
+            "shown": [content.visible(name) for name in desk.classes],
+            "cursor": int(said.get("cursor", 0)),
+            "answer": int(said.get("want", {}).get("n", 0)),
+            "cards": window(desk, queue, reviewer, said, twins),
+            "acked": [one["id"] for one in said.get("pending", []) if one["id"] in handled],
+            "failed": failed,
+            "moved": moved,
+            "undoable": desk.undoable(reviewer),
+            "empty": "That was the last row of this queue. Change the filter to go on.",
+        },
+        on_client_change=_nothing,
+    )
+
+
+def _nothing() -> None:
+    """The component's value is read on the run that follows; a callback only makes it be kept."""
+
+
+def _said(queue: Queue) -> Mapping[str, Any]:
+    """What the browser says, if it is about this queue."""
+    value = (st.session_state.get("desk") or {}).get("client")
+    return value if isinstance(value, Mapping) and value.get("queue") == queue.id else {}
+
+
+def answer_decisions(
+    desk: Desk, queue: Queue, reviewer: str, pending: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """Write what is new, in order.
+
+    Returns:
+        Where an undo leads, `{id, index}`; and per decision that could not be written, why.
+    """
+    handled = st.session_state.setdefault(_HANDLED, {})
+    moved, failed = None, {}
+    for one in pending:
+        if one["id"] in handled:
+            moved = handled[one["id"]] or moved
+            continue
+        try:
+            handled[one["id"]] = _write(desk, queue, reviewer, one)
+            moved = handled[one["id"]] or moved
+        except TurnoverError as error:
+            # Later ones wait, so that the order in the database is the order of the presses.
+            failed[one["id"]] = str(error)
+            break
+    return moved, failed
+
+
+def _write(
+    desk: Desk, queue: Queue, reviewer: str, one: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    if one.get("undo"):
+        rows = desk.undo(reviewer, one["id"], one.get("of", ""))
+        places = np.flatnonzero(np.isin(queue.positions, rows))
+        return {"id": one["id"], "index": int(places[0]) if len(places) else None}
+    train = desk.session.project.dataset.train
+    position = int(train.positions_of(np.array([int(one["key"], 16)], dtype=np.uint64))[0])
+    choice = Choice(position, one["verdict"], one["new_label"], str(one["note"]).strip())
+    desk.decide(reviewer, [choice], one["id"])
+    return None
+
+
+def window(
+    desk: Desk, queue: Queue, reviewer: str, said: Mapping[str, Any], twins: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """The rows that the browser asked for and has not got; the first few if it has none."""
+    want = said.get("want", {})
+    if said and int(want.get("n", 0)) <= int(said.get("got", 0)):
+        return []
+    start = max(0, min(int(want.get("at", 0)), len(queue.positions)))
+    indices = range(start, min(start + (NEXT if said else FIRST), len(queue.positions)))
+    positions = [int(queue.positions[i]) for i in indices]
+    found = desk.evidence(positions)
+    return [
+        {"index": i, **card(desk, evidence, reviewer), "twin": twins.get(evidence.position, "")}
+        for i, evidence in zip(indices, found, strict=True)
+    ]
+
+
+def card(desk: Desk, evidence: LabelEvidence, reviewer: str) -> dict[str, Any]:
+    """One row with its evidence, as plain values for the browser."""
+    session = desk.session
+    train = session.project.dataset.train
+    position = evidence.position
+    row = desk.scores.iloc[position]
+    words = desk.words(position)
+    own = words.pop(reviewer, None)
+    return {
+        "key": f"{int(train.keys[position]):016x}",
+        "id": _id(train, position),
+        **_content(train, position, content.LARGE),
+        "given": int(row["given"]),
+        "p_given": _chance(row["p_given"]),
+        "suggested": int(row["suggested"]),
+        "p_suggested": _chance(row["p_suggested"]),
+        "alternative": evidence.alternative,
+        "facts": _facts(row),
+        "given_support": _rows(desk, evidence.given),
+        "other_support": _rows(desk, evidence.other),
+        "mine": "" if own is None else _word(own.decision.verdict, own.decision.new_label),
+        "others": [
+            f"{who} said: {_word(event.decision.verdict, event.decision.new_label)}"
+            for who, event in sorted(words.items())
+        ],
+    }
+
+
+def _facts(row: Any) -> list[dict[str, str]]:
+    facts = [
+        (
+            "Flipped-side probability of the given label",
+            _chance(row["p_given"]),
+            "What the side of the network that never saw this row thinks of its label. "
+            "Source: Kobayashi et al. 2020, arXiv 2012.04207.",
+        ),
+        (
+            "Self-influence",
+            numbers.influence(float(row["self_influence"]), float(row["self_influence_stderr"])),
+            "How much having seen the row lowered its own loss, in nats ± standard error over "
+            "members; high for rows learned by heart. Source: Kobayashi et al. 2020.",
+        ),
+        (
+            "Neighbours that agree",
+            numbers.percent(float(row["knn_agreement"])),
+            "Share of the 10 nearest rows in the trunk's features that carry the given label. "
+            "Source: nearest neighbours by cosine similarity.",
+        ),
+        (
+            "cleanlab",
+            "label issue" if row["cleanlab_issue"] else "no issue",
+            "cleanlab's find_label_issues on the flipped-side probabilities. Source: Northcutt et "
+            "al. 2021, confident learning.",
+        ),
+    ]
+    return [{"name": name, "value": value, "help": text} for name, value, text in facts]
+
+
+def _rows(desk: Desk, top: Top) -> list[dict[str, Any]]:
+    train = desk.session.project.dataset.train
+    return [
+        {
+            **_content(train, int(position), content.THUMB),
+            "id": _id(train, int(position)),
+            "label": _name(desk, train.labels[position]),
+            "score": numbers.influence(float(score), float(error)),
+        }
+        for position, score, error in zip(top.positions, top.scores, top.stderr, strict=True)
+    ]
+
+
+def _content(train: Split, position: int, size: int) -> dict[str, str]:
+    if train.content_column == "text":
+        return {"text": content.visible(train.texts([position])[0])}
+    try:
+        picture = content.picture(train.image_bytes(position), size)
+    except (DataError, OSError):
+        return {}
+    return {"image": "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")}
+
+
+def _id(train: Split, position: int) -> str:
+    return content.visible(str(train.arrow().column("id")[position].as_py()))
+
+
+def _name(desk: Desk, label: Any) -> str:
+    return content.visible(desk.classes[int(label)]) if int(label) >= 0 else ""
+
+
+def _chance(value: Any) -> str:
+    return "" if np.isnan(value) else numbers.percent(float(value), 1)
+
+
+def _word(verdict: str, new_label: str | None) -> str:
+    return f"{verdict} to {new_label}" if new_label else verdict

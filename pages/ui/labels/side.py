@@ -1,0 +1,218 @@
+"""Beside the triage desk: how far reviewers are, duplicates that disagree, import and export."""
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from influence_core.errors import TurnoverError
+from influence_core.labels.agreement import agreement
+from influence_core.workflow.exchange.export_rows import decided_rows
+from influence_core.workflow.exchange.formats import Row
+from influence_core.workflow.exchange.import_decisions import (
+    FORMATS,
+    apply_decisions,
+    changed_rows,
+    read_decisions,
+)
+from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.scores import duplicate_pairs
+from pages.ui.draw import content, numbers
+from pages.ui.frame.paging import page_of
+from pages.ui.frame.shell import plain
+
+WEAK = (
+    "Read the interval as a guide, not a guarantee: it supposes that wrong labels look more "
+    "suspicious the higher a row stands in the queue, and is too low where they do not."
+)
+# Counts as in influence_core/labels/advice.py, which says how they came about.
+WEAK_HELP = (
+    "It holds the truth 90 times in 100 only where labels are wrong as its model says. In "
+    "simulations with a third of the wrong labels looking right it held 24 to 30 times of 30; "
+    "where the score says nothing, 15 to 21 of 30. On the two samples it held 6 times of 12 and "
+    "was too high the other 6."
+)
+PAIRS_SHOWN = 12  # at a time, unless set otherwise
+SHOWN_PROBLEMS = 10
+MOST_HANDED_OUT = 10_000
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _sentences(root: str, run: str, _desk: Desk) -> dict[int, str]:
+    pairs = duplicate_pairs(_desk.session)
+    ids = _desk.session.project.dataset.train.arrow().column("id")
+    out: dict[int, str] = {}
+    for pair in pairs.itertuples():
+        for here, there, label in (
+            (pair.position_a, pair.position_b, pair.label_b),
+            (pair.position_b, pair.position_a, pair.label_a),
+        ):
+            how = "The same content" if pair.kind == "exact" else "Nearly the same content"
+            name = content.visible(f"{ids[there].as_py()}")
+            label_name = content.visible(_desk.classes[label])
+            out.setdefault(here, f"{how} stands in row {name}, labelled {label_name}.")
+    return out
+
+
+def twin_sentences(desk: Desk) -> dict[int, str]:
+    """Per position, a sentence about a (near-)duplicate with another label."""
+    return _sentences(str(desk.session.project.root), desk.session.run.id, desk)
+
+
+def progress_box(desk: Desk) -> None:
+    """Decided of flagged and of all, per class, between reviewers; and whether to go on."""
+    progress, advice = desk.progress(), desk.advice()
+    st.markdown(
+        f"**{numbers.count(progress.flagged_decided)}** of {numbers.count(progress.flagged)} "
+        f"flagged rows decided, {numbers.count(progress.decided)} of "
+        f"{numbers.count(progress.total)} in all. {plain(advice.sentence)}",
+        help="From your decisions: a Bayesian logistic curve of wrong against the flipped-side "
+        "probability, carried on to the rows that nobody has decided. Source: three-parameter "
+        "model of item response theory (Birnbaum 1968).",
+    )
+    if advice.left is not None and advice.decided < progress.total:
+        st.caption(WEAK, help=WEAK_HELP)
+    with st.expander("Progress by class and reviewer", icon=":material/monitoring:"):
+        st.caption(
+            f"{numbers.count(progress.wrong)} found wrong · {numbers.count(progress.disputed)} "
+            "disputed between reviewers"
+        )
+        st.dataframe(progress.by_class, hide_index=True, key="progress_table")
+        table = agreement(desk.by_reviewer())
+        if len(table):
+            st.markdown(
+                "Agreement between reviewers",
+                help="Same: share of common rows with the same word. Kappa: agreement beyond "
+                "chance (Cohen 1960).",
+            )
+            st.dataframe(table, hide_index=True, key="agreement_table")
+
+
+def twins_box(desk: Desk, who: str) -> None:
+    """Pairs with the same or nearly the same content and different labels."""
+    pairs = duplicate_pairs(desk.session)
+    if pairs.empty:
+        st.info("No two rows with nearly the same content carry different labels.")
+        return
+    st.caption(
+        f"{numbers.count(len(pairs))} pairs with (nearly) the same content and different labels: "
+        "one label of each is wrong, or the content does not decide it.",
+        help="Similarity: cosine of the two rows' trunk features, 1 is the same direction.",
+    )
+    for pair in pairs.iloc[page_of(len(pairs), PAIRS_SHOWN, "twins_page")].itertuples():
+        with st.container(border=True):
+            kind = "Exact" if pair.kind == "exact" else "Near"
+            st.caption(f"{kind} duplicate, similarity {pair.similarity:.3f}")
+            left, right = st.columns(2)
+            sides = (
+                (left, pair.position_a, pair.label_a, pair.label_b),
+                (right, pair.position_b, pair.label_b, pair.label_a),
+            )
+            for column, position, label, other in sides:
+                with column:
+                    _twin(desk, who, int(position), int(label), int(other))
+
+
+def _twin(desk: Desk, who: str, position: int, label: int, other: int) -> None:
+    train = desk.session.project.dataset.train
+    key = int(train.keys[position])
+    content.show(train, key, alt=f"Training row labelled {desk.classes[label]}")
+    word = desk.effective(position)
+    said = "" if word is None else f" · decided: {word.outcome}"
+    st.caption(f"labelled **{plain(desk.classes[label])}**{said}")
+    with st.container(horizontal=True, gap="small"):
+        choices = {
+            f"Relabel to {plain(desk.classes[other])}": ("relabel", desk.classes[other]),
+            "Keep": ("keep", None),
+            "Exclude": ("exclude", None),
+        }
+        for name, (verdict, new_label) in choices.items():
+            st.button(
+                name,
+                key=f"twin_{verdict}_{key:016x}_{other}",
+                on_click=desk.decide,
+                args=(who, [Choice(position, verdict, new_label)]),
+            )
+
+
+def exchange_box(desk: Desk, who: str) -> None:
+    """Decisions in and out of files, and those that no longer count."""
+    project = desk.session.project
+    changed = changed_rows(project, desk.reviews)
+    if len(changed):
+        with st.expander(
+            f"{numbers.count(len(changed))} decisions do not count: their rows have changed",
+            icon=":material/warning:",
+        ):
+            shown = changed.assign(key=[f"{int(key):016x}" for key in changed["key"]])
+            st.dataframe(shown, hide_index=True, key="changed_table")
+    with st.expander("Decisions in files: CSV, JSON lines, Label Studio, Argilla"):
+        form = st.selectbox(
+            "Format", list(FORMATS), format_func=lambda f: FORMATS[f].title, key="exchange_format"
+        )
+        left, right = st.columns(2, gap="large")
+        with left:
+            _hand_out(desk, form)
+        with right:
+            _take_in(desk, who, form)
+
+
+def _hand_out(desk: Desk, form: str) -> None:
+    format_ = FORMATS[form]
+    undecided = st.number_input(
+        "Undecided rows to go along",
+        0,
+        min(MOST_HANDED_OUT, len(desk.scores)),
+        0,
+        key="exchange_undecided",
+        help="The most suspicious ones, to be labelled elsewhere.",
+        disabled=not format_.scored,
+    )
+    project = desk.session.project
+
+    def rows() -> list[Row]:
+        return decided_rows(project, desk.scores, int(undecided) if format_.scored else 0)
+
+    name = f"{project.root.name}-decisions{format_.suffix}"
+    st.download_button(
+        "Export decisions",
+        lambda: format_.write(rows(), desk.classes),
+        file_name=name,
+        key="exchange_out",
+    )
+    if format_.settings is not None:
+        settings = format_.settings
+        st.download_button(
+            f"Settings for {format_.title}",
+            lambda: settings(rows(), desk.classes),
+            file_name=name + format_.settings_suffix,
+            key="exchange_settings",
+        )
+
+
+def _take_in(desk: Desk, who: str, form: str) -> None:
+    given = st.file_uploader("Import decisions", key="exchange_in", max_upload_size=50)
+    if given is None:
+        return
+    project = desk.session.project
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("decisions" + FORMATS[form].suffix)
+        path.write_bytes(given.getvalue())
+        try:
+            found = read_decisions(project, path, form)
+        except TurnoverError as error:
+            st.error(plain(str(error)))
+            return
+    st.markdown(f"**{numbers.count(len(found))}** good decisions")
+    for problem in found.problems[:SHOWN_PROBLEMS]:
+        st.caption(plain(problem))
+    bad = len(found.problems)
+    if bad:
+        st.warning(f"{numbers.count(bad)} lines cannot be used. Mend the file, or leave them out.")
+    if len(found) and st.button(
+        f"Apply {numbers.count(len(found))}" + (", leave the others out" if bad else ""),
+        key="exchange_apply",
+    ):
+        new = apply_decisions(project, found, who, run_id=desk.session.run.id, skip_bad=True)
+        desk.refresh()
+        st.success(f"{numbers.count(new)} decisions were new and are saved.")

@@ -1,0 +1,100 @@
+"""Projects as cards: what is in each, how good its last run is, and what waits for a decision."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from influence_core.workflow.projects.overview import Overview
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
+from pages.ui.draw.text import plain
+
+MOST_CLASSES = 6  # names on a card
+MOST_NAME = 60  # characters of a name on a card
+WIDTH = 320  # pixels of a card, at least
+SUSPICIOUS_HELP = (
+    "Training rows whose label the flipped side of the network, which never saw the row, does not "
+    "predict (Kobayashi et al. 2020); once labels are scored, those that Labels flags."
+)
+ACCURACY_HELP = "Share of right predictions of the newest run on this split."
+
+
+def cards(found: Sequence[Overview], key: str) -> None:
+    """A grid of them."""
+    with st.grid(columns="auto", min_column_width=WIDTH, gap="small", key=key):
+        for card in found:
+            with st.container(border=True, gap="xsmall", key=f"card_{card.folder}"):
+                if card.problem:
+                    _damaged(card)
+                else:
+                    _card(card)
+
+
+def _card(card: Overview) -> None:
+    st.markdown(f"**{short(card.name)}**")
+    st.caption(f"{_contents(card)}  \n{_classes(card)}")
+    with st.container(horizontal=True, gap="medium"):
+        if card.last is not None:
+            _figure(card.accuracy_of, card.accuracy, ACCURACY_HELP)
+            _count("suspicious", card.suspicious, SUSPICIOUS_HELP)
+            _count("open decisions", card.open, "Suspicious rows that nobody has decided about.")
+        else:
+            st.caption("Not trained yet")
+    if card.last is not None:
+        when = card.last.created[:16].replace("T", " ")
+        st.caption(
+            f"Last run {when} UTC, {numbers.count(card.runs)} "
+            f"{'run' if card.runs == 1 else 'runs'}, {numbers.count(card.decided)} rows decided"
+        )
+    _buttons(card)
+
+
+def _buttons(card: Overview) -> None:
+    # Without query_params={} Streamlit refuses to switch while a menu is bound to the address.
+    with st.container(horizontal=True, gap="small"):
+        if card.last is None:
+            if st.button("Train", key=f"train_{card.folder}", type="primary"):
+                st.session_state["open_project"] = card.folder
+                st.query_params["train"] = card.folder
+                st.rerun()
+            return
+        if st.button("Open", key=f"open_card_{card.folder}", type="primary"):
+            st.session_state["open_project"] = card.folder
+            st.switch_page("pages/errors.py", query_params={})
+        if card.open and st.button("Decide labels", key=f"decide_card_{card.folder}"):
+            st.session_state["open_project"] = card.folder
+            st.switch_page("pages/labels.py", query_params={})
+
+
+def _damaged(card: Overview) -> None:
+    st.markdown(f"**{short(card.folder)}**")
+    st.error(plain(visible(card.problem)), icon="⚠️")
+    st.caption("Restore the named file from a copy, or remove the folder. Nothing else is touched.")
+
+
+def _contents(card: Overview) -> str:
+    what = "sentences" if card.modality == "text" else "images"
+    rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in card.rows.items())
+    return f"{numbers.count(sum(card.rows.values()))} {what}: {rows}"
+
+
+def _classes(card: Overview) -> str:
+    names = ", ".join(short(name, 30) for name in card.classes[:MOST_CLASSES])
+    more = len(card.classes) - MOST_CLASSES
+    return f"{len(card.classes)} classes: {names}" + (f" and {more} more" if more > 0 else "")
+
+
+def _figure(split: str, share: float | None, why: str) -> None:
+    if share is not None:
+        st.metric(f"accuracy, {plain(split)}", numbers.percent(share, 1), width=130, help=why)
+
+
+def _count(name: str, number: int | None, why: str) -> None:
+    if number is not None:
+        st.metric(name, numbers.count(number), width=130, help=why)
+
+
+def short(name: str, most: int = MOST_NAME) -> str:
+    """A name made inert for Markdown, with invisible characters written out, and cut."""
+    text = visible(" ".join(name.split())) or "(no name)"
+    return plain(text if len(text) <= most else text[: most - 1] + "…")

@@ -1,0 +1,226 @@
+"""The wizard: from data of the user's own to a project, seen before anything is made.
+
+Source, columns, what is in it and what is wrong with it, the split, the name; then the verb `new`
+makes the project as a job, whole or not at all, and training follows on the same page. Everything
+that comes from the data is drawn as data.
+"""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from influence_core.data.options import NO_COLUMN, ReadOptions
+from influence_core.errors import DataError, TurnoverError
+from influence_core.progress import Progress
+from influence_core.store.project import projects_home
+from influence_core.workflow.projects.create import folder_name
+from influence_core.workflow.projects.preview import (
+    FirstLook,
+    Inspection,
+    first_look,
+    inspect_source,
+)
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
+from pages.ui.draw.text import plain
+from pages.ui.frame import jobs as jobs_ui
+from pages.ui.projects.cards import short
+from pages.ui.projects.wizard_findings import balance, head, problems
+from pages.ui.projects.wizard_source import ChosenSource, choose_source
+
+NONE, FIND = "(none)", "(choose)"
+SHARE = 15  # per cent
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is known when the project can be made."""
+
+    source: ChosenSource
+    options: ReadOptions
+    drop_bad: bool
+    valid: int = SHARE
+    test: int = SHARE
+
+
+def wizard() -> None:
+    """All steps that can be shown yet, one below the other."""
+    try:
+        source = choose_source()
+        if source is not None:
+            _steps(source)
+    except DataError as error:
+        st.error(plain(visible(str(error))))
+
+
+def _steps(source: ChosenSource) -> None:
+    try:
+        look = first_look(source.place, ReadOptions(kind=source.kind))
+    except TurnoverError as error:
+        _refused(source, error)
+        return
+    st.markdown("##### Columns")
+    st.caption(f"{look.title}: {short(source.title)}")
+    options = _columns(source, look)
+    head(look.head)
+    if options is None:
+        return
+    st.markdown("##### What is in it")
+    drop_bad = st.toggle(
+        "Leave bad rows out",
+        key=f"wizard_drop_{source.token}",
+        help="Rows without a label, without content, with a broken picture or with too many or "
+        "too few fields. Your file stays as it is.",
+    )
+    try:
+        found = _inspected(source, options, drop_bad)
+    except TurnoverError as error:
+        _refused(source, error)
+        return
+    _contents(found)
+    problems(found.problems)
+    _make(Wish(source, options, drop_bad), found)
+
+
+def _columns(source: ChosenSource, look: FirstLook) -> ReadOptions | None:
+    """The menus; None as long as the label or the content is not chosen."""
+    roles, names = look.roles, list(look.columns)
+    if look.problem:
+        st.warning(plain(visible(source.sentence(DataError(look.problem)))))
+    with st.container(horizontal=True, gap="medium"):
+        content = _menu("Sentence or image", source, names, roles.content if roles else None, FIND)
+        label = _menu("Label", source, names, roles.label if roles else None, FIND)
+        ident = _menu("Id", source, names, roles.id if roles else None, NONE)
+    if roles is not None and roles.split is not None:
+        st.caption(f"Splits come from the column {short(roles.split)}.")
+    if content is None or label is None:
+        st.info("Choose the column of the sentence or image, and the column of the label.")
+        return None
+    return ReadOptions(
+        kind=look.kind,
+        content_column=content,
+        label_column=label,
+        id_column=NO_COLUMN if ident is None else ident,
+    )
+
+
+def _menu(
+    title: str, source: ChosenSource, names: list[str], guess: str | None, nothing: str
+) -> str | None:
+    # Numbers, not names: a column may be called like the word for no column.
+    chosen = st.selectbox(
+        title,
+        [-1, *range(len(names))],
+        index=names.index(guess) + 1 if guess in names else 0,
+        format_func=lambda i: nothing if i < 0 else visible(names[i])[:80],
+        key=f"wizard_{title}_{source.token}",
+        width=260,
+    )
+    return None if chosen < 0 else names[chosen]
+
+
+def _inspected(source: ChosenSource, options: ReadOptions, drop_bad: bool) -> Inspection:
+    """Read everything once for each set of answers."""
+    question = (source.place, options, drop_bad)
+    known = st.session_state.get("wizard_seen")
+    if known is not None and known[0] == question:
+        return known[1]
+    bar = st.progress(0.0, "Reading …")
+
+    def tell(event: Progress) -> None:
+        share = min(event.done / max(event.total, 1), 1.0)
+        bar.progress(share, f"Reading {numbers.count(event.done)} of {numbers.count(event.total)}")
+
+    try:
+        found = inspect_source(source.place, options, drop_bad=drop_bad, progress=tell)
+    finally:
+        bar.empty()
+    st.session_state["wizard_seen"] = (question, found)
+    return found
+
+
+def _contents(found: Inspection) -> None:
+    what = "sentences" if found.modality == "text" else "images"
+    rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in found.rows.items())
+    out = f"; {numbers.count(found.dropped)} bad rows left out" if found.dropped else ""
+    st.caption(f"{numbers.count(sum(found.rows.values()))} {what}: {rows}{out}")
+    with st.container(horizontal=True, gap="small"):
+        for data, label in found.thumbnails:
+            st.image(data, alt=f"Image labelled {visible(label)}", width=96)
+    balance(found.balance)
+
+
+def _make(wish: Wish, found: Inspection) -> None:
+    st.markdown("##### Project")
+    token = wish.source.token
+    if found.missing_splits:
+        missing = " and ".join(found.missing_splits)
+        st.caption(
+            f"The data has no {missing} split, so rows are cut off train: by class, copies kept "
+            "together. A judge split chooses, a test split reports."
+        )
+        with st.container(horizontal=True, gap="large"):
+            shares = {
+                name: st.slider(
+                    f"{name}, share of the rows", 5, 30, SHARE, 5, format="%d %%",
+                    key=f"wizard_{name}_{token}", width=260,
+                )
+                for name in found.missing_splits
+            }  # fmt: skip
+        wish = Wish(wish.source, wish.options, wish.drop_bad, **shares)
+    name = st.text_input(
+        "Name",
+        value=visible(wish.source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
+        max_chars=60,
+        key=f"wizard_name_{token}",
+        width=340,
+    )
+    refused = _name_problem(name)
+    if not found.usable:
+        st.info("Mend the errors above in the source, or leave bad rows out; nothing is made yet.")
+    elif refused:
+        st.warning(plain(visible(refused)))
+    st.button(
+        "Create the project",
+        key="wizard_create",
+        type="primary",
+        disabled=bool(refused) or not found.usable,
+        on_click=_begin,
+        args=(wish, name),
+    )
+
+
+def _name_problem(name: str) -> str:
+    try:
+        folder = folder_name(name)
+    except DataError as error:
+        return str(error)
+    if (projects_home() / folder).exists():
+        return f"There is a project in the folder {folder} already; choose another name."
+    return ""
+
+
+def _begin(wish: Wish, name: str) -> None:
+    """Start the verb `new`; with `=`, no value of the user's can be taken for an option."""
+    options = wish.options
+    arguments = [
+        "new",
+        f"--name={name}",
+        f"--content={options.content_column}",
+        f"--label={options.label_column}",
+        f"--id={options.id_column}",
+        f"--kind={options.kind}",
+        f"--valid-share={wish.valid / 100}",
+        f"--test-share={wish.test / 100}",
+        *(["--drop-bad"] if wish.drop_bad else []),
+        "--",
+        wish.source.place,
+    ]
+    job = jobs_ui.begin(projects_home(), arguments, title=f"Create {visible(name)}")
+    if job is not None:
+        st.query_params["making"] = job.id
+
+
+def _refused(source: ChosenSource, error: TurnoverError) -> None:
+    st.error(plain(visible(source.sentence(error))))
+    st.caption("Nothing was made. Mend the data and give it again, or choose something else.")

@@ -1,0 +1,142 @@
+"""Where the data of a new project comes from: an upload, a path on this machine, or the hub.
+
+Paths are for people on their own machine. As soon as others can reach the dashboard - it listens
+beyond this machine, or a login is configured - they are refused, unless `TURNOVER_ALLOW_PATHS=1`
+says otherwise; `TURNOVER_ALLOW_PATHS=0` refuses them in any case, such as behind a proxy.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from influence_core.errors import DataError
+from influence_core.store.project import projects_home
+from influence_core.workflow.projects.uploads import (
+    MOST_MEGABYTES,
+    SUFFIXES,
+    is_zip,
+    keep_upload,
+    keep_zip,
+)
+from pages.ui.frame.login import login_configured
+
+ALLOW = "TURNOVER_ALLOW_PATHS"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+UPLOAD, PATH, HUB = "Upload a file", "Path on this machine", "Hugging Face hub"
+
+
+@dataclass(frozen=True)
+class ChosenSource:
+    """What the wizard goes on with.
+
+    Attributes:
+        place: absolute path, or hub name.
+        title: what it is called on screen; untrusted text.
+        kind: reader, or None for whatever it looks like.
+    """
+
+    place: str
+    title: str
+    kind: str | None = None
+
+    @property
+    def token(self) -> str:
+        """Tells widgets of one source from those of another."""
+        return hashlib.blake2b(self.place.encode(), digest_size=6).hexdigest()
+
+    def sentence(self, error: Exception) -> str:
+        """The error without the folders that an upload happens to lie in."""
+        return str(error).replace(f"{Path(self.place).parent}/", "")
+
+
+def paths_allowed() -> bool:
+    """Whether users may name files and folders of the machine that the dashboard runs on."""
+    told = os.environ.get(ALLOW, "").strip()
+    if told:
+        return told == "1"
+    return st.get_option("server.address") in LOOPBACK and not login_configured()
+
+
+def choose_source() -> ChosenSource | None:
+    """The widgets; None until something is given.
+
+    Raises:
+        DataError: what is given cannot be a source.
+    """
+    ways = [UPLOAD, PATH, HUB] if paths_allowed() else [UPLOAD, HUB]
+    way = st.segmented_control(
+        "Where is the data?", ways, default=UPLOAD, required=True, key="wizard_way"
+    )
+    if way == PATH:
+        return _path()
+    return _hub() if way == HUB else _upload()
+
+
+def _upload() -> ChosenSource | None:
+    file = st.file_uploader(
+        "CSV, tab-separated text, Parquet, or a ZIP of pictures",
+        type=[suffix.lstrip(".") for suffix in SUFFIXES],
+        max_upload_size=MOST_MEGABYTES,
+        key="wizard_file",
+        help="Stays on the machine of the dashboard. Pictures: a ZIP of `<class>/<picture>` or "
+        "`<split>/<class>/<picture>`, a Parquet file with the encoded pictures, or a folder by its "
+        "path.",
+    )
+    if file is None:
+        return None
+    place = _kept(file.file_id, lambda: keep_upload(projects_home(), file.name, file.getvalue()))
+    return ChosenSource(place, file.name)
+
+
+def _path() -> ChosenSource | None:
+    given = st.text_input(
+        "Path",
+        key="wizard_path",
+        max_chars=4096,
+        placeholder="/data/reviews.csv",
+        help="A CSV, TSV or Parquet file, a folder `<class>/<image>` or `<split>/<class>/<image>`, "
+        "a ZIP of one, or a Hugging Face data set folder. It is only read.",
+    ).strip()
+    if not given:
+        return None
+    if "\0" in given:
+        raise DataError("A path cannot hold a NUL character; check the path.")
+    path = Path(given).expanduser()
+    if not path.is_absolute():
+        raise DataError(f"{given} is not an absolute path; begin it with / or ~.")
+    if is_zip(path):
+        state = path.stat()
+        seen = (given, state.st_mtime_ns, state.st_size)
+        return ChosenSource(_kept(seen, lambda: keep_zip(projects_home(), path)), path.name)
+    return ChosenSource(str(path), path.name)
+
+
+def _kept(source: object, keep: Callable[[], Path]) -> str:
+    """What is kept of a source below the home of projects, made once for each source."""
+    kept = st.session_state.get("wizard_kept")
+    if kept is None or kept[0] != source or not Path(kept[1]).is_file():
+        with st.spinner("Taking it in …"):  # a ZIP's pictures are all looked at
+            kept = st.session_state["wizard_kept"] = (source, str(keep().resolve()))
+    return kept[1]
+
+
+def _hub() -> ChosenSource | None:
+    given = st.text_input(
+        "Name of the data set",
+        key="wizard_hub",
+        max_chars=200,
+        placeholder="owner/name",
+        help="It is downloaded to the machine of the dashboard, or taken from its cache.",
+    ).strip()
+    if not given:
+        return None
+    parts = given.split("/")
+    # The library would take a local folder of this name for the data set.
+    local = any((place / given).exists() for place in (Path.cwd(), projects_home()))
+    if len(parts) != 2 or any(part.startswith(".") or not part for part in parts) or local:
+        raise DataError(f"{given} is not a name on the hub; it reads like owner/name.")
+    return ChosenSource(given, given, "hub")

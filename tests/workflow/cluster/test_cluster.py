@@ -1,0 +1,95 @@
+"""A real local Ray cluster of two workers; one is killed in the middle of a scan."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from big_project import big_project
+from ray_deaths import dying_once, has_died
+
+from influence_core.errors import CancelledError
+from influence_core.influence.scan import CHUNK, mean_influence, scan
+from influence_core.workflow.cluster import scan as module
+from influence_core.workflow.cluster.scan import Task, judge_on_cluster, scan_on_cluster
+from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train.head import TrainOptions
+
+ROWS, K = 5 * CHUNK + 100, 15
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    small = TrainOptions(members=2, width=64, epochs=1, device="cpu")
+    root = tmp_path_factory.mktemp("cluster") / "big"
+    return open_session(big_project(root, ROWS, 3, dim=8, options=small), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def goal(session):
+    return session.split_features("test").rows(torch.arange(2)), torch.tensor([0, 2])
+
+
+def assert_same(cluster, local, exact):
+    pairs = zip((*cluster.helpful, *cluster.harmful), (*local.helpful, *local.harmful), strict=True)
+    for mine, theirs in pairs:
+        if exact:
+            assert mine.positions.tolist() == theirs.positions.tolist()
+            assert mine.scores.tolist() == theirs.scores.tolist()
+        np.testing.assert_allclose(mine.scores, theirs.scores, rtol=1e-4)
+
+
+def local_query(session, name, goal):
+    return session.prepared(name).query(session.targets(*goal))
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(
+    cluster, session, goal, tmp_path, monkeypatch
+):
+    marker = tmp_path / "marker"
+    monkeypatch.setattr(module, "_ranked", dying_once(module._ranked, marker))
+    task = Task.of(cluster, session, "turnover", *goal)
+    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK)
+    assert has_died(marker)
+    assert (out.scored, out.provisional) == (ROWS, False)
+    assert_same(out, scan(local_query(session, "turnover", goal), ROWS, k=K), exact=True)
+
+
+def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session, goal):
+    candidates = torch.arange(5, ROWS, 3)
+    task = Task.of(cluster, session, "flipped-ridge", *goal)
+    out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK, candidates=candidates)
+    local = scan(local_query(session, "flipped-ridge", goal), ROWS, k=K, candidates=candidates)
+    assert out.scored == out.total == len(candidates)
+    assert_same(out, local, exact=False)
+
+
+def test_the_judge_on_a_cluster_is_the_judge(cluster, session, goal):
+    mean, error = judge_on_cluster(
+        cluster, Task.of(cluster, session, "turnover", *goal), ROWS, shard=CHUNK
+    )
+    own_mean, own_error = mean_influence(local_query(session, "turnover", goal), ROWS)
+    np.testing.assert_array_equal(mean, own_mean)
+    np.testing.assert_array_equal(error, own_error)
+
+
+def test_cancelling_ends_a_scan_on_a_cluster(cluster, session, goal):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        scan_on_cluster(
+            cluster, Task.of(cluster, session, "turnover", *goal), ROWS, k=K, cancel=stop
+        )
+
+
+def test_an_explanation_by_the_cluster_is_the_explanation(cluster, session):
+    train = session.project.dataset.train
+    item = find_item(session, "train", int(train.keys[CHUNK + 3]))  # which may not list itself
+    question = Question(estimator="turnover", among="predicted", k=K)
+    here = explain(session, item, question)
+    there = explain(session, item, question, cluster=cluster)
+    pd.testing.assert_frame_equal(there.helpful, here.helpful)
+    pd.testing.assert_frame_equal(there.harmful, here.harmful)
+    assert there.scored == here.scored

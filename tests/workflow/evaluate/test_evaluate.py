@@ -1,0 +1,208 @@
+import json
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import project
+
+from influence_core.errors import CancelledError, DataError, ModelError, StoreError
+from influence_core.influence import ESTIMATORS
+from influence_core.store.evaluations import FILE, read_evaluation, write_evaluation
+from influence_core.store.project import Project
+from influence_core.workflow.evaluate import stand_in
+from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.prove import prove, smallest_flip
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train.head import TrainOptions, train
+
+SMALL = EvaluateOptions(targets=3, subsets=12, planted=0.2)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = project(tmp_path_factory.mktemp("home") / "tiny", n=90)
+    train(made, TrainOptions(members=2, width=32, epochs=3))
+    session = open_session(Project.open(made.root))
+    seen = []
+    return session, evaluate(session, SMALL, progress=seen.append), seen
+
+
+@pytest.fixture(scope="module")
+def item(world):
+    session = world[0]
+    return find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
+
+
+def test_every_stage_leaves_its_table_with_the_run(world):
+    session, report, _ = world
+    for name in ("lds", "estimators", "removal", "loo", "planted"):
+        stored = session.run.table(f"eval-{name}")
+        assert len(stored) == len(report.tables[name]) > 0
+    assert set(report.tables["estimators"]["estimator"]) == {*ESTIMATORS, "ceiling"}
+    assert set(report.record.lamps) == {"null", "isolation"}
+    assert report.record.lamps["isolation"]["green"]
+
+
+def test_the_default_estimator_is_the_best_measured_one_and_says_why(world):
+    session, report, _ = world
+    record = read_evaluation(session.project.root)
+    assert record.estimator == Project.open(session.project.root).settings.default_estimator
+    means = report.tables["lds"].groupby("estimator")["lds"].mean()
+    best = means.drop(["ceiling", "combined"]).max()
+    assert means[record.estimator] == pytest.approx(max(best, means[record.estimator]))
+    assert record.reason.startswith("LDS ")
+    assert "next best" in record.reason
+
+
+def test_chosen_settings_are_what_later_questions_use(world, item):
+    session, report, _ = world
+    strength = report.record.settings["flipped-ridge"]["strength"]
+    fresh = open_session(Project.open(session.project.root))
+    entry = ESTIMATORS["flipped-ridge"]
+    goal = fresh.targets(item.features[None], fresh.evidence.labels[:1])
+    mine = fresh.prepared("flipped-ridge").query(goal).scores(slice(0, 90)).scores
+    asked = entry.prepare(fresh.evidence, {"strength": strength}).query(goal)
+    assert np.array_equal(mine.numpy(), asked.scores(slice(0, 90)).scores.numpy())
+
+
+def test_an_open_session_takes_over_settings_that_an_evaluation_chooses(world, item):
+    session = open_session(Project.open(world[0].project.root))
+    record = read_evaluation(session.project.root)
+    before = session.prepared("flipped-ridge")
+    assert session.prepared("flipped-ridge") is before
+    other = {**record.settings, "flipped-ridge": {"strength": 77.0}}
+    write_evaluation(session.project.root, replace(record, settings=other))
+    try:
+        goal = session.targets(item.features[None], session.evidence.labels[:1])
+        after = session.prepared("flipped-ridge").query(goal).scores(slice(0, 90)).scores
+        asked = ESTIMATORS["flipped-ridge"].prepare(session.evidence, {"strength": 77.0})
+        assert np.array_equal(after.numpy(), asked.query(goal).scores(slice(0, 90)).scores.numpy())
+    finally:
+        write_evaluation(session.project.root, record)
+
+
+def test_progress_names_the_stages(world):
+    stages = [event.stage for event in world[2]]
+    assert {"halves", "ceiling", "score", "removal", "loo", "planted"} <= set(stages)
+
+
+def test_a_second_evaluation_keeps_what_it_did_not_measure(world):
+    session, report, _ = world
+    again = evaluate(session, EvaluateOptions(what=("null",), targets=3))
+    assert again.record.estimator == report.record.estimator
+    assert again.record.settings == json.loads(json.dumps(report.record.settings))
+    assert again.record.lamps["null"] == report.record.lamps["null"]
+
+
+def test_finished_retrainings_are_not_repeated(world):
+    session, report, _ = world
+    seen = []
+    again = evaluate(
+        session, EvaluateOptions(what=("lds",), targets=3, subsets=12), progress=seen.append
+    )
+    assert {event.stage for event in seen} == {"score"}
+    assert again.tables["lds"]["lds"].tolist() == pytest.approx(
+        report.tables["lds"]["lds"].tolist(), nan_ok=True
+    )
+
+
+def test_a_killed_evaluation_goes_on_after_its_last_finished_stage(world, monkeypatch):
+    """The process dies in the third stage; the next call measures only what is missing."""
+    session = world[0]
+    options = EvaluateOptions(what=("removal", "loo", "planted"), targets=3, subsets=12, seed=4)
+
+    def power_cut(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("influence_core.workflow.evaluate.evaluate.planted_noise", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(session, options)
+    seen = []
+    report = evaluate(session, options, progress=seen.append)
+    assert {event.stage for event in seen} == {"planted"}
+    assert set(report.tables) == {"removal", "loo", "planted"}
+    assert len(report.tables["removal"]) > 0
+    seen.clear()
+    evaluate(session, options, progress=seen.append)  # complete: the next one measures anew
+    assert "planted" in {event.stage for event in seen}
+
+
+def test_another_evaluation_does_not_take_over_a_stopped_one(world, monkeypatch):
+    session = world[0]
+    options = EvaluateOptions(what=("planted", "null"), targets=3, subsets=12, seed=5)
+
+    def power_cut(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("influence_core.workflow.evaluate.evaluate.null_control", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(session, options)
+    other = evaluate(session, replace(options, planted=0.3))
+    assert set(other.tables) == {"planted"}
+
+
+def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path, monkeypatch):
+    monkeypatch.setattr(stand_in, "_MEMBERS", 2)
+    monkeypatch.setattr(stand_in, "_WIDTH", 32)
+    made = project(tmp_path / "net", n=60)
+    train(made, TrainOptions(members=2, width=32, epochs=2))
+    whole = open_session(Project.open(made.root))
+    session = replace(whole, evidence=replace(whole.evidence, head=None))
+    report = evaluate(session, replace(SMALL, what=("lds", "removal", "loo", "planted", "null")))
+    asked = set(report.tables["estimators"]["estimator"])
+    assert asked == set(ESTIMATORS) - {"turnover", "gradient"} | {"ceiling"}
+    assert "head on this network's features, not the network" in report.record.reason
+    assert "null" not in report.record.lamps
+    item = find_item(session, "test", int(made.dataset.split("test").keys[0]))
+    proof = prove(session, item, made.dataset.train.keys[:3], retrainings=2)
+    assert "head on this network's features, not the network" in proof.sentence
+
+
+def test_cancel_stops_an_evaluation(world):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        evaluate(world[0], SMALL, cancel=stop)
+
+
+def test_options_that_measure_nothing_are_refused():
+    with pytest.raises(ModelError, match=STAGES[0]):
+        EvaluateOptions(what=("nonsense",))
+    with pytest.raises(ModelError, match="at least"):
+        EvaluateOptions(subsets=2)
+
+
+def test_a_split_that_is_not_there_is_named(world):
+    with pytest.raises(DataError, match="labelled items"):
+        evaluate(world[0], EvaluateOptions(split="nowhere", targets=3, subsets=12))
+
+
+def test_a_damaged_record_is_an_error_with_a_way_out(world, tmp_path):
+    (tmp_path / FILE).write_text('{"run": "x", "surprise": 1}')
+    with pytest.raises(StoreError, match="evaluate again"):
+        read_evaluation(tmp_path)
+    assert read_evaluation(tmp_path / "nothing") is None
+
+
+def test_a_proof_tells_the_item_with_and_without_the_rows(world, item):
+    session = world[0]
+    answer = explain(session, item, Question(k=5, toward="true"))
+    report = prove(session, item, answer.helpful["key"].to_numpy(), retrainings=2)
+    assert set(report.table["arm"]) == {"nothing", "listed", "random"}
+    assert len(report.table) == 3 * len(session.classes)
+    sums = report.table.groupby("arm")["probability"].sum()
+    assert np.allclose(sums, 1.0, atol=1e-5)
+    assert f"'{session.classes[report.label]}'" in report.sentence
+    assert "of 2 retrainings" in report.sentence
+
+
+def test_a_search_says_how_many_rows_it_takes_or_that_none_do(world, item):
+    session = world[0]
+    keys = session.project.dataset.train.keys[:4]
+    found = smallest_flip(session, item, keys)
+    assert set(found.tried["rows"]) <= {1, 2, 3, 4}
+    assert (found.smallest is None) == ("does not change" in found.sentence)

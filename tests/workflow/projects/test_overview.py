@@ -1,0 +1,88 @@
+"""A project's figures: right, kept while nothing changes, and never a traceback."""
+
+import shutil
+
+import numpy as np
+import pytest
+from tiny import project
+
+from influence_core.installed import sample_root
+from influence_core.store.project import install_samples
+from influence_core.store.reviews.events import Action, Decision
+from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.projects import overview as module
+from influence_core.workflow.projects.overview import overview, overviews
+
+
+@pytest.fixture
+def home(tmp_path):
+    install_samples(tmp_path / "projects", sample_root())
+    return tmp_path / "projects"
+
+
+def _decide(made, keys):
+    store = open_reviews(made)
+    decisions = [Decision(int(key), 1, "keep", None) for key in keys]
+    store.append(Action("ann", decisions, made.fingerprint))
+    store.close()
+
+
+def test_samples_say_what_they_hold(home):
+    cards = {card.folder: card for card in overviews(home)}
+    assert set(cards) == {"fashion", "reviews"}
+    for card in cards.values():
+        run = module.Project.open(home / card.folder).latest_run()
+        rows = run.table("rows")
+        assert card.rows["train"] == len(rows)
+        assert card.accuracy == run.record.metrics["test_accuracy"]
+        assert card.suspicious == int((rows["label"] != rows["flipped_predicted"]).sum())
+        assert card.open == card.suspicious
+        assert card.problem == ""
+
+
+def test_decisions_close_suspicious_rows_and_only_those(home):
+    made = module.Project.open(home / "reviews")
+    rows = made.latest_run().table("rows")
+    doubted = rows["label"] != rows["flipped_predicted"]
+    before = overview(made.root)
+    _decide(made, [*rows.loc[doubted, "key"][:3], *rows.loc[~doubted, "key"][:2]])
+    after = overview(made.root)
+    assert after.decided == 5
+    assert after.open == before.open - 3
+    assert after.suspicious == before.suspicious
+
+
+def test_a_project_without_a_run_has_no_figures_of_one(tmp_path):
+    card = overview(project(tmp_path / "tiny", n=30).root)
+    assert card.rows == {"train": 30, "valid": 10, "test": 10}
+    assert (card.last, card.accuracy, card.suspicious, card.open) == (None, None, None, None)
+    assert not (tmp_path / "tiny" / "reviews.db").exists()
+
+
+def test_a_label_table_replaces_the_first_guess(home):
+    run = module.Project.open(home / "reviews").latest_run()
+    overview(home / "reviews")
+    table = run.table("rows")[["key"]].assign(flagged=np.arange(len(run.table("rows"))) < 7)
+    run.add_table("labels", table)
+    assert overview(home / "reviews").suspicious == 7
+
+
+@pytest.mark.parametrize("damage", ["project.toml", "data/dataset.json", "rows"])
+def test_a_damaged_project_is_one_sentence_beside_the_others(home, damage):
+    path = home / "reviews" / damage
+    if damage == "rows":
+        path = module.Project.open(home / "reviews").latest_run().folder / "rows.parquet"
+    overviews(home)
+    path.write_bytes(path.read_bytes()[:40])
+    cards = {card.folder: card for card in overviews(home)}
+    assert str(path.name) in cards["reviews"].problem
+    assert cards["reviews"].problem.endswith(".")
+    assert cards["fashion"].problem == ""
+
+
+def test_a_new_and_a_vanished_project_are_seen_at_once(home):
+    overviews(home)
+    shutil.copytree(home / "reviews", home / "other")
+    assert [card.folder for card in overviews(home)] == ["fashion", "other", "reviews"]
+    shutil.rmtree(home / "other")
+    assert [card.folder for card in overviews(home)] == ["fashion", "reviews"]

@@ -1,0 +1,194 @@
+import json
+import math
+
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+from influence_core.cli import app
+from influence_core.store.project import Project
+from influence_core.workflow import expected as estimates
+from influence_core.workflow.cleanse.find_harm import Question
+from influence_core.workflow.cleanse.judge import Judge
+from influence_core.workflow.costs import rates as device_rates
+from influence_core.workflow.costs.formulas import Rates
+from influence_core.workflow.evaluate.work import EvaluateOptions
+from influence_core.workflow.expected import FIRST, Speed
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train.head import TrainOptions, train
+
+SLUG = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)  # so slow that everything is long
+SMALL = TrainOptions(members=2, width=64, epochs=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    made = tiny.project(tmp_path_factory.mktemp("estimates") / "films", n=90)
+    tiny.encoder(made.root / "encoder")
+    made = made.with_settings(trunk="hf:encoder")
+    train(made, SMALL)
+    return open_session(Project.open(made.root), device="cpu")
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A device so slow that everything is worth a warning."""
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    monkeypatch.setattr(estimates, "SLOW", SLUG)
+
+
+def test_a_device_is_measured_once_and_read_from_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
+    assert device_rates.stored_rates("cpu") is None
+    first = device_rates.rates("cpu")
+    assert all(rate > 0 for name, rate in vars(first).items() if name != "device")
+    monkeypatch.setattr(device_rates, "measure", None)  # a second measurement would fail
+    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == first
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", "7", '{"NAME": 3}', '{"NAME": {"device": "cpu"}}', '{"NAME": {"ridge": NaN}}'],
+)
+def test_a_damaged_file_is_measured_anew(damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    device_rates.rates("cpu")
+    path = tmp_path / device_rates.FILE
+    [name] = json.loads(path.read_text())
+    path.write_text(damage.replace("NAME", name))
+    assert device_rates.stored_rates("cpu") is None
+    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == SLUG
+    entry = json.loads(path.read_text())
+    path.write_text(json.dumps(entry).replace("0.001", "NaN"))
+    assert device_rates.stored_rates("cpu") is None
+
+
+def test_a_home_that_cannot_be_written_refuses_no_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    assert device_rates.rates("cpu") == SLUG
+    assert device_rates.stored_rates("cpu") is None
+
+
+def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
+    project = session.project
+    assert device_rates.stored_encode_rate(project, "cpu") is None
+    each = device_rates.encode_rate(project, "cpu")
+    assert 0 < each < 1
+    monkeypatch.setattr(device_rates, "load_trunk", None)
+    assert device_rates.encode_rate(project, "cpu") == each
+    for split in project.dataset.splits.values():
+        shortest, longest = (f(map(len, split.texts())) for f in (min, max))
+        work = estimates.units(split) / len(split)
+        assert shortest < work < longest + 20
+
+
+def test_short_work_is_neither_announced_nor_measured(session, monkeypatch):
+    monkeypatch.setattr(device_rates, "measure", None)  # a measurement would fail
+    question = Question(Judge("test"))
+    assert estimates.training_text(session.project, SMALL) is None
+    assert estimates.explanation_text(session, "turnover") is None
+    assert estimates.cleansing_text(session, question, seeds=10) is None
+
+
+def test_every_long_work_is_announced(session, slow):
+    said = estimates.training_text(session.project, SMALL)
+    assert said.startswith("This takes about ")
+    assert said.endswith("on this device.")
+    free = TrainOptions(members=2, width=64, device="cpu")
+    assert "if it takes 12 epochs" in estimates.training_text(session.project, free)
+    assert estimates.explanation_text(session, "turnover")
+    assert estimates.trial_text(session, 10, 3)
+    assert estimates.evaluation_text(session, EvaluateOptions())
+    rounds, shot = Question(Judge("test")), Question(Judge("test"), by="count", drop=3)
+    assert estimates.cleansing_text(session, rounds).endswith("if the rounds stop early.")
+    assert estimates.cleansing_text(session, shot).endswith("on this device.")
+    assert estimates.cleansing_text(session, Question(Judge("test"), by="decisions")) is None
+
+
+def test_all_scores_of_an_item_are_a_second_scan(session, slow, monkeypatch):
+    said = []
+    monkeypatch.setattr(estimates, "_text", lambda work, *_, **__: said.append(work(Speed(SLUG))))
+    estimates.explanation_text(session, "turnover")
+    estimates.explanation_text(session, "turnover", 2)
+    assert said[1].seconds == 2 * said[0].seconds
+    assert said[1].bytes == said[0].bytes
+
+
+def test_a_page_hears_only_what_was_measured_before(session, slow):
+    question = Question(Judge("test"))
+    assert estimates.cleansing_text(session, question, stored=True) is None
+    device_rates.rates("cpu")
+    assert estimates.cleansing_text(session, question, stored=True)
+    assert estimates.evaluation_text(session, EvaluateOptions(), stored=True)
+    assert estimates.training_text(session.project, SMALL, stored=True)
+
+
+def test_encoding_counts_until_it_is_done(session, tmp_path, slow):
+    fresh = tiny.project(tmp_path / "fresh", n=90)
+    tiny.encoder(fresh.root / "encoder")
+    fresh = fresh.with_settings(trunk="hf:encoder")
+    speed = Speed(SLUG, 0.01)
+    done = estimates.training_estimate(speed, session.project, SMALL)
+    todo = estimates.training_estimate(speed, fresh, SMALL)
+    items = sum(map(estimates.units, fresh.dataset.splits.values()))
+    # 384 features are assumed before anything is known; the encoder has 16.
+    more = SLUG.train_product * 2 * 90 * 2 * 64 * (384 - 16)
+    assert todo.seconds - done.seconds > 0.01 * items + more
+    assert estimates.training_text(fresh, SMALL, stored=True) is None
+    assert estimates.training_text(fresh, SMALL)
+
+
+def test_more_work_takes_longer(session):
+    def seconds(work):
+        return work.seconds
+
+    few, many = EvaluateOptions(subsets=10), EvaluateOptions(subsets=500)
+    one, other = (estimates.evaluation_estimate(SLUG, session, o) for o in (few, many))
+    assert seconds(one) < seconds(other)
+    each = [
+        estimates.evaluation_estimate(SLUG, session, EvaluateOptions(what=(stage,)))
+        for stage in ("lds", "removal", "loo", "planted")
+    ]
+    whole = estimates.evaluation_estimate(SLUG, session, EvaluateOptions())
+    assert math.isclose(sum(map(seconds, each)), seconds(whole))
+    fresh = estimates.in_fresh_process(whole)
+    assert fresh.seconds == whole.seconds + FIRST.seconds
+    rounds = Question(Judge("test"), drop=0.1, step=0.02)
+    shot = Question(Judge("test"), by="count", drop=3)
+    one, other = (estimates.cleansing_estimate(SLUG, session, q, 20) for q in (shot, rounds))
+    assert seconds(other) > 6 * seconds(one)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--members", "2", "--width", "16", "--epochs", "1", "--device", "cpu"],
+        ["explain", "--item", "test-1", "--split", "test"],
+        ["cleanse", "--by", "count", "--drop", "2"],
+    ],
+)
+def test_a_verb_says_it_first_and_not_among_its_answer(session, slow, words):
+    name, *options = words
+    answer = CliRunner().invoke(app, [name, str(session.project.root), *options, "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert "This takes about" in answer.stderr
+    json.loads(answer.stdout)
+
+
+def test_encode_says_what_is_still_to_be_encoded(tmp_path, slow, monkeypatch):
+    fresh = tiny.project(tmp_path / "fresh", n=90)
+    tiny.encoder(fresh.root / "encoder")
+    fresh = fresh.with_settings(trunk="hf:encoder")
+    assert estimates.encoding_text(fresh, "cpu", stored=True) is None  # nothing is measured yet
+    monkeypatch.setattr(estimates, "_SLOW_UNIT", {"text": 1.0})
+    monkeypatch.setattr(estimates, "encode_rate", lambda project, device: 1.0)
+    first, second = (
+        CliRunner().invoke(app, ["encode", str(fresh.root), "--device", "cpu"]) for _ in range(2)
+    )
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "This takes about" in first.stderr
+    assert second.stderr == ""
+    assert first.stdout == second.stdout
