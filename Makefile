@@ -8,7 +8,7 @@ APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
 AUDIT_BIN := $(VENV)/audit/bin
 
-.PHONY: app test check fuzz audit sample benchmark pictures clean
+.PHONY: app test check figures fuzz audit sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -22,6 +22,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# How large the code is and where it is crowded, beside our own limits.
+figures: $(STAMP)
+	$(BIN)/python tests/support/figures.py
 
 # The hostile inputs of tests/hostile, twenty times as many and other ones at each call.
 fuzz: $(STAMP)
