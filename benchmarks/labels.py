@@ -1,7 +1,7 @@
 """How fast wrong labels are found: the flipped side against what else one could sort by.
 
-    python -m benchmarks.labels             # heads on the frozen trunks of both samples
-    python -m benchmarks.labels --network   # and a network whose trunk is trained too (fashion)
+    python -m benchmarks.labels             # heads on the frozen encoders of both samples
+    python -m benchmarks.labels --network   # and a network whose encoder is trained too (fashion)
 
 Truth is the column `planted` of *fashion* and, in *reviews*, the mean of all raters (`gold`). Means
 over seeds; results go to benchmarks/labels.json and, as tables, to standard output. Five-fold
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=["fashion", "reviews"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--network", action="store_true", help="train the trunk too")
+    parser.add_argument("--network", action="store_true", help="train the encoder too")
     parser.add_argument("--out", type=Path, default=HERE / "labels.json")
     chosen = parser.parse_args()
     kept = json.loads(chosen.out.read_text()) if chosen.out.is_file() else {}
@@ -61,7 +61,7 @@ def main() -> None:
     if chosen.network:
         bad = truth(Project.open(SAMPLES / "fashion"))
         found = [networks(seed) for seed in range(chosen.seeds)]
-        kept["fashion, trunk trained too"] = table(found, bad).to_dict("records")
+        kept["fashion, encoder trained too"] = table(found, bad).to_dict("records")
     chosen.out.write_text(json.dumps(kept, indent=1))
     for name, lines in kept.items():
         print(f"\n## {name}\n\n{markdown(pd.DataFrame(lines))}")
@@ -99,7 +99,7 @@ def load(name: str) -> Task:
 
 
 def heads(task: Task, seed: int) -> Found:
-    """Every ranking from heads on a frozen trunk."""
+    """Every ranking from heads on a frozen encoder."""
     rows, index = task.rows, np.arange(len(task.labels))
     start = time.perf_counter()
     fit = fit_heads(rows, task.head(seed=seed), HeadTraining(seed=seed))

@@ -4,9 +4,9 @@
 
 The file is written first, in pieces; then one epoch of training, both sides, scans and a judge run
 in this process. The peak of its resident memory that is its own (not pages of the mapped file,
-which the system may take back) is given beside the size that the features would have as float32. A
-trunk's speed is that of MiniLM on the sentences of the sample *reviews*. Prints a table and appends
-it, with the machine, to `benchmarks/million.md`; `docs/scale.md` reckons with it.
+which the system may take back) is given beside the size that the features would have as float32.
+The encoder's speed is that of MiniLM on the sentences of the sample *reviews*. Prints a table and
+appends it, with the machine, to `benchmarks/million.md`; `docs/scale.md` reckons with it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from influence_core.influence import estimator
 from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.scan import mean_influence, scan
 from influence_core.influence.sides import both_sides
-from influence_core.models.trunks import load_trunk
+from influence_core.models.encoders import load_encoder
 from influence_core.progress import Progress
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
@@ -122,7 +122,7 @@ def measure(rows: int, classes: int, members: int, width: int, folder: str) -> l
 def encoding() -> str:
     """MiniLM on the sentences of a sample."""
     split = Project.open(SAMPLE).dataset.train
-    each = seconds_per_unit(load_trunk("minilm"), split) * units(split) / len(split)
+    each = seconds_per_unit(load_encoder("minilm"), split) * units(split) / len(split)
     row = f"| encode sentences of `reviews` (MiniLM) | any | {each * 1e6:.0f} s |"
     print(row, flush=True)
     return row

@@ -35,11 +35,11 @@ average precision of the planted labels, by 1 − p(label) on the flipped side a
 Losses are those of the last epoch: the two sides separate, as in the paper. Cases that have not
 been run are left out; the command goes on where it stopped.
 
-**The default is the last block too.** Masks in the classifier only leave the trunk frozen, which is
-what `--mode head` does in a fraction of the time; it is as good here because this trunk has seen
-pictures of this kind. A trunk that has not must learn, and the last block is the least that lets it
-at full isolation: 0.3 points of accuracy, no more than ordinary dropout costs. Every block costs a
-point, and its features foretell retraining worse.
+**The default is the last block too.** Masks in the classifier only leave the encoder frozen, which
+is what `--mode head` does in a fraction of the time; it is as good here because this encoder has
+seen pictures of this kind. An encoder that has not must learn, and the last block is the least that
+lets it at full isolation: 0.3 points of accuracy, no more than ordinary dropout costs. Every block
+costs a point, and its features predict retraining worse.
 """
 
 

@@ -15,7 +15,7 @@ class DataError(TurnoverError):
 
 
 class ModelError(TurnoverError):
-    """A model, trunk, checkpoint or configuration does not fit."""
+    """A model, encoder, checkpoint or configuration does not fit."""
 
 
 class KeysError(ModelError):

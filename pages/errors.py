@@ -42,7 +42,7 @@ def page() -> None:
         _opened(session, split, key, wrong)
     if st.toggle(
         "Map of the training data", key="map_open", help="Where the training rows lie by what the "
-        "trunk sees in them, with the open item and its helpful and harmful rows."
+        "encoder sees in them, with the open item and its helpful and harmful rows."
     ):  # fmt: skip
         _map(session, split, key)
 

@@ -65,7 +65,7 @@ def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
             {
                 "run": record.id,
                 "kind": record.kind,
-                "trunk": visible(record.trained),
+                "encoder": visible(record.trained),
                 "trained (UTC)": record.created[:16].replace("T", " "),
                 "test": _accuracy(record, "test_accuracy"),
                 "valid": _accuracy(record, "valid_accuracy"),

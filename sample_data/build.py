@@ -2,7 +2,7 @@
 
     python sample_data/build.py [--cache FOLDER] [--only fashion|reviews] [--runs]
 
-With `--runs` the data, trunk and features that are there stay, and only the runs are made anew.
+With `--runs` the data, encoder and features that are there stay, and only the runs are made anew.
 Each project is made in a temporary folder, trained with the project's own `train`, and then takes
 the place of the old one.
 """

@@ -1,7 +1,7 @@
 """The sample *fashion*: small grey pictures of clothes with planted label errors.
 
 A small VGG is trained on 20,000 pictures that the sample does not contain, frozen, and shipped as
-the project's trunk. A second, narrower one is trained whole under turn-over dropout on the sample's
+the project's encoder. A second, narrower one is trained whole under turn-over dropout on the sample's
 own rows and shipped as a run. 5 % of the 4,000 training labels are planted wrong: half uniformly,
 half to the class that the VGG confuses most with the true one. The column `planted` says which;
 nothing in training or scoring reads it.
@@ -44,7 +44,7 @@ SPEC = VggSpec(
 EPOCHS = 12
 # The second run: narrow, for its features and weights are shipped too; every block is masked.
 WHOLE = NetworkOptions(
-    trunk="vgg:24,M,32,M,32,M:24:28:1",
+    encoder="vgg:24,M,32,M,32,M:24:28:1",
     blocks=3,
     twins="start",
     training=NetworkTraining(
@@ -88,7 +88,7 @@ def pretrain(images: np.ndarray, labels: np.ndarray) -> nn.Module:
             optimiser.step()
             cycle.step()
             total += float(loss.detach())
-        print(f"trunk epoch {epoch + 1}/{EPOCHS}: loss {total / (steps // EPOCHS):.3f}", flush=True)
+        print(f"encoder epoch {epoch + 1}/{EPOCHS}: loss {total / (steps // EPOCHS):.3f}", flush=True)
     del model.classifier[2]  # the dropout
     return model.eval()
 
@@ -124,7 +124,7 @@ def plant(gold: np.ndarray, confusion: np.ndarray, rng: np.random.Generator) -> 
 
 
 def build(source: Path, out: Path, work: Path) -> Project:
-    """Train the trunk, plant the noise, and make the project folder."""
+    """Train the encoder, plant the noise, and make the project folder."""
     rng = np.random.default_rng(SEED)
     images, gold = read_idx(source, "train")
     test_images, test_gold = read_idx(source, "t10k")
@@ -135,12 +135,12 @@ def build(source: Path, out: Path, work: Path) -> Project:
     pre, confuse, train, valid = parts
     test = rng.permutation(len(test_images))[:TEST]
     work.mkdir(parents=True, exist_ok=True)
-    trunk = work / "trunk.safetensors"
+    encoder = work / "trunk.safetensors"
     model = pretrain(images[pre], gold[pre])
     model.half().float()  # what is shipped is what is measured
     accuracy = float((predict(model, test_images) == test_gold).mean())
-    print(f"trunk accuracy on the set's own 10,000 test images: {accuracy:.4f}", flush=True)
-    save_trunk(model, trunk, accuracy)
+    print(f"encoder accuracy on the set's own 10,000 test images: {accuracy:.4f}", flush=True)
+    save_encoder(model, encoder, accuracy)
     confusion = np.zeros((10, 10), dtype=np.int64)
     np.add.at(confusion, (gold[confuse], predict(model, images[confuse])), 1)
     labels = plant(gold[train], confusion, rng)
@@ -157,7 +157,7 @@ def build(source: Path, out: Path, work: Path) -> Project:
     )  # fmt: skip
     dataset = read_source({split: str(path) for split, path in files.items()}, options)
     project = Project.create(out, "Fashion", dataset, "vgg:trunk.safetensors")
-    (out / "trunk.safetensors").write_bytes(trunk.read_bytes())
+    (out / "trunk.safetensors").write_bytes(encoder.read_bytes())
     return project
 
 
@@ -166,7 +166,7 @@ def train_whole(project: Project, progress: ProgressFn | None = None) -> Run:
     return train_network(project, WHOLE, progress=progress)
 
 
-def save_trunk(model: nn.Module, path: Path, accuracy: float) -> None:
+def save_encoder(model: nn.Module, path: Path, accuracy: float) -> None:
     """Weights as float16 with the plan and the measured accuracy as metadata."""
     state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     meta = {"vgg": json.dumps(asdict(SPEC)), "test_accuracy": f"{accuracy:.4f}"}

@@ -75,7 +75,7 @@ def new_verb(
     id_column: Annotated[str | None, typer.Option("--id", help="Column of unique ids.")] = None,
     valid: Annotated[str | None, typer.Option(help="Source of the judge split.")] = None,
     test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
-    trunk: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
     drop_bad: Annotated[bool, typer.Option(help="Leave bad rows out.")] = False,
     kind: Annotated[
         str | None, typer.Option(help=f"One of {', '.join(READERS)}; by its looks by default.")
@@ -89,7 +89,7 @@ def new_verb(
     """Make a project from data of your own."""
     wish = NewProject(
         source=data, valid=valid, test=test, name=name, label=label, content=content,
-        id_column=id_column, trunk=trunk, drop_bad=drop_bad, kind=kind,
+        id_column=id_column, encoder=encoder, drop_bad=drop_bad, kind=kind,
         valid_share=valid_share, test_share=test_share,
     )  # fmt: skip
     with bar(json) as tell, stoppable() as cancel:
@@ -130,7 +130,7 @@ def train_verb(
     seed: Annotated[int, typer.Option(help="Of start, masks and batch order.")] = 0,
     device: DeviceOption = "auto",
     mode: network.ModeOption = "head",
-    trunk: network.TrunkOption = None,
+    encoder: network.EncoderOption = None,
     turnover_layers: network.LayersOption = None,
     twins: network.TwinsOption = None,
     batch: network.BatchOption = None,
@@ -141,8 +141,8 @@ def train_verb(
     ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train once: a head on the frozen trunk, or with --mode finetune the whole network."""
-    given = network.Given(trunk, turnover_layers, twins, batch, lr, patience, watch, precision)
+    """Train once: a head on the frozen encoder, or with --mode finetune the whole network."""
+    given = network.Given(encoder, turnover_layers, twins, batch, lr, patience, watch, precision)
     network.check(mode, given, ray)
     speaks = first_process()  # of several under `accelerate launch`
     with bar(json or not speaks) as tell, stoppable() as cancel:
@@ -189,7 +189,7 @@ def encode_verb(
     keep_result(project=opened.root.name)
     rows = {split.name: len(split) for split in opened.dataset}
     if json:
-        print_json({"trunk": opened.settings.trunk, "rows": rows})
+        print_json({"encoder": opened.settings.encoder, "rows": rows})
         return
     sizes = ", ".join(f"{count:,} {escape(name)}" for name, count in rows.items())
-    out.print(f"Encoded by {escape(opened.settings.trunk)}: {sizes}")
+    out.print(f"Encoded by {escape(opened.settings.encoder)}: {sizes}")

@@ -37,6 +37,9 @@ from influence_core.store.project import Project
 
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
+# Options by their old names, which are still understood but shown nowhere.
+OLD_OPTIONS = {"trunk": "encoder"}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 app = typer.Typer(
@@ -46,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"token_normalize_func": lambda name: OLD_OPTIONS.get(name, name)},
 )
 out = Console()
 err = Console(stderr=True)

@@ -29,13 +29,13 @@ from influence_core.workflow.train.network import NetworkOptions
 _PANEL = "With --mode finetune"
 Mode = Literal["head", "finetune"]
 ModeOption = Annotated[
-    Mode, typer.Option(help="head: on the frozen trunk; finetune: the whole network.")
+    Mode, typer.Option(help="head: on the frozen encoder; finetune: the whole network.")
 ]
-TrunkOption = Annotated[
+EncoderOption = Annotated[
     str | None,
     typer.Option(
         help="torchvision name, transformers name, folder, or vgg:PLAN from scratch; "
-        "by default the project's trunk.",
+        "by default the project's encoder.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -73,7 +73,7 @@ PrecisionOption = Annotated[
 class Given:
     """The options of whole networks; None where the user said nothing."""
 
-    trunk: str | None = None
+    encoder: str | None = None
     turnover_layers: int | None = None
     twins: Twins | None = None
     batch: int | None = None
@@ -93,7 +93,7 @@ class Given:
         }
         said = {name: value for name, value in wishes.items() if value is not None}
         return NetworkOptions(
-            trunk=self.trunk or "",
+            encoder=self.encoder or "",
             blocks=self.turnover_layers,
             p=p,
             twins=self.twins or "widen",
@@ -118,7 +118,7 @@ def check(mode: Mode, given: Given, ray: str | None = None) -> None:
     if mode == "head" and said:
         raise ModelError(
             f"--{said[0]} is about whole networks; add --mode finetune, or leave it out to train a "
-            "head on the frozen trunk."
+            "head on the frozen encoder."
         )
     if given.lr is not None and not 0 < given.lr < 10:
         raise ModelError(f"A learning rate of {given.lr:g} cannot train; try 1e-3 or 1e-4.")

@@ -110,7 +110,7 @@ class Split:
         return self._read_image(value) if self.content_column == "image_path" else value
 
     def items(self, positions: Positions | None = None) -> list[str] | list[bytes]:
-        """What a trunk encodes at these positions (all if None): sentences, or image bytes."""
+        """What an encoder encodes at these positions (all if None): sentences, or image bytes."""
         if self.content_column == "text":
             return self.texts(positions)
         chosen = range(len(self)) if positions is None else positions

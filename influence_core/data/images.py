@@ -1,6 +1,6 @@
 """Opening pictures that strangers made: bounded size, few formats, one kind of error.
 
-Readers check every picture once at import; trunks and pages open them through here too, so that a
+Readers check every picture once at import; encoders and pages open them through here too, so that a
 decompression bomb or a broken file is refused at each door with the same sentence.
 """
 

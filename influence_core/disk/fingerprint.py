@@ -1,4 +1,4 @@
-"""What a frozen network is, as one number: trunks of equal fingerprint give equal features."""
+"""What a frozen network is, as one number: encoders of equal fingerprint give equal features."""
 
 import hashlib
 from collections.abc import Mapping

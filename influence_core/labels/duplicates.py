@@ -1,6 +1,6 @@
 """Rows that say the same and are labelled differently: one of the two labels is wrong.
 
-Exact duplicates share their content's hash; near-duplicates have almost the same trunk features.
+Exact duplicates share their content's hash; near-duplicates have almost the same encoder features.
 Exact ones are all found. Near ones come from the nearest neighbours: in a set of more than
 `neighbours.SAMPLE` rows only pairs with at least one row in that sample are. A row without a label
 contradicts nothing.

@@ -1,8 +1,8 @@
 """Nearest neighbours among the training rows: agreement of labels, and near-duplicates.
 
-Cosine similarity of standardised trunk features. Rows are compared block by block, so memory is one
-block of similarities; from `SAMPLE` rows on they are compared with a seeded sample of that size,
-which keeps the time linear in N and says the same about a row's neighbourhood.
+Cosine similarity of standardised encoder features. Rows are compared block by block, so memory is
+one block of similarities; from `SAMPLE` rows on they are compared with a seeded sample of that
+size, which keeps the time linear in N and says the same about a row's neighbourhood.
 """
 
 import threading

@@ -31,7 +31,8 @@ COLUMNS: dict[str, str] = {
     "self_influence_stderr": "Standard error of it over members; NaN for a single member.",
     "aum": "Margin of the given label while training, mean over epochs, in-sample "
     "(Pleiss et al. 2020); a baseline.",
-    "knn_agreement": "Share of the 10 nearest training rows in trunk features with the same label.",
+    "knn_agreement": "Share of the 10 nearest training rows in encoder features that have the same "
+    "label.",
     "cleanlab_issue": "cleanlab's find_label_issues on the flipped-side probabilities "
     "(Northcutt et al. 2021).",
     "cleanlab_quality": "cleanlab's get_label_quality_scores (normalised margin); low is bad.",

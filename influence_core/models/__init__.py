@@ -1,1 +1,1 @@
-"""Trunks that turn images and sentences into features, and the device they run on."""
+"""Encoders that turn images and sentences into features, and the device they run on."""

@@ -1,4 +1,4 @@
-"""Features on disk: written once a data set and trunk, memory-mapped ever after.
+"""Features on disk: written once a data set and encoder, memory-mapped ever after.
 
 `encode_split` walks over the distinct contents of a split, block by block, and stores each block
 with `FeatureFile`, which keeps the promise that a kill at any moment loses one block at most.
@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from influence_core.data.dataset import Split
 from influence_core.data.images import image_problem
 from influence_core.errors import DataError
+from influence_core.models.encoders import Encoder
 from influence_core.models.feature_file import FeatureFile, alone
-from influence_core.models.trunks import Trunk
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 BLOCK = 256  # distinct contents between two safe points
@@ -32,7 +32,7 @@ Compute = Callable[[Iterable[Positions]], Iterable[Values]]
 
 
 def encode_split(
-    trunk: Trunk,
+    encoder: Encoder,
     split: Split,
     path: Path,
     *,
@@ -48,13 +48,13 @@ def encode_split(
     is begun anew. Where two processes want the same features, the second waits for the first.
 
     Args:
-        compute: who encodes; the trunk in this process by default.
+        compute: who encodes; the encoder in this process by default.
 
     Returns:
         (N, dim) float16, memory-mapped, read-only.
 
     Raises:
-        MismatchError: the file belongs to other data or another trunk.
+        MismatchError: the file belongs to other data or another encoder.
         DataError: a picture is broken, or a row's features are no finite float16 numbers.
         StoreError: the disk is full or not writable.
         CancelledError: the finished blocks stay and the next call goes on.
@@ -64,8 +64,8 @@ def encode_split(
         {
             "split": split.name,
             "rows": len(split),
-            "dim": trunk.dim,
-            "trunk_fingerprint": trunk.fingerprint,
+            "dim": encoder.dim,
+            "encoder_fingerprint": encoder.fingerprint,
             "dataset_fingerprint": dataset_fingerprint,
         },
     )
@@ -74,7 +74,7 @@ def encode_split(
             if not file.finished():  # another process may have been at it
 
                 def here(blocks: Iterable[Positions]) -> Iterator[Values]:
-                    return (block_values(trunk, split, rows) for rows in blocks)
+                    return (block_values(encoder, split, rows) for rows in blocks)
 
                 _encode(split, file, compute or here, progress, cancel)
     return file.read()
@@ -111,7 +111,7 @@ def _encode(
         check_cancel(cancel)
 
 
-def block_values(trunk: Trunk, split: Split, rows: Positions) -> Values:
+def block_values(encoder: Encoder, split: Split, rows: Positions) -> Values:
     """(n, dim) features of these rows.
 
     Raises:
@@ -119,7 +119,7 @@ def block_values(trunk: Trunk, split: Split, rows: Positions) -> Values:
     """
     items = split.items(rows)
     try:
-        exact = trunk.encode(items)
+        exact = encoder.encode(items)
     except DataError as error:
         raise _naming_the_row(error, split, rows, items) from error
     with np.errstate(over="ignore"):
@@ -127,9 +127,9 @@ def block_values(trunk: Trunk, split: Split, rows: Positions) -> Values:
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise DataError(
-            f"The trunk {trunk.name} gives row {split.ids[rows[bad.argmax()]]!r} of split "
+            f"The encoder {encoder.name} gives row {split.ids[rows[bad.argmax()]]!r} of split "
             f"{split.name!r} features that are NaN, infinite or beyond ±65,504, the range of "
-            "float16; leave the row out or choose another trunk."
+            "float16; leave the row out or choose another encoder."
         )
     return values
 
@@ -137,7 +137,7 @@ def block_values(trunk: Trunk, split: Split, rows: Positions) -> Values:
 def _naming_the_row(
     error: DataError, split: Split, rows: Positions, items: Sequence[str] | Sequence[bytes]
 ) -> DataError:
-    """The trunk knows a picture only by its bytes; say which row's it is."""
+    """The encoder knows a picture only by its bytes; say which row's it is."""
     for row, item in zip(rows, items, strict=True):
         problem = image_problem(item) if isinstance(item, bytes) else None
         if problem:

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
 from influence_core.disk.arrays import map_array
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import check_cancel
 
@@ -33,7 +34,7 @@ class FeatureFile:
 
     Attributes:
         path: of the `.npy` file.
-        card: `split`, `rows`, `dim` and the fingerprints of trunk and data.
+        card: `split`, `rows`, `dim` and the fingerprints of encoder and data.
     """
 
     path: Path
@@ -69,7 +70,8 @@ class FeatureFile:
         Raises:
             StoreError: the disk is full or not writable.
         """
-        card = {**self.card, "done": self.card["rows"] if finished else 0, "items": items}
+        done = self.card["rows"] if finished else 0
+        card = stamped("features", {**self.card, "done": done, "items": items})
         temporary = self._card_path.with_suffix(".json.tmp")
         try:
             features.flush()
@@ -97,6 +99,7 @@ class FeatureFile:
             return {}
         if not isinstance(found, dict):
             return {}
+        found = upgraded("features", found, self._card_path)
         for name, value in self.card.items():
             if found.get(name) != value:
                 raise MismatchError(

@@ -1,4 +1,4 @@
-"""Image trunks: torchvision networks up to the layer before the last."""
+"""Image encoders: torchvision networks up to the layer before the last."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class ImageTrunk:
+class ImageEncoder:
     """A network without its last layer, and how to prepare an image for it."""
 
     modality: ClassVar[Literal["image"]] = "image"
@@ -74,20 +74,20 @@ class ImageTrunk:
         return chunk_that_fits(4 * largest, _CHUNK, self.device)
 
 
-def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
+def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageEncoder:
     """A small VGG whose plan and weights stand in one safetensors file of the project.
 
     Raises:
         ModelError: the file is missing or damaged, or not named.
     """
     if not rest:
-        raise ModelError("The trunk 'vgg:' needs a file, such as 'vgg:trunk.safetensors'.")
+        raise ModelError("The encoder 'vgg:' needs a file, such as 'vgg:trunk.safetensors'.")
     path = (root or Path()) / rest
     spec, model = read_vgg(path)
     model.classifier[-1] = nn.Identity()
     body = model.eval().requires_grad_(False).to(device)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImageTrunk(f"vgg:{rest}", body, spec.prepare, spec.dim, device, digest)
+    return ImageEncoder(f"vgg:{rest}", body, spec.prepare, spec.dim, device, digest)
 
 
 def read_vgg(path: Path) -> tuple["VggSpec", Any]:
@@ -105,7 +105,7 @@ def read_vgg(path: Path) -> tuple["VggSpec", Any]:
         model.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ModelError(
-            f"The trunk {path} cannot be loaded ({error}); restore the file or train another."
+            f"The encoder {path} cannot be loaded ({error}); restore the file or train another."
         ) from error
     return spec, model
 
@@ -176,7 +176,7 @@ def small_vgg(spec: VggSpec) -> Any:
     return model
 
 
-def load_torchvision(rest: str, root: Path | None, device: torch.device) -> ImageTrunk:
+def load_torchvision(rest: str, root: Path | None, device: torch.device) -> ImageEncoder:
     """Any torchvision classifier with pretrained weights, from the cache or the hub."""
     model, transforms = pretrained(rest)
     dim = _without_last_layer(model, rest)
@@ -186,7 +186,7 @@ def load_torchvision(rest: str, root: Path | None, device: torch.device) -> Imag
     def prepare(image: Image.Image) -> Tensor:
         return transforms(image.convert("RGB"))
 
-    return ImageTrunk(f"torchvision:{rest}", model, prepare, dim, device, fingerprint)
+    return ImageEncoder(f"torchvision:{rest}", model, prepare, dim, device, fingerprint)
 
 
 def pretrained(name: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
@@ -226,7 +226,7 @@ def _without_last_layer(model: nn.Module, name: str) -> int:
     """Replace the last linear layer by the identity; returns its input size."""
     linear = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]
     if not linear:
-        raise ModelError(f"The model '{name}' ends in no linear layer; choose another trunk.")
+        raise ModelError(f"The model '{name}' ends in no linear layer; choose another encoder.")
     path, last = linear[-1]
     parent = model.get_submodule(path.rpartition(".")[0])
     setattr(parent, path.rpartition(".")[2], nn.Identity())

@@ -1,4 +1,4 @@
-"""Sentence trunks: a transformer's token vectors, averaged over the tokens of the sentence."""
+"""Sentence encoders: a transformer's token vectors, averaged over the tokens of the sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _LIVE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class TextTrunk:
+class TextEncoder:
     """A transformers encoder with mean pooling.
 
     `max_tokens`: longer sentences are cut off there.
@@ -67,23 +67,23 @@ class TextTrunk:
         return pooled.float().cpu().numpy()
 
 
-def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
+def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextEncoder:
     """MiniLM-L6-v2 from the package that carries its weights: no hub, no download.
 
     Raises:
         ModelError: a name follows, which would say nothing.
     """
     if rest:
-        raise ModelError(f"The trunk is 'minilm' alone; for another model write 'hf:{rest}'.")
+        raise ModelError(f"The encoder is 'minilm' alone; for another model write 'hf:{rest}'.")
     model, tokenizer = _encoder(minilm_folder())
     # The package pins its tokenizer, so the weights say it all.
-    return _trunk("minilm", model, tokenizer, "", device)
+    return _text_encoder("minilm", model, tokenizer, "", device)
 
 
-def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextTrunk:
+def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextEncoder:
     """A hub name, or a folder with weights (relative to the project, or absolute)."""
     model, tokenizer = _encoder(hugging_face_source(rest, root))
-    return _trunk(f"hf:{rest}", model, tokenizer, _vocabulary(tokenizer), device)
+    return _text_encoder(f"hf:{rest}", model, tokenizer, _vocabulary(tokenizer), device)
 
 
 def minilm_folder() -> str:
@@ -100,7 +100,7 @@ def hugging_face_source(rest: str, root: Path | None) -> str:
         ModelError: the name is missing.
     """
     if not rest:
-        raise ModelError("The trunk 'hf:' needs a name or folder, such as 'hf:roberta-base'.")
+        raise ModelError("The encoder 'hf:' needs a name or folder, such as 'hf:roberta-base'.")
     local = root / rest if root is not None and (root / rest).is_dir() else Path(rest)
     return str(local) if local.is_dir() else rest
 
@@ -130,14 +130,14 @@ def _encoder(source: str) -> tuple[Any, Any]:
     return model.get_encoder() if model.config.is_encoder_decoder else model, tokenizer
 
 
-def _trunk(
+def _text_encoder(
     name: str, model: Any, tokenizer: Any, vocabulary: str, device: torch.device
-) -> TextTrunk:
+) -> TextEncoder:
     most = _max_tokens(model)
     model = model.eval().requires_grad_(False).to(device)
     about = f"mean-pooled, {most} tokens{vocabulary}"
     fingerprint = weights_fingerprint(about, model.state_dict())
-    return TextTrunk(name, model, tokenizer, device, fingerprint, most)
+    return TextEncoder(name, model, tokenizer, device, fingerprint, most)
 
 
 def _max_tokens(model: Any) -> int:

@@ -28,6 +28,7 @@ from influence_core.disk.atomic import (
     remove_stale,
     write_text,
 )
+from influence_core.disk.formats import upgraded
 from influence_core.disk.names import check_name, new_run_id
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
@@ -50,7 +51,7 @@ class Project:
 
     @classmethod
     def create(
-        cls, root: Path, name: str, dataset: Dataset, trunk: str, **settings: str
+        cls, root: Path, name: str, dataset: Dataset, encoder: str, **settings: str
     ) -> "Project":
         """Write a new project; it appears as a whole or not at all.
 
@@ -58,7 +59,7 @@ class Project:
             root: folder that does not exist yet, or is empty.
             name: shown to people.
             dataset: is copied with its source files, apart from folders of pictures.
-            trunk: spec of the trunk.
+            encoder: spec of the encoder.
             settings: other fields of `ProjectSettings`.
 
         Raises:
@@ -67,9 +68,9 @@ class Project:
         made = ProjectSettings(
             name=name,
             modality=dataset.modality,
-            trunk=trunk,
+            encoder=encoder,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            **settings,  # type: ignore[arg-type]
+            **settings,
         )
         with atomic_folder(root) as folder:
             (folder / SETTINGS).write_text(made.to_toml(), encoding="utf-8")
@@ -124,7 +125,7 @@ class Project:
         Raises:
             StoreError: there is no such setting, or it cannot be written.
         """
-        known = {f.name for f in fields(ProjectSettings)} - {"modality", "created", "version"}
+        known = {f.name for f in fields(ProjectSettings)} - {"modality", "created"}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise StoreError(f"{unknown} are not settings of a project; there are {sorted(known)}.")
@@ -132,28 +133,31 @@ class Project:
         write_text(self.root / SETTINGS, made.to_toml())
         return Project(self.root, made)
 
-    def features_folder(self, trunk_fingerprint: str | None = None) -> Path:
-        """Folder of the features of this data under this trunk.
+    def features_folder(self, encoder_fingerprint: str | None = None) -> Path:
+        """Folder of the features of this data under this encoder.
 
         Args:
-            trunk_fingerprint: None means the one in the settings.
+            encoder_fingerprint: None means the one in the settings.
         """
-        trunk = self.settings.trunk_fingerprint if trunk_fingerprint is None else trunk_fingerprint
-        name = sha256(f"{trunk}:{self.fingerprint}".encode()).hexdigest()[:16]
+        if encoder_fingerprint is None:
+            encoder_fingerprint = self.settings.encoder_fingerprint
+        name = sha256(f"{encoder_fingerprint}:{self.fingerprint}".encode()).hexdigest()[:16]
         return self.root / "features" / name
 
-    def features_path(self, split: str, trunk_fingerprint: str | None = None) -> Path:
+    def features_path(self, split: str, encoder_fingerprint: str | None = None) -> Path:
         """The feature file of a split, existing or not."""
-        return self.features_folder(trunk_fingerprint) / f"{check_name(split, 'split')}.npy"
+        return self.features_folder(encoder_fingerprint) / f"{check_name(split, 'split')}.npy"
 
-    def features(self, split: str, trunk_fingerprint: str | None = None) -> npt.NDArray[np.float16]:
-        """The trunk's features of a split: memory-mapped, float16 (N, dim), read-only.
+    def features(
+        self, split: str, encoder_fingerprint: str | None = None
+    ) -> npt.NDArray[np.float16]:
+        """The encoder's features of a split: memory-mapped, float16 (N, dim), read-only.
 
         Raises:
             StoreError: they have not been made yet, are incomplete or damaged.
-            MismatchError: they belong to other data or another trunk.
+            MismatchError: they belong to other data or another encoder.
         """
-        path = self.features_path(split, trunk_fingerprint)
+        path = self.features_path(split, encoder_fingerprint)
         if not path.is_file():
             raise StoreError(
                 f"Project {self.name!r} has no features of split {split!r} yet; run training "
@@ -166,7 +170,7 @@ class Project:
         return features
 
     def _check_features(self, path: Path, split: str) -> None:
-        card = read_json(path.with_suffix(".json"))
+        card = upgraded("features", read_json(path.with_suffix(".json")), path)
         if card.get("dataset_fingerprint") != self.fingerprint or card.get("split") != split:
             raise MismatchError(f"{path} was made from other data; delete it and train again.")
         if card.get("done") != card.get("rows"):
@@ -219,7 +223,7 @@ class Project:
         kind: str,
         config: Mapping[str, Any],
         seed: int,
-        trunk_fingerprint: str,
+        encoder_fingerprint: str,
         note: str = "",
     ) -> RunWriter:
         """A writer for a new run; use it in a `with` block.
@@ -228,7 +232,7 @@ class Project:
             kind: "head" or "network".
             config: every setting of the training.
             seed: of masks, start and batch order.
-            trunk_fingerprint: the trunk's weights.
+            encoder_fingerprint: the encoder's weights.
             note: free text.
         """
         remove_stale(self.runs_folder)
@@ -239,8 +243,8 @@ class Project:
             config=dict(config),
             seed=seed,
             fingerprint=self.fingerprint,
-            trunk=self.settings.trunk,
-            trunk_fingerprint=trunk_fingerprint,
+            encoder=self.settings.encoder,
+            encoder_fingerprint=encoder_fingerprint,
             note=note,
         )
         return RunWriter(self.runs_folder, record)

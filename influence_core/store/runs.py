@@ -29,6 +29,7 @@ from influence_core.disk.atomic import (
     read_json,
     write_json,
 )
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name
 from influence_core.errors import StoreError
 from influence_core.progress import Progress
@@ -54,12 +55,12 @@ class RunRecord:
     Attributes:
         id: folder name; sorts by time.
         created: UTC time, ISO 8601.
-        kind: "head" on a frozen trunk, or "network".
+        kind: "head" on a frozen encoder, or "network".
         config: every setting of the training.
         seed: of masks, start and batch order.
         fingerprint: of the data set that it was trained on.
-        trunk: the trunk's spec.
-        trunk_fingerprint: the trunk's weights.
+        encoder: the encoder's spec.
+        encoder_fingerprint: the encoder's weights.
         code_version: of this package.
         metrics: figures by name.
         isolation: result of the isolation audit, if there was one.
@@ -73,8 +74,8 @@ class RunRecord:
     config: dict[str, Any]
     seed: int
     fingerprint: str
-    trunk: str
-    trunk_fingerprint: str
+    encoder: str
+    encoder_fingerprint: str
     code_version: str = field(default_factory=code_version)
     metrics: dict[str, float] = field(default_factory=dict)
     isolation: dict[str, Any] | None = None
@@ -83,10 +84,10 @@ class RunRecord:
 
     @property
     def trained(self) -> str:
-        """What was trained: the spec of a whole network, which may have another trunk than the
-        project, or that of the trunk below a head."""
-        own = (self.config.get("network") or {}).get("trunk")
-        return str(own) if self.kind == "network" and own else self.trunk
+        """What was trained: the spec of a whole network, which may have another encoder than the
+        project, or that of the encoder below a head."""
+        own = (self.config.get("network") or {}).get("encoder")
+        return str(own) if self.kind == "network" and own else self.encoder
 
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
@@ -95,7 +96,7 @@ class RunRecord:
         Raises:
             StoreError: the file is missing or damaged; names it.
         """
-        value = read_json(path)
+        value = upgraded("run", read_json(path), path)
         kinds: dict[str, Any] = dict.fromkeys(("config", "metrics", "files"), dict)
         kinds |= {"seed": int, "isolation": dict | None}
         known = [f.name for f in fields(cls)]
@@ -292,7 +293,7 @@ class RunWriter:
             path.name: file_hash(path) for path in sorted(self._open.iterdir()) if path.is_file()
         }
         self.record = replace(self.record, files=files)
-        write_json(self._open / RECORD, asdict(self.record))
+        write_json(self._open / RECORD, stamped("run", asdict(self.record)))
 
 
 def _is_event(value: Any) -> bool:

@@ -6,15 +6,15 @@ reads TOML but does not write it. `store.project` is the caller.
 
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from influence_core.data.dataset import Modality
 from influence_core.disk.atomic import plain_errors
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.errors import StoreError
 
 SETTINGS = "project.toml"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,22 @@ class ProjectSettings:
     Attributes:
         name: shown to people.
         modality: "image" or "text".
-        trunk: spec of the trunk, such as "minilm" or "vgg:trunk.safetensors".
-        trunk_fingerprint: of the trunk that the features were made with; "" before the first time.
+        encoder: spec of the encoder, such as "minilm" or "vgg:trunk.safetensors".
+        encoder_fingerprint: of the encoder that made the features; "" before the first time.
         default_estimator: name, or "" for the tool's own default, flipped-ridge.
         judge: split that cleansing is judged on.
         database: SQLAlchemy URL of the reviews, or "" for `reviews.db` in the project.
         created: UTC time, ISO 8601.
-        version: of the folder's layout.
     """
 
     name: str
     modality: Modality
-    trunk: str
-    trunk_fingerprint: str = ""
+    encoder: str
+    encoder_fingerprint: str = ""
     default_estimator: str = ""
     judge: str = "valid"
     database: str = ""
     created: str = ""
-    version: int = VERSION
 
     @classmethod
     def read(cls, path: Path) -> "ProjectSettings":
@@ -56,16 +54,12 @@ class ProjectSettings:
             value = tomllib.loads(data.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise StoreError(f"{path} is damaged ({error}); mend it or restore a copy.") from error
-        if value.get("version") != VERSION:
-            raise StoreError(
-                f"{path} has layout version {value.get('version')!r}, this program knows "
-                f"{VERSION}; update the program or create the project again."
-            )
+        value = upgraded("project", value, path)
         known = {f.name for f in fields(cls)}
         wrong = sorted(
             name
-            for name in set(value) | {"name", "modality", "trunk"}
-            if name not in known or type(value.get(name)) is not (int if name == "version" else str)
+            for name in set(value) | {"name", "modality", "encoder"}
+            if name not in known or type(value.get(name)) is not str
         )
         if wrong or value["modality"] not in ("image", "text"):
             raise StoreError(f"{path} has missing or unknown settings; see {wrong or 'modality'}.")
@@ -73,7 +67,7 @@ class ProjectSettings:
 
     def to_toml(self) -> str:
         """The text of `project.toml`."""
-        lines = (f"{f.name} = {_toml(getattr(self, f.name))}" for f in fields(self))
+        lines = (f"{n} = {_toml(v)}" for n, v in stamped("project", asdict(self)).items())
         return "# A Turnover project; opened with `turnover app` or `turnover explain`.\n" + (
             "\n".join(lines) + "\n"
         )

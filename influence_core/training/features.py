@@ -48,7 +48,7 @@ class Standardised:
         if raw.ndim != 2 or raw.shape[1] != len(mean):
             raise DataError(
                 f"Features of shape {raw.shape} do not fit a model of {len(mean)} features; "
-                "encode the data with the trunk that the run was trained on."
+                "encode the data with the encoder that the run was trained on."
             )
         mean, scale = mean.to(device), scale.to(device)
         resident = None
@@ -124,7 +124,7 @@ def moments(raw: npt.NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """Mean and one over standard deviation per feature, (d,) float32 each.
 
     Features that hardly vary beside the others keep a floor of a hundredth of the mean deviation,
-    so a dead unit of the trunk cannot blow up.
+    so a dead unit of the encoder cannot blow up.
 
     Raises:
         DataError: a value is NaN or infinite; the message names the first row.

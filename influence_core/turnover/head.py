@@ -1,4 +1,4 @@
-"""The turn-over head: E small networks side by side on one frozen trunk.
+"""The turn-over head: E small networks side by side on one frozen encoder.
 
 h = relu(x W1 + b1), logits = (m ⊙ h) W2, no last bias: with one masked hidden layer every
 parameter that the flipped side of an instance reads took no gradient from it (METHOD: isolation).

@@ -47,7 +47,7 @@ from influence_core.workflow.train.head import TrainOptions, has_features
 SLOW = Rates("slow", 3e-10, 1.5e-8, 3e-10, 5e-11, 1e-9, 1e-9)  # ten times what two usual cores need
 FIRST = Estimate(1.5, 120 << 20)  # what a process needs when it first computes
 _SLOW_UNIT = {"text": 5e-4, "image": 0.2}  # seconds a character or picture
-_USUAL_DIM = 384  # before anything is encoded; that of the text trunk
+_USUAL_DIM = 384  # before anything is encoded; that of the text encoder
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def training_estimate(speed: Speed, project: Project, options: TrainOptions) -> 
 def encoding_estimate(speed: Speed, project: Project) -> Estimate:
     """Encoding of what is not encoded."""
     missing = _to_encode(project)
-    # Batches of a trunk's activations and the block that is written.
+    # Batches of an encoder's activations and the block that is written.
     return Estimate(speed.encode * sum(map(units, missing)), (150 << 20) * bool(missing))
 
 
@@ -240,7 +240,7 @@ def _shape(session: Session) -> HeadConfig:
 
 
 def _to_encode(project: Project) -> list[Split]:
-    known = project.settings.trunk_fingerprint
+    known = project.settings.encoder_fingerprint
     splits = project.dataset.splits.items()
     return [split for name, split in splits if not (known and has_features(project, name))]
 

@@ -24,16 +24,16 @@ from influence_core.influence.base import (
     Targets,
 )
 from influence_core.models.device import pick_device
-from influence_core.models.trunks import Trunk, load_trunk
+from influence_core.models.encoders import Encoder, load_encoder
 from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
 from influence_core.store.runs import RECORD, Run
 from influence_core.training.features import Standardised
 from influence_core.training.heads.types import HeadTraining
-from influence_core.training.networks.trunk import NetworkTrunk
+from influence_core.training.networks.encoder import NetworkEncoder
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
-from influence_core.workflow.session_network import LastLayer, last_layer_of, network_trunk
+from influence_core.workflow.session_network import LastLayer, last_layer_of, network_encoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Session:
     _prepared: dict[str, tuple[Settings, Prepared]] = field(default_factory=dict)
     _splits: dict[str, Standardised] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _networks: list[NetworkTrunk] = field(default_factory=list)  # one, once somebody asked
+    _networks: list[NetworkEncoder] = field(default_factory=list)  # one, once somebody asked
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Session:
                 reference = self.evidence.features
                 if not isinstance(reference, Standardised):
                     raise ModelError("This run has no stored features; train it again.")
-                raw = self.project.features(split, self.run.record.trunk_fingerprint)
+                raw = self.project.features(split, self.run.record.encoder_fingerprint)
                 self._splits[split] = Standardised.using(
                     raw, reference.mean, reference.scale, self.device
                 )
@@ -105,21 +105,23 @@ class Session:
         """Targets from standardised features (T, d) and the labels asked about (T,)."""
         return Targets(x, labels.to(x.device), self.head.proba(x))
 
-    def trunk(self) -> Trunk:
-        """The trunk, for sentences and images that are not in the data set.
+    def encoder(self) -> Encoder:
+        """The encoder, for sentences and images that are not in the data set.
 
         Raises:
             ModelError: a whole network that only its author can build, or weights out of reach.
         """
         if self.run.record.kind == "network":
             return self.network()
-        return load_trunk(self.project.settings.trunk, root=self.project.root, device=self.device)
+        return load_encoder(
+            self.project.settings.encoder, root=self.project.root, device=self.device
+        )
 
-    def network(self) -> NetworkTrunk:
+    def network(self) -> NetworkEncoder:
         """The whole network of a network run, built once."""
         with self._lock:
             if not self._networks:
-                self._networks.append(network_trunk(self.run, self.project.root, self.device))
+                self._networks.append(network_encoder(self.run, self.project.root, self.device))
             return self._networks[0]
 
 
@@ -145,7 +147,7 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
     else:
         reader = _head(run, tensors, rows, where)
     features = Standardised.using(
-        project.features("train", run.record.trunk_fingerprint),
+        project.features("train", run.record.encoder_fingerprint),
         tensors["mean"].float(),
         tensors["scale"].float(),
         where,

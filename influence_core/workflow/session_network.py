@@ -22,8 +22,8 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.store.runs import RECORD, Run
+from influence_core.training.networks.encoder import WEIGHTS, NetworkEncoder
 from influence_core.training.networks.registry import NetworkSettings, load_network
-from influence_core.training.networks.trunk import WEIGHTS, NetworkTrunk
 from influence_core.turnover.calls import to_device
 
 FOREIGN = (
@@ -67,11 +67,11 @@ def last_layer_of(
     return LastLayer(last, mean, scale)
 
 
-def network_trunk(run: Run, root: Path, device: torch.device) -> NetworkTrunk:
+def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncoder:
     """The run's network with its weights, on a device.
 
     Raises:
-        ModelError: only its author can build it, or its trunk's weights are out of reach.
+        ModelError: only its author can build it, or its encoder's weights are out of reach.
         StoreError: the settings are damaged.
     """
     if run.record.config.get("network") is None:
@@ -82,11 +82,11 @@ def network_trunk(run: Run, root: Path, device: torch.device) -> NetworkTrunk:
     state = {n[len(WEIGHTS) :]: t for n, t in tensors.items() if n.startswith(WEIGHTS)}
     network = load_network(settings, {n: t.float() for n, t in state.items()}, root=root)
     network.model.to(device)
-    return NetworkTrunk.of(network, state)
+    return NetworkEncoder.of(network, state)
 
 
 def network_query(
-    trunk: NetworkTrunk, content: str | bytes, labels: Tensor, keys: Tensor
+    encoder: NetworkEncoder, content: str | bytes, labels: Tensor, keys: Tensor
 ) -> NetworkQuery:
     """One item ready to be met by the masks of all rows.
 
@@ -94,8 +94,8 @@ def network_query(
         content: a sentence, or an encoded image. labels: (1,) the class whose loss is asked about.
         keys: (N,) of the training rows.
     """
-    inputs = to_device(trunk.network.prepare([content]), trunk.last.device)
-    return NetworkQuery(trunk.network.model, inputs, labels, keys)
+    inputs = to_device(encoder.network.prepare([content]), encoder.last.device)
+    return NetworkQuery(encoder.network.model, inputs, labels, keys)
 
 
 def unavailable(run: Run) -> dict[str, str]:

@@ -36,8 +36,9 @@ SHAPES = {
 HARM_TO_HELP = [[0, "#D55E00"], [0.5, "#BBBBBB"], [1, "#0072B2"]]
 SHOWN = 24  # selected rows that are drawn below the map at a time, unless set otherwise
 _HELP = (
-    "UMAP of the trunk's features: rows that the trunk finds alike lie close together; distances "
-    "between far groups mean little. Source: McInnes, Healy and Melville 2018, arXiv 1802.03426."
+    "UMAP of the encoder's features: rows that the encoder finds alike lie close together; "
+    "distances between far groups mean little. Source: McInnes, Healy and Melville 2018, arXiv "
+    "1802.03426."
 )
 
 
@@ -61,7 +62,7 @@ def map_view(
     Returns:
         Positions of the training rows inside the lasso, ascending.
     """
-    places = read_map(session.project, session.run.record.trunk_fingerprint)
+    places = read_map(session.project, session.run.record.encoder_fingerprint)
     if places is None:
         _make(session, key)
         return []

@@ -36,8 +36,8 @@ def test_without_a_map_the_page_offers_to_make_it():
 def test_a_damaged_map_is_one_sentence():
     start(project="reviews")
     project = Project.open(projects_home() / "reviews")
-    trunk = project.latest_run().record.trunk_fingerprint
-    write_bytes(map_path(project, trunk), b"PAR1")
+    encoder = project.latest_run().record.encoder_fingerprint
+    write_bytes(map_path(project, encoder), b"PAR1")
     test = start(project="reviews")
     test.toggle(key="map_open").set_value(True).run()
     assert any("is damaged" in e.value for e in test.error)

@@ -53,7 +53,7 @@ def test_all_pages_open_on_the_whole_network_that_fashion_ships():
     test.run()  # copies the samples
     runs = Project.open(projects_home() / "fashion").runs()
     record = next(record for record in runs if record.kind == "network")
-    assert record.trained.startswith("vgg:24,M,32")  # not the project's trunk
+    assert record.trained.startswith("vgg:24,M,32")  # not the project's encoder
     whole = record.id
     test.session_state["run"] = whole
     test.run()

@@ -19,8 +19,8 @@ def url(tmp_path_factory):
     home = tmp_path_factory.mktemp("map") / "home"
     install_samples(home, sample_root())
     project = Project.open(home / "fashion")
-    trunk = project.latest_run().record.trunk_fingerprint
-    make_map(project, trunk_fingerprint=trunk, most=POINTS)
+    encoder = project.latest_run().record.encoder_fingerprint
+    make_map(project, encoder_fingerprint=encoder, most=POINTS)
     with server(home) as address:
         yield address
 

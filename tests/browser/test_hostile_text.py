@@ -43,7 +43,7 @@ def home(tmp_path_factory):
         build_dataset(parts, CLASSES), "minilm",
     )  # fmt: skip
     run = train(made, TrainOptions(members=2, width=32, epochs=2))
-    make_map(made, trunk_fingerprint=run.record.trunk_fingerprint, most=60)
+    make_map(made, encoder_fingerprint=run.record.encoder_fingerprint, most=60)
     return folder
 
 

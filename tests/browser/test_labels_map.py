@@ -25,7 +25,8 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
     home = tmp_path / "home"
     install_samples(home, sample_root())
     project = Project.open(home / "fashion")
-    make_map(project, trunk_fingerprint=project.latest_run().record.trunk_fingerprint, most=POINTS)
+    encoder = project.latest_run().record.encoder_fingerprint
+    make_map(project, encoder_fingerprint=encoder, most=POINTS)
     with server(home) as url, chromium() as page:
         page.goto(f"{url}/triage?project=fashion&view=On%20the%20map")
         area = page.locator(".st-key-labels_map_Class .nsewdrag").first

@@ -23,7 +23,7 @@ def fresh(root):
     """A project on an encoder of its own, with nothing encoded yet."""
     made = tiny.project(root, 60)
     tiny.encoder(made.root / "encoder")
-    return made.with_settings(trunk="hf:encoder").root
+    return made.with_settings(encoder="hf:encoder").root
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +123,10 @@ def test_encode_stops_on_ctrl_c_goes_on_and_says_the_rows_of_each_split(tmp_path
     project = Project.open(root)
     assert all(has_features(project, name) for name in project.dataset.splits)
     told = json.loads(done("encode", root, "--device", "cpu", "--json"))
-    assert told == {"trunk": "hf:encoder", "rows": {"train": 60, "valid": 20, "test": 20}}
+    assert told == {"encoder": "hf:encoder", "rows": {"train": 60, "valid": 20, "test": 20}}
 
 
-def test_encode_without_its_trunk_is_one_sentence(tmp_path):
-    root = tiny.project(tmp_path / "films", 60).with_settings(trunk="hf:nowhere").root
+def test_encode_without_its_encoder_is_one_sentence(tmp_path):
+    root = tiny.project(tmp_path / "films", 60).with_settings(encoder="hf:nowhere").root
     assert "nowhere" in refused("encode", root)
     assert "There is no project 'nobody'" in refused("encode", "nobody")

@@ -26,7 +26,7 @@ needs_ray = pytest.mark.skipif(
 def root(tmp_path_factory):
     made = tiny.project(tmp_path_factory.mktemp("ray") / "films", 60)
     tiny.encoder(made.root / "encoder")
-    made = made.with_settings(trunk="hf:encoder")
+    made = made.with_settings(encoder="hf:encoder")
     train(made, TrainOptions(members=2, width=16, epochs=2, seed=5, device="cpu"))
     return made.root
 
@@ -93,7 +93,7 @@ def test_every_verb_gives_with_a_cluster_what_it_gives_without(root):
 def test_encode_gives_the_same_features_with_a_cluster(root, tmp_path):
     made = tiny.project(tmp_path / "films", 60)
     tiny.encoder(made.root / "encoder")
-    made.with_settings(trunk="hf:encoder")
+    made.with_settings(encoder="hf:encoder")
     answer = CliRunner().invoke(app, ["encode", str(made.root), "--ray", "auto"])
     assert answer.exit_code == 0, answer.output
     here, there = Project.open(root), Project.open(made.root)

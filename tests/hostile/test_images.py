@@ -59,7 +59,7 @@ def place(tmp_path_factory):
 
 
 def tried(place, data, suffix, drop_bad):
-    """Import with this picture among good ones, and make what trunks want of every picture."""
+    """Import with this picture among good ones, and make what encoders want of every picture."""
     file = place / "in" / "cat" / f"new{suffix}"
     file.write_bytes(data)
     try:
@@ -73,14 +73,14 @@ def tried(place, data, suffix, drop_bad):
 
 
 def usable(data):
-    """The picture as a grey and as a coloured trunk takes it."""
+    """The picture as a grey and as a coloured encoder takes it."""
     for channels in (1, 3):
         spec = VggSpec(("M",), classes=2, dim=2, channels=channels, size=4)
         assert spec.prepare(open_image(data)).shape == (channels, 4, 4)
 
 
 @pytest.mark.parametrize(("form", "data"), PICTURES)
-def test_every_mode_of_every_format_reaches_the_trunk(form, data):
+def test_every_mode_of_every_format_reaches_the_encoder(form, data):
     usable(data)
 
 

@@ -64,7 +64,8 @@ def test_any_value_in_the_header_is_a_project_or_a_sentence(home, part, value):
 
 
 @given(
-    name=st.sampled_from(["name", "modality", "trunk", "judge", "database", "version", "created"]),
+    name=st.sampled_from(["name", "modality", "encoder", "judge", "database", "version",
+                         "created"]),
     value=st.sampled_from(
         ['""', "-1", "1e999", "[]", "{}", "true", '"../../x"', '"\\u0000"', '"/etc/passwd"',
          '"sqlite:////nowhere/x.db"', '"mysql://x"', "nan", "1979-05-27", '"' + "x" * 5000 + '"']

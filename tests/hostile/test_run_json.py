@@ -46,8 +46,8 @@ def test_edits_of_the_record(made, edits):
     check(made, "run.json", damaged(whole, edits))
 
 
-PARTS = ["config", "metrics", "isolation", "files", "kind", "seed", "created", "note", "trunk",
-         "trunk_fingerprint", "fingerprint"]  # fmt: skip
+PARTS = ["config", "metrics", "isolation", "files", "kind", "seed", "created", "note", "encoder",
+         "encoder_fingerprint", "fingerprint"]  # fmt: skip
 
 
 @SOME

@@ -165,14 +165,14 @@ def vgg(tmp_path_factory):
 
 
 def encoded(folder, content):
-    """Load as a trunk and encode a picture."""
+    """Load as an encoder and encode a picture."""
     (folder / "bent.safetensors").write_bytes(content)
     out = io.BytesIO()
     Image.new("RGB", (5, 9)).save(out, "PNG")
 
     def call():
-        trunk = load_vgg("bent.safetensors", folder, torch.device("cpu"))
-        assert trunk.encode([out.getvalue()]).shape == (1, 3)
+        encoder = load_vgg("bent.safetensors", folder, torch.device("cpu"))
+        assert encoder.encode([out.getvalue()]).shape == (1, 3)
 
     refusal(call)
     (folder / "bent.safetensors").unlink()
@@ -180,7 +180,7 @@ def encoded(folder, content):
 
 @SOME
 @given(data=st.data(), edits=EDITS, header=st.booleans())
-def test_bent_trunks(vgg, data, edits, header):
+def test_bent_encoders(vgg, data, edits, header):
     whole = (vgg[0] / "whole.safetensors").read_bytes()
     encoded(vgg[0], data.draw(bent_headers(whole)) if header else damaged(whole, edits))
 
@@ -190,7 +190,7 @@ def test_bent_trunks(vgg, data, edits, header):
     name=st.sampled_from([*SPEC, "more"]),
     value=JSON | st.sampled_from([0, -1, 2, 3, 1e300, 10**12, ["M"] * 9, [2, "M", "X"], [[2]]]),
 )
-def test_any_plan_of_a_trunk(vgg, name, value):
+def test_any_plan_of_an_encoder(vgg, name, value):
     encoded(vgg[0], save(vgg[1], metadata={"vgg": json.dumps(SPEC | {name: value})}))
 
 

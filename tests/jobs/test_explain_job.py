@@ -30,7 +30,7 @@ def last_event(job):
 def test_a_project_is_encoded_and_all_scores_are_written_by_jobs(tmp_path):
     made = tiny.project(projects_home() / "tiny", n=60)
     tiny.encoder(made.root / "encoder")
-    root = made.with_settings(trunk="hf:encoder").root
+    root = made.with_settings(encoder="hf:encoder").root
 
     encoded = ended(start(root, ["encode", str(root)], title="Encode"))
     assert encoded.state == "done", log_tail(encoded)

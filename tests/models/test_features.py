@@ -18,7 +18,7 @@ from influence_core.data.build import build_dataset
 from influence_core.errors import CancelledError, DataError, MismatchError, StoreError
 from influence_core.models import encode as features
 from influence_core.models.encode import encode_split
-from influence_core.models.images import ImageTrunk, VggSpec, small_vgg
+from influence_core.models.images import ImageEncoder, VggSpec, small_vgg
 
 SLOW = Path(slow_encode.__file__)
 
@@ -33,8 +33,8 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(features, "BLOCK", slow_encode.BLOCK)
 
 
-def encode(split, path, trunk=None, **more):
-    return encode_split(trunk or Counting(), split, path, dataset_fingerprint="d", **more)
+def encode(split, path, encoder=None, **more):
+    return encode_split(encoder or Counting(), split, path, dataset_fingerprint="d", **more)
 
 
 def expected(texts=TEXTS):
@@ -42,28 +42,28 @@ def expected(texts=TEXTS):
 
 
 def test_every_row_gets_its_features_and_equal_content_is_encoded_once(split, tmp_path):
-    trunk = Counting()
-    out = encode(split, tmp_path / "train.npy", trunk)
+    encoder = Counting()
+    out = encode(split, tmp_path / "train.npy", encoder)
     np.testing.assert_array_equal(out, expected())
-    assert sorted(trunk.seen) == sorted(set(TEXTS))
+    assert sorted(encoder.seen) == sorted(set(TEXTS))
     assert isinstance(out, np.memmap)
 
 
 @given(st.lists(st.sampled_from([t + s for t in TEXTS for s in ("", "é", "日本")]), min_size=1))
 def test_any_mixture_of_repeated_and_long_texts_ends_row_by_row(tmp_path_factory, texts):
-    trunk = Counting()
+    encoder = Counting()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "BLOCK", 3)
-        out = encode(split_of(texts), tmp_path_factory.mktemp("f") / "train.npy", trunk)
+        out = encode(split_of(texts), tmp_path_factory.mktemp("f") / "train.npy", encoder)
     np.testing.assert_array_equal(out, expected(texts))
-    assert [len(t) for t in trunk.seen] == sorted(len(t) for t in set(texts))
+    assert [len(t) for t in encoder.seen] == sorted(len(t) for t in set(texts))
 
 
 def test_a_second_call_encodes_nothing(split, tmp_path):
     encode(split, tmp_path / "train.npy")
-    trunk = Counting()
-    encode(split, tmp_path / "train.npy", trunk)
-    assert trunk.seen == []
+    encoder = Counting()
+    encode(split, tmp_path / "train.npy", encoder)
+    assert encoder.seen == []
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
@@ -101,10 +101,10 @@ def test_after_a_kill_finished_blocks_are_kept_and_the_bytes_are_the_same(split,
     process = start_slowly(tmp_path / "train.npy", seconds=0.5, blocks=2)
     process.kill()
     process.communicate()
-    trunk = Counting()
-    encode(split, tmp_path / "train.npy", trunk)
+    encoder = Counting()
+    encode(split, tmp_path / "train.npy", encoder)
     encode(split, tmp_path / "whole.npy")
-    assert 0 < len(trunk.seen) <= len(set(TEXTS)) - 2 * slow_encode.BLOCK
+    assert 0 < len(encoder.seen) <= len(set(TEXTS)) - 2 * slow_encode.BLOCK
     assert (tmp_path / "train.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
@@ -143,9 +143,9 @@ def test_a_second_process_waits_for_the_first_and_encodes_nothing_itself(split, 
     stopped.set()
     with pytest.raises(CancelledError):
         encode(split, tmp_path / "train.npy", cancel=stopped)
-    trunk = Counting()
-    np.testing.assert_array_equal(encode(split, tmp_path / "train.npy", trunk), expected())
-    assert trunk.seen == []
+    encoder = Counting()
+    np.testing.assert_array_equal(encode(split, tmp_path / "train.npy", encoder), expected())
+    assert encoder.seen == []
     process.communicate()
     assert process.returncode == 0
 
@@ -157,11 +157,11 @@ def test_progress_begins_at_zero_and_tells_the_rate(split, tmp_path):
     assert events[-1].metrics["per_second"] > 0
 
 
-def test_features_of_another_trunk_or_other_data_are_refused(split, tmp_path):
+def test_features_of_another_encoder_or_other_data_are_refused(split, tmp_path):
     encode(split, tmp_path / "train.npy")
     other = Counting()
     other.fingerprint = "0" * 64
-    with pytest.raises(MismatchError, match="another trunk fingerprint"):
+    with pytest.raises(MismatchError, match="another encoder fingerprint"):
         encode(split, tmp_path / "train.npy", other)
     with pytest.raises(MismatchError, match="another dataset fingerprint"):
         encode_split(Counting(), split, tmp_path / "train.npy", dataset_fingerprint="e")
@@ -172,9 +172,9 @@ def test_a_damaged_card_starts_again(split, tmp_path, text):
     encode(split, tmp_path / "train.npy")
     card = tmp_path / "train.json"
     card.write_text(text)
-    trunk = Counting()
-    encode(split, tmp_path / "train.npy", trunk)
-    assert sorted(trunk.seen) == sorted(set(TEXTS))
+    encoder = Counting()
+    encode(split, tmp_path / "train.npy", encoder)
+    assert sorted(encoder.seen) == sorted(set(TEXTS))
     assert json.loads(card.read_text())["done"] == len(TEXTS)
 
 
@@ -210,9 +210,9 @@ def test_a_picture_that_broke_since_its_import_names_its_row(tmp_path):
     train = build_dataset({"train": columns}, ["a", "b"], image_root=pictures).train
     (pictures / "1.png").write_bytes(png(1)[:30])
     spec = VggSpec(plan=(2, "M"), classes=2, dim=3, size=8)
-    trunk = ImageTrunk("t", small_vgg(spec), spec.prepare, 2, torch.device("cpu"), "f")
+    encoder = ImageEncoder("t", small_vgg(spec), spec.prepare, 2, torch.device("cpu"), "f")
     with pytest.raises(DataError, match=r"row '1\.png' in split 'train' is not a readable PNG"):
-        encode(train, tmp_path / "train.npy", trunk)
+        encode(train, tmp_path / "train.npy", encoder)
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(split, tmp_path):

@@ -14,8 +14,8 @@ from torchvision import models
 
 from influence_core.errors import DataError, ModelError
 from influence_core.models import device
+from influence_core.models.encoders import load_encoder
 from influence_core.models.images import VggSpec, small_vgg
-from influence_core.models.trunks import load_trunk
 
 SMALL = "shufflenet_v2_x0_5"
 SPEC = VggSpec(plan=(4, "M", 8, "M"), classes=3, dim=6, size=16)
@@ -31,69 +31,69 @@ def root(tmp_path):
 
 
 def test_features_are_those_before_the_last_layer(root):
-    trunk = load_trunk("vgg:trunk.safetensors", root=root)
+    encoder = load_encoder("vgg:trunk.safetensors", root=root)
     torch.manual_seed(0)
     model = small_vgg(SPEC).eval()
     model.classifier[-1] = nn.Identity()
     x = torch.full((1, 1, 16, 16), (200 / 255 - SPEC.mean) / SPEC.std)
     with torch.no_grad():
         slow = model(x).numpy()
-    np.testing.assert_allclose(trunk.encode([png(200)]), slow, atol=1e-5)
-    assert trunk.dim == 6
+    np.testing.assert_allclose(encoder.encode([png(200)]), slow, atol=1e-5)
+    assert encoder.dim == 6
 
 
 def test_chunks_do_not_change_features(root):
-    trunk = load_trunk("vgg:trunk.safetensors", root=root)
+    encoder = load_encoder("vgg:trunk.safetensors", root=root)
     pictures = [png(v, (5 + v % 9, 8)) for v in range(0, 250, 3)]
-    whole = trunk.encode(pictures)
-    parts = np.concatenate([trunk.encode(pictures[:70]), trunk.encode(pictures[70:])])
+    whole = encoder.encode(pictures)
+    parts = np.concatenate([encoder.encode(pictures[:70]), encoder.encode(pictures[70:])])
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 
 def test_little_memory_means_small_chunks_and_the_same_features(root, monkeypatch):
-    trunk = load_trunk("vgg:trunk.safetensors", root=root)
+    encoder = load_encoder("vgg:trunk.safetensors", root=root)
     pictures = [png(v) for v in range(9)]
-    whole = trunk.encode(pictures)
+    whole = encoder.encode(pictures)
     sizes = []
-    trunk.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    encoder.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     # The widest layer is the first convolution's rectifier: 4 × 16 × 16 in and as many out.
     monkeypatch.setattr(device, "memory_budget", lambda where: 2 * 4 * (2 * 4 * 16 * 16) * 4)
-    np.testing.assert_allclose(trunk.encode(pictures), whole, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode(pictures), whole, atol=1e-6)
     assert sizes == [1, 4, 4, 1]
 
 
 def test_no_pictures_give_no_features(root):
-    assert load_trunk("vgg:trunk.safetensors", root=root).encode([]).shape == (0, 6)
+    assert load_encoder("vgg:trunk.safetensors", root=root).encode([]).shape == (0, 6)
 
 
 @pytest.mark.parametrize("spec", ["vgg:", "vgg:none.safetensors"])
-def test_a_trunk_file_that_is_not_there_is_refused(root, spec):
+def test_an_encoder_file_that_is_not_there_is_refused(root, spec):
     with pytest.raises(ModelError, match=r"needs a file|cannot be loaded"):
-        load_trunk(spec, root=root)
+        load_encoder(spec, root=root)
 
 
 def test_a_broken_picture_is_refused(root):
-    trunk = load_trunk("vgg:trunk.safetensors", root=root)
+    encoder = load_encoder("vgg:trunk.safetensors", root=root)
     with pytest.raises(DataError):
-        trunk.encode([png(1)[:40]])
+        encoder.encode([png(1)[:40]])
 
 
-def test_a_truncated_trunk_is_refused(root):
+def test_a_truncated_encoder_is_refused(root):
     path = root / "trunk.safetensors"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ModelError, match=r"trunk\.safetensors cannot be loaded"):
-        load_trunk("vgg:trunk.safetensors", root=root)
+        load_encoder("vgg:trunk.safetensors", root=root)
 
 
 def test_an_unknown_torchvision_name_is_refused():
     with pytest.raises(ModelError, match="torchvision has no model 'nonsense'"):
-        load_trunk("torchvision:nonsense")
+        load_encoder("torchvision:nonsense")
 
 
 def test_torchvision_names_that_classify_no_images_are_refused():
     for name in ("fasterrcnn_resnet50_fpn", "r3d_18", "quantized_mobilenet_v2"):
         with pytest.raises(ModelError, match=f"torchvision has no model '{name}'"):
-            load_trunk(f"torchvision:{name}")
+            load_encoder(f"torchvision:{name}")
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ def cache(monkeypatch, tmp_path):
     return folder / models.get_model_weights(SMALL).DEFAULT.url.rpartition("/")[2]
 
 
-def test_weights_in_the_torch_hub_cache_make_a_trunk(cache):
+def test_weights_in_the_torch_hub_cache_make_an_encoder(cache):
     torch.manual_seed(0)
     model = models.get_model(SMALL).eval()
     torch.save(model.state_dict(), cache)
-    trunk = load_trunk(f"torchvision:{SMALL}")
+    encoder = load_encoder(f"torchvision:{SMALL}")
     model.fc = nn.Identity()
     picture = png(90, (40, 30))
     x = models.get_model_weights(SMALL).DEFAULT.transforms()(
@@ -117,11 +117,11 @@ def test_weights_in_the_torch_hub_cache_make_a_trunk(cache):
     )
     with torch.no_grad():
         slow = model(x[None]).numpy()
-    np.testing.assert_allclose(trunk.encode([picture]), slow, atol=1e-5)
-    assert slow.shape == (1, trunk.dim)
-    before = trunk.fingerprint
+    np.testing.assert_allclose(encoder.encode([picture]), slow, atol=1e-5)
+    assert slow.shape == (1, encoder.dim)
+    before = encoder.fingerprint
     torch.save(models.get_model(SMALL).state_dict(), cache)
-    assert load_trunk(f"torchvision:{SMALL}").fingerprint != before
+    assert load_encoder(f"torchvision:{SMALL}").fingerprint != before
 
 
 class Trap:
@@ -137,7 +137,7 @@ class Trap:
 def test_code_in_a_weights_file_is_not_run(cache, tmp_path):
     torch.save(Trap(tmp_path / "ran"), cache)
     with pytest.raises(ModelError, match=f"hold more than weights; delete {cache.name}"):
-        load_trunk(f"torchvision:{SMALL}")
+        load_encoder(f"torchvision:{SMALL}")
     assert not (tmp_path / "ran").exists()
 
 
@@ -145,7 +145,7 @@ def test_code_in_a_weights_file_is_not_run(cache, tmp_path):
 def test_a_damaged_weights_file_says_which_to_delete(cache, content):
     cache.write_bytes(content)
     with pytest.raises(ModelError, match=f"damaged.*delete {cache.name}"):
-        load_trunk(f"torchvision:{SMALL}")
+        load_encoder(f"torchvision:{SMALL}")
 
 
 def test_weights_out_of_reach_say_what_to_do(monkeypatch, tmp_path):
@@ -153,4 +153,4 @@ def test_weights_out_of_reach_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="cannot be fetched"):
-        load_trunk("torchvision:mobilenet_v2")
+        load_encoder("torchvision:mobilenet_v2")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import tiny
 import torch
 from safetensors.torch import load_file
-from tiny import GOOD, encoder
+from tiny import GOOD
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -16,63 +17,63 @@ from transformers import (
 )
 
 from influence_core.errors import ModelError
-from influence_core.models.trunks import SCHEMES, load_trunk
+from influence_core.models.encoders import SCHEMES, load_encoder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return encoder(tmp_path_factory.mktemp("hub") / "tiny")
+    return tiny.encoder(tmp_path_factory.mktemp("hub") / "tiny")
 
 
 def test_features_are_the_mean_over_real_tokens_whatever_the_batch(folder):
-    trunk = load_trunk(f"hf:{folder}")
-    together = trunk.encode([*GOOD, "a film"])
-    alone = np.concatenate([trunk.encode([text]) for text in [*GOOD, "a film"]])
+    encoder = load_encoder(f"hf:{folder}")
+    together = encoder.encode([*GOOD, "a film"])
+    alone = np.concatenate([encoder.encode([text]) for text in [*GOOD, "a film"]])
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    batch = trunk.tokenizer(["a film"], return_tensors="pt")
+    batch = encoder.tokenizer(["a film"], return_tensors="pt")
     with torch.no_grad():
-        slow = trunk.model(**batch).last_hidden_state[0].mean(0).numpy()
+        slow = encoder.model(**batch).last_hidden_state[0].mean(0).numpy()
     np.testing.assert_allclose(together[-1], slow, atol=1e-5)
-    assert together.shape == (5, trunk.dim)
+    assert together.shape == (5, encoder.dim)
 
 
 def test_minilm_works_without_any_hub():
-    trunk = load_trunk("minilm")
-    a, b, c = trunk.encode(["a great film", "a wonderful movie", "the printer is out of ink"])
-    assert trunk.dim == 384
+    encoder = load_encoder("minilm")
+    a, b, c = encoder.encode(["a great film", "a wonderful movie", "the printer is out of ink"])
+    assert encoder.dim == 384
     cosine = lambda x, y: x @ y / np.linalg.norm(x) / np.linalg.norm(y)  # noqa: E731
     assert cosine(a, b) > cosine(a, c) + 0.3
 
 
 def test_the_fingerprint_follows_the_weights(folder, tmp_path):
-    other = encoder(tmp_path / "other")
-    assert load_trunk(f"hf:{folder}").fingerprint == load_trunk(f"hf:{other}").fingerprint
-    trunk = load_trunk(f"hf:{other}")
+    other = tiny.encoder(tmp_path / "other")
+    assert load_encoder(f"hf:{folder}").fingerprint == load_encoder(f"hf:{other}").fingerprint
+    encoder = load_encoder(f"hf:{other}")
     with torch.no_grad():
-        next(iter(trunk.model.parameters())).add_(1)
-    trunk.model.save_pretrained(other)
-    assert load_trunk(f"hf:{other}").fingerprint != load_trunk(f"hf:{folder}").fingerprint
+        next(iter(encoder.model.parameters())).add_(1)
+    encoder.model.save_pretrained(other)
+    assert load_encoder(f"hf:{other}").fingerprint != load_encoder(f"hf:{folder}").fingerprint
 
 
 def test_a_hub_name_that_cannot_be_reached_says_what_to_do():
     with pytest.raises(ModelError, match="cannot be loaded: it is neither a folder"):
-        load_trunk("hf:nobody/such-a-model")
+        load_encoder("hf:nobody/such-a-model")
 
 
 def test_sentences_longer_than_the_model_has_positions_are_cut(folder):
-    trunk = load_trunk(f"hf:{folder}")
+    encoder = load_encoder(f"hf:{folder}")
     long = " ".join(["a dull grey film"] * 100)
-    assert trunk.max_tokens == 62
-    assert np.isfinite(trunk.encode([long, "a film"])).all()
+    assert encoder.max_tokens == 62
+    assert np.isfinite(encoder.encode([long, "a film"])).all()
 
 
 def test_the_fingerprint_follows_the_tokenizer(folder, tmp_path):
-    other = encoder(tmp_path / "other")
-    before = load_trunk(f"hf:{other}").fingerprint
+    other = tiny.encoder(tmp_path / "other")
+    before = load_encoder(f"hf:{other}").fingerprint
     words = AutoTokenizer.from_pretrained(other)
     words.add_tokens(["unheard"])
     words.save_pretrained(other)
-    assert load_trunk(f"hf:{other}").fingerprint != before
+    assert load_encoder(f"hf:{other}").fingerprint != before
 
 
 WORDS = {"<unk>": 0, "</s>": 1, "a": 2, "dull": 3, "film": 4}
@@ -85,24 +86,24 @@ def saved(folder, model, **special):
     PreTrainedTokenizerFast(
         tokenizer_object=words, model_input_names=["input_ids", "attention_mask"], **special
     ).save_pretrained(folder)
-    return load_trunk(f"hf:{folder}")
+    return load_encoder(f"hf:{folder}")
 
 
 def test_a_decoder_without_a_padding_token_gives_each_sentence_its_own_features(tmp_path):
     config = GPT2Config(
         vocab_size=8, n_positions=32, n_embd=16, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1
     )
-    trunk = saved(tmp_path, GPT2Model(config), unk_token="<unk>", eos_token="</s>")
-    together = trunk.encode(["film", "a dull dull film"])
-    np.testing.assert_allclose(together[0], trunk.encode(["film"])[0], atol=1e-6)
+    encoder = saved(tmp_path, GPT2Model(config), unk_token="<unk>", eos_token="</s>")
+    together = encoder.encode(["film", "a dull dull film"])
+    np.testing.assert_allclose(together[0], encoder.encode(["film"])[0], atol=1e-6)
 
 
-def test_of_an_encoder_with_decoder_the_encoder_is_the_trunk(tmp_path):
+def test_of_an_encoder_with_decoder_the_encoder_alone_is_used(tmp_path):
     config = T5Config(
         vocab_size=8, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0
     )
-    trunk = saved(tmp_path, T5Model(config), unk_token="<unk>", pad_token="<unk>")
-    assert trunk.encode(["a film", "a dull dull film"]).shape == (2, 16)
+    encoder = saved(tmp_path, T5Model(config), unk_token="<unk>", pad_token="<unk>")
+    assert encoder.encode(["a film", "a dull dull film"]).shape == (2, 16)
 
 
 def test_a_tokenizer_with_nothing_to_pad_with_is_refused(tmp_path):
@@ -115,27 +116,27 @@ def test_a_tokenizer_with_nothing_to_pad_with_is_refused(tmp_path):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_a_truncated_folder_is_refused(tmp_path, file):
-    folder = encoder(tmp_path / "tiny")
+    folder = tiny.encoder(tmp_path / "tiny")
     path = folder / file
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ModelError, match="cannot be loaded"):
-        load_trunk(f"hf:{folder}")
+        load_encoder(f"hf:{folder}")
 
 
 def test_pickled_weights_are_not_read(tmp_path):
-    folder = encoder(tmp_path / "tiny")
+    folder = tiny.encoder(tmp_path / "tiny")
     state = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     torch.save(state, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match="saved as safetensors"):
-        load_trunk(f"hf:{folder}")
+        load_encoder(f"hf:{folder}")
 
 
 def test_minilm_takes_no_name():
     with pytest.raises(ModelError, match="write 'hf:other'"):
-        load_trunk("minilm:other")
+        load_encoder("minilm:other")
 
 
-def test_an_unknown_trunk_lists_the_schemes():
+def test_an_unknown_encoder_lists_the_schemes():
     with pytest.raises(ModelError, match=", ".join(SCHEMES)):
-        load_trunk("word2vec")
+        load_encoder("word2vec")

@@ -6,7 +6,7 @@ from safetensors import safe_open
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from influence_core.installed import sample_root
-from influence_core.models.trunks import load_trunk
+from influence_core.models.encoders import load_encoder
 from influence_core.store.project import Project
 from influence_core.workflow.explain.explain import predictions
 from influence_core.workflow.session import open_session
@@ -68,7 +68,7 @@ def test_fashion_noise_is_five_per_cent_half_of_it_confused():
     assert wrong.sum() == 200
 
 
-def test_fashion_trunk_is_at_least_ninety_per_cent_accurate():
+def test_fashion_encoder_is_at_least_ninety_per_cent_accurate():
     project = Project.open(ROOT / "fashion")
     with safe_open(project.root / "trunk.safetensors", framework="pt") as file:
         assert float(file.metadata()["test_accuracy"]) >= 0.90
@@ -76,12 +76,12 @@ def test_fashion_trunk_is_at_least_ninety_per_cent_accurate():
     assert (table["label"] == table["predicted"]).mean() > 0.88
 
 
-def test_shipped_features_are_those_of_the_shipped_trunk():
+def test_shipped_features_are_those_of_the_shipped_encoder():
     project = Project.open(ROOT / "fashion")
-    trunk = load_trunk(project.settings.trunk, root=project.root)
-    assert trunk.fingerprint == project.settings.trunk_fingerprint
+    encoder = load_encoder(project.settings.encoder, root=project.root)
+    assert encoder.fingerprint == project.settings.encoder_fingerprint
     test = project.dataset.split("test")
-    fresh = trunk.encode(test.items(np.arange(20)))
+    fresh = encoder.encode(test.items(np.arange(20)))
     np.testing.assert_allclose(fresh, project.features("test")[:20], atol=0.02, rtol=2e-3)
 
 

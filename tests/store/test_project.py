@@ -187,7 +187,7 @@ def test_features_that_were_never_made_say_what_to_do(tmp_path):
         project(tmp_path / "p", n=12).features("train")
 
 
-def test_other_data_or_another_trunk_have_features_of_their_own(tmp_path):
+def test_other_data_or_another_encoder_have_features_of_their_own(tmp_path):
     made = project(tmp_path / "p", n=12)
     other = project(tmp_path / "q", n=12, seed=1)
     folders = {made.features_folder("a").name, made.features_folder("b").name}

@@ -21,7 +21,7 @@ def made(tmp_path_factory):
 
 
 def _run(made, **tensors) -> Run:
-    writer = made.new_run("head", {"width": np.int64(4)}, seed=7, trunk_fingerprint="t", note="n")
+    writer = made.new_run("head", {"width": np.int64(4)}, seed=7, encoder_fingerprint="t", note="n")
     with writer:
         writer.write_tensors(tensors or {"w": torch.arange(3.0)})
         writer.write_table("rows", pd.DataFrame({"x": [1, 2]}))
@@ -61,7 +61,7 @@ def test_newest_runs_stand_first(made):
 
 
 def test_metrics_and_notes_add_up_until_the_run_is_closed(made):
-    writer = made.new_run("network", {}, seed=0, trunk_fingerprint="t")
+    writer = made.new_run("network", {}, seed=0, encoder_fingerprint="t")
     with writer:
         writer.set(metrics={"a": 1.0})
         writer.set(metrics={"b": 2.0}, isolation={"share": 1.0}, note="later")
@@ -73,7 +73,7 @@ def test_metrics_and_notes_add_up_until_the_run_is_closed(made):
 
 
 def test_progress_is_kept(made):
-    writer = made.new_run("head", {}, seed=0, trunk_fingerprint="t")
+    writer = made.new_run("head", {}, seed=0, encoder_fingerprint="t")
     with writer:
         writer.progress(Progress("train", 1, 2, metrics={"loss": np.float32(0.5)}))
         writer.progress(Progress("train", 2, 2))

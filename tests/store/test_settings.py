@@ -9,9 +9,9 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(words, words, words)
-def test_settings_of_any_words_come_back(tmp_path_factory, name, trunk, judge):
+def test_settings_of_any_words_come_back(tmp_path_factory, name, encoder, judge):
     path = tmp_path_factory.mktemp("toml") / "project.toml"
-    settings = ProjectSettings(name, "text", trunk, judge=judge)
+    settings = ProjectSettings(name, "text", encoder, judge=judge)
     path.write_bytes(settings.to_toml().encode())
     assert ProjectSettings.read(path) == settings
 
@@ -21,12 +21,13 @@ def test_settings_of_any_words_come_back(tmp_path_factory, name, trunk, judge):
     [
         ("name = ", "is damaged"),
         ("a = " + "[" * 100_000, "is damaged"),
-        ("version = 2", "layout version 2"),
-        ("", "layout version None"),
+        ("version = 99", "has version 99, this program knows 1 to 2; update the program"),
+        ('version = "2"', "has version '2'"),
+        ("", "missing or unknown settings"),
         ("version = 1", "missing or unknown settings"),
-        ('version = 1\nname = 5\nmodality = "text"\ntrunk = "t"', r"\['name'\]"),
-        ('version = 1\nname = "n"\nmodality = "smell"\ntrunk = "t"', "modality"),
-        ('version = 1\nname = "n"\nmodality = "text"\ntrunk = "t"\nx = 1', r"\['x'\]"),
+        ('version = 2\nname = 5\nmodality = "text"\nencoder = "t"', r"\['name'\]"),
+        ('version = 2\nname = "n"\nmodality = "smell"\nencoder = "t"', "modality"),
+        ('version = 2\nname = "n"\nmodality = "text"\nencoder = "t"\nx = 1', r"\['x'\]"),
     ],
 )
 def test_bent_settings_are_refused_by_name(tmp_path, text, message):
@@ -41,3 +42,11 @@ def test_settings_that_are_no_utf8_are_refused(tmp_path):
     (tmp_path / "project.toml").write_bytes(b'name = "\xff"')
     with pytest.raises(StoreError, match="is damaged"):
         ProjectSettings.read(tmp_path / "project.toml")
+
+
+def test_settings_of_the_first_version_name_the_encoder_trunk(tmp_path):
+    path = tmp_path / "project.toml"
+    path.write_text('name = "n"\nmodality = "text"\ntrunk = "t"\ntrunk_fingerprint = "f"')
+    settings = ProjectSettings.read(path)
+    assert (settings.encoder, settings.encoder_fingerprint) == ("t", "f")
+    assert "trunk" not in settings.to_toml()

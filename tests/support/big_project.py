@@ -45,13 +45,13 @@ def big_project(root, rows=50_000, classes=10, dim=384, noise=0.05, seed=0, opti
             "id": [f"{split}-{i}" for i in range(size)],
         }
     made = Project.create(Path(root), Path(root).name, build_dataset(parts, names), "minilm")
-    made = made.with_settings(trunk_fingerprint=FINGERPRINT)
+    made = made.with_settings(encoder_fingerprint=FINGERPRINT)
     for split, values in features.items():
         path = made.features_path(split)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, values)
         card = {
-            "split": split, "rows": len(values), "dim": dim, "trunk_fingerprint": FINGERPRINT,
+            "split": split, "rows": len(values), "dim": dim, "encoder_fingerprint": FINGERPRINT,
             "dataset_fingerprint": made.fingerprint, "done": len(values), "items": len(values),
         }  # fmt: skip
         path.with_suffix(".json").write_text(json.dumps(card))

@@ -19,7 +19,7 @@ TEXTS = ["one", "two", "one", "three", "four", "two", "five", "six six", "seven"
 
 
 class Counting:
-    """A trunk that is quick to check by hand: length, vowels and first letter of the sentence."""
+    """An encoder quick to check by hand: length, vowels and first letter of the sentence."""
 
     name, modality, dim, fingerprint = "counting", "text", 3, "f" * 64
 

@@ -25,7 +25,7 @@ SMALL = TrainOptions(members=2, width=64, epochs=2, device="cpu")
 def session(tmp_path_factory):
     made = tiny.project(tmp_path_factory.mktemp("estimates") / "films", n=90)
     tiny.encoder(made.root / "encoder")
-    made = made.with_settings(trunk="hf:encoder")
+    made = made.with_settings(encoder="hf:encoder")
     train(made, SMALL)
     return open_session(Project.open(made.root), device="cpu")
 
@@ -77,7 +77,7 @@ def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
     assert device_rates.stored_encode_rate(project, "cpu") is None
     each = device_rates.encode_rate(project, "cpu")
     assert 0 < each < 1
-    monkeypatch.setattr(device_rates, "load_trunk", None)
+    monkeypatch.setattr(device_rates, "load_encoder", None)
     assert device_rates.encode_rate(project, "cpu") == each
     for split in project.dataset.splits.values():
         shortest, longest = (f(map(len, split.texts())) for f in (min, max))
@@ -129,7 +129,7 @@ def test_a_page_hears_only_what_was_measured_before(session, slow):
 def test_encoding_counts_until_it_is_done(session, tmp_path, slow):
     fresh = tiny.project(tmp_path / "fresh", n=90)
     tiny.encoder(fresh.root / "encoder")
-    fresh = fresh.with_settings(trunk="hf:encoder")
+    fresh = fresh.with_settings(encoder="hf:encoder")
     speed = Speed(SLUG, 0.01)
     done = estimates.training_estimate(speed, session.project, SMALL)
     todo = estimates.training_estimate(speed, fresh, SMALL)
@@ -181,7 +181,7 @@ def test_a_verb_says_it_first_and_not_among_its_answer(session, slow, words):
 def test_encode_says_what_is_still_to_be_encoded(tmp_path, slow, monkeypatch):
     fresh = tiny.project(tmp_path / "fresh", n=90)
     tiny.encoder(fresh.root / "encoder")
-    fresh = fresh.with_settings(trunk="hf:encoder")
+    fresh = fresh.with_settings(encoder="hf:encoder")
     assert estimates.encoding_text(fresh, "cpu", stored=True) is None  # nothing is measured yet
     monkeypatch.setattr(estimates, "_SLOW_UNIT", {"text": 1.0})
     monkeypatch.setattr(estimates, "encode_rate", lambda project, device: 1.0)

@@ -96,8 +96,8 @@ def test_turn_over_is_the_general_scan(session):
 
 def test_a_sentence_of_the_users_own_goes_through_the_network(session):
     item = own_item(session, "a dull grey mess")
-    trunk = session.network()
-    direct = trunk.proba(torch.from_numpy(trunk.encode(["a dull grey mess"])))[0]
+    encoder = session.network()
+    direct = encoder.proba(torch.from_numpy(encoder.encode(["a dull grey mess"])))[0]
     np.testing.assert_allclose(item.proba, direct, atol=5e-3)
     assert len(explain(session, item, Question("turnover", k=2)).helpful) == 2
 

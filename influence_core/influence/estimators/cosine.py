@@ -1,6 +1,6 @@
 """Flipped-residual cosine: the ridge's cheap relative, without a factorisation.
 
-score(t, i) = cos²(h_t, h_i) · ⟨r̃_i, r_t⟩ with standardised trunk features h, r̃ the flipped side's
+score(t, i) = cos²(h_t, h_i) · ⟨r̃_i, r_t⟩ with standardised encoder features h, r̃ the flipped side's
 residual of the training row (out-of-sample) and r the full network's residual of the target. The
 square keeps look-alikes and forgets what is merely not orthogonal.
 """
@@ -55,7 +55,7 @@ FLIPPED_COSINE = Estimator(
     name="flipped-cosine",
     title="Flipped-residual cosine",
     explanation=(
-        "Squared cosine of two rows' trunk features, times how far both labels surprise the\n"
+        "Squared cosine of two rows' encoder features, times how far both labels surprise the\n"
         "model. The row's surprise comes from the side that never saw it; nothing is inverted."
     ),
     source="Turnover; the form of a representer value: Yeh et al. 2018",

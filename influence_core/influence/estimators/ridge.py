@@ -1,12 +1,12 @@
 """Flipped-residual ridge: the default estimator.
 
-score(t, i) = Σ_c r̃_ic r_tc · h_tᵀ (Σ_c + λ·σ̄·v̄_c I)⁻¹ h_i with standardised trunk features h and a
-constant 1 beside them; r̃ the *flipped-side* residual (one-hot − softened probabilities p̃) of the
+score(t, i) = Σ_c r̃_ic r_tc · h_tᵀ (Σ_c + λ·σ̄·v̄_c I)⁻¹ h_i with standardised encoder features h and
+a constant 1 beside them; r̃ the *flipped-side* residual (one-hot − softened probabilities p̃) of the
 training row, r the full network's residual of the target; Σ_c = mean of v_ic h_i h_iᵀ with the
 variance v_ic = p̃_ic (1 − p̃_ic) + 0.02, v̄_c its mean, σ̄ the mean of h². It is the influence function
-of a ridge logistic regression on the trunk, one class against the rest, fed with residuals that are
-out-of-sample because turn-over training gives them for free. C factorisations of d × d a run (one
-where there are two classes, or more than `BLOCKS`), one (N, d) × (d, C) product a target (one
+of a ridge logistic regression on the encoder, one class against the rest, fed with residuals that
+are out-of-sample because turn-over training gives them for free. C factorisations of d × d a run
+(one where there are two classes, or more than `BLOCKS`), one (N, d) × (d, C) product a target (one
 matrix-vector product where there is one factorisation).
 
 Source: ours (docs/estimators.md has the measurements); the influence function of a linear model is
@@ -214,7 +214,7 @@ FLIPPED_RIDGE = Estimator(
     name="flipped-ridge",
     title="Flipped-residual ridge",
     explanation=(
-        "How alike two rows are to a ridge regression on the trunk's features, times how far\n"
+        "How alike two rows are to a ridge regression on the encoder's features, times how far\n"
         "both labels surprise the model. The row's surprise comes from the side that never saw it."
     ),
     source="Turnover; influence of a linear model: Koh & Liang 2017, eq. 2",

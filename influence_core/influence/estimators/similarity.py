@@ -1,7 +1,7 @@
 """Signed similarity: which training rows look like the target, and agree with it or not.
 
 score(t, i) = cos(h_t, h_i) if both labels are the same, −cos(h_t, h_i) if not, on standardised
-trunk features. It reads no model, so it is the baseline that an influence estimator has to beat,
+encoder features. It reads no model, so it is the baseline that an influence estimator has to beat,
 and the list to look at where nothing clears the noise.
 """
 
@@ -56,7 +56,7 @@ SIMILARITY = Estimator(
     name="similarity",
     title="Signed similarity",
     explanation=(
-        "How alike two rows are to the trunk (cosine), positive where the labels agree and\n"
+        "How alike two rows are to the encoder (cosine), positive where the labels agree and\n"
         "negative where they differ. It knows nothing of what the model has learned."
     ),
     source="Baseline; compare Pezeshkpour et al. 2021 and Hanawa et al. 2021",

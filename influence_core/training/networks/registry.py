@@ -1,8 +1,8 @@
-"""Build a network with turn-over layers from a trunk's name, and the rows that it takes.
+"""Build a network with turn-over layers from an encoder's name, and the rows that it takes.
 
-The specs are those of frozen trunks (`models.trunks`): `minilm` and `hf:<name or folder>` become
-a sentence classifier over the encoder, `vgg:<file>` and `torchvision:<name>` image networks with
-their pretrained weights; `vgg:<plan>` is a small one from scratch (`network_scratch`). Only the
+The specs are those of frozen encoders (`models.encoders`): `minilm` and `hf:<name or folder>`
+become a sentence classifier over the encoder, `vgg:<file>` and `torchvision:<name>` image networks
+with their pretrained weights; `vgg:<plan>` is a small one from scratch (`scratch_vgg`). Only the
 last layer is new. A run keeps the settings and the learned weights; building again with the same
 settings and loading them gives the same network.
 """
@@ -36,12 +36,12 @@ Prepare = Callable[[Sequence[Any]], Inputs]
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What a network is: trunk spec, classes, and its masks.
+    """What a network is: encoder spec, classes, and its masks.
 
     `blocks` are the last blocks that carry masks beside the classifier; None is the plan's default.
     """
 
-    trunk: str
+    encoder: str
     classes: int
     blocks: int | None = None
     p: float = 0.5
@@ -92,15 +92,15 @@ def build_network(settings: NetworkSettings, *, root: Path | None = None) -> Net
 
     Args:
         settings: what to build.
-        root: the project folder, for files that the trunk spec names.
+        root: the project folder, for files that the encoder spec names.
 
     Raises:
         ModelError: unknown spec, missing weights, or an architecture without a plan.
     """
-    scheme, _, rest = settings.trunk.partition(":")
+    scheme, _, rest = settings.encoder.partition(":")
     if scheme not in BUILDERS:
         raise ModelError(
-            f"A network cannot be built from {settings.trunk!r}; whole-network training knows "
+            f"A network cannot be built from {settings.encoder!r}; whole-network training knows "
             f"{', '.join(BUILDERS)}, such as 'minilm' or 'torchvision:vgg11'."
         )
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""A small VGG from scratch, by a plan in the trunk's spec: `vgg:32,M,64,M,64,M`.
+"""A small VGG from scratch, by a plan in the encoder's spec: `vgg:32,M,64,M,64,M`.
 
 For pictures that no pretrained network suits, and wherever the whole network shall be isolated:
 with one convolution a block and masks in every block, no weight is left that both sides share.

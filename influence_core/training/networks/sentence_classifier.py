@@ -1,6 +1,6 @@
 """A sentence classifier over any Hugging Face encoder: mean of the token vectors, one hidden layer.
 
-The frozen text trunks average token vectors too, so a network trained whole starts from the very
+The frozen text encoders average token vectors too, so a network trained whole starts from the very
 features that a head would see. Its plan masks the hidden layer and, in the last blocks, the
 feed-forward units; encoders with BERT's or DistilBERT's blocks have them.
 """

@@ -179,7 +179,7 @@ def _knock(address: str) -> None:
 
 @lru_cache(maxsize=2)
 def opened_project(root: str, fingerprint: str) -> Project:
-    """In a worker: the project with this data and trunk, kept for the next tasks.
+    """In a worker: the project with this data and encoder, kept for the next tasks.
 
     `fingerprint` is that of `state_of`: a project that has changed is opened anew.
     """
@@ -187,5 +187,5 @@ def opened_project(root: str, fingerprint: str) -> Project:
 
 
 def state_of(project: Project) -> str:
-    """What a worker must have read anew if it changed: data and trunk."""
-    return f"{project.fingerprint} {project.settings.trunk_fingerprint}"
+    """What a worker must have read anew if it changed: data and encoder."""
+    return f"{project.fingerprint} {project.settings.encoder_fingerprint}"

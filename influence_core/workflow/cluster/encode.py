@@ -1,4 +1,4 @@
-"""Encoding by the workers of a Ray cluster: each loads the trunk and encodes blocks of rows.
+"""Encoding by the workers of a Ray cluster: each loads the encoder and encodes blocks of rows.
 
 The driver alone writes the feature file, block after block in the usual order, so that the file is
 the one that this machine would write, and a kill loses what was under way only. Called by `train`.
@@ -13,7 +13,7 @@ from pathlib import Path
 from influence_core.errors import MismatchError
 from influence_core.models.device import pick_device
 from influence_core.models.encode import Compute, Positions, Values, block_values
-from influence_core.models.trunks import Trunk, load_trunk
+from influence_core.models.encoders import Encoder, load_encoder
 from influence_core.store.project import Project
 from influence_core.workflow.cluster.cluster import Cluster, opened_project, state_of
 
@@ -25,7 +25,7 @@ class Work:
     root: str
     state: str
     split: str
-    trunk: str
+    encoder: str
     fingerprint: str
     device: str
 
@@ -36,8 +36,8 @@ def on_cluster(
     """Who encodes the split's blocks, for `encode_split`."""
     settings = project.settings
     work = Work(
-        str(project.root.resolve()), state_of(project), split, settings.trunk,
-        settings.trunk_fingerprint, cluster.device,
+        str(project.root.resolve()), state_of(project), split, settings.encoder,
+        settings.encoder_fingerprint, cluster.device,
     )  # fmt: skip
 
     def compute(blocks: Iterable[Positions]) -> Iterator[Values]:
@@ -51,16 +51,16 @@ def on_cluster(
 def _encoded(work: Work, rows: Positions) -> Values:
     """In a worker: features of a block."""
     split = opened_project(work.root, work.state).dataset.split(work.split)
-    return block_values(_trunk(work), split, rows)
+    return block_values(_encoder(work), split, rows)
 
 
 @lru_cache(maxsize=1)
-def _trunk(work: Work) -> Trunk:
-    """The trunk in this worker, kept for its next blocks."""
-    trunk = load_trunk(work.trunk, root=Path(work.root), device=pick_device(work.device))
-    if trunk.fingerprint != work.fingerprint:
+def _encoder(work: Work) -> Encoder:
+    """The encoder in this worker, kept for its next blocks."""
+    encoder = load_encoder(work.encoder, root=Path(work.root), device=pick_device(work.device))
+    if encoder.fingerprint != work.fingerprint:
         raise MismatchError(
-            f"A worker's trunk {work.trunk} has other weights than this machine's; install the "
+            f"A worker's encoder {work.encoder} has other weights than this machine's; install the "
             "same version of the package or model on all machines of the cluster."
         )
-    return trunk
+    return encoder

@@ -1,7 +1,7 @@
-"""How fast a trunk encodes, from a few of the items that it is to encode.
+"""How fast an encoder encodes, from a few of the items that it is to encode.
 
 The unit of work is a picture, or a character of a sentence: longer sentences have more words, up
-to where a trunk cuts them off. Called by `workflow.device_rates`.
+to where an encoder cuts them off. Called by `workflow.device_rates`.
 """
 
 import time
@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from influence_core.data.dataset import Split
-from influence_core.models.trunks import Trunk
+from influence_core.models.encoders import Encoder
 
 _SAMPLE = 128  # items encoded to learn the speed
 _LENGTHS = 1_000  # items looked at to learn how long they are
 _FRAME = 10  # characters' worth of work that even an empty sentence costs
-_CUT = 1_200  # characters after which a usual trunk has cut a sentence off
+_CUT = 1_200  # characters after which a usual encoder has cut a sentence off
 
 
 def seconds_per_unit(
-    trunk: Trunk, split: Split, clock: Callable[[], float] = time.perf_counter
+    encoder: Encoder, split: Split, clock: Callable[[], float] = time.perf_counter
 ) -> float:
     """Encode a few of the split's items, of similar length together as encoding does."""
     items = _some(split, _SAMPLE)
     if not items or isinstance(items[0], str):
         items.sort(key=len)
-    trunk.encode(items[:2])
+    encoder.encode(items[:2])
     start = clock()
-    trunk.encode(items)
+    encoder.encode(items)
     return (clock() - start) / max(_work(items), 1)
 
 

@@ -100,10 +100,10 @@ def scan_estimate(session: Session, *, stored: bool = False) -> Estimate | None:
 
 
 def _measured_scan(session: Session) -> dict[str, float]:
-    trunk, train = session.network(), session.project.dataset.train
+    encoder, train = session.network(), session.project.dataset.train
     [content] = train.items([0])
     keys = session.evidence.keys[:_SCANNED]
-    query = network_query(trunk, content, session.evidence.labels[:1], keys)
+    query = network_query(encoder, content, session.evidence.labels[:1], keys)
     query.of_keys(keys[:2])
     start = time.perf_counter()
     query.of_keys(keys)

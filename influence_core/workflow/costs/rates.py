@@ -16,7 +16,7 @@ from influence_core.disk.atomic import write_bytes
 from influence_core.disk.names import projects_home
 from influence_core.errors import TurnoverError
 from influence_core.models.device import pick_device
-from influence_core.models.trunks import load_trunk
+from influence_core.models.encoders import load_encoder
 from influence_core.store.project import Project
 from influence_core.workflow.costs.encoding import seconds_per_unit
 from influence_core.workflow.costs.formulas import Rates, measure
@@ -43,8 +43,8 @@ def rates(device: str = "auto") -> Rates:
 
 
 def stored_encode_rate(project: Project, device: str = "auto") -> float | None:
-    """Seconds that the project's trunk needs per unit of `models.encode_speed`, if measured."""
-    value = _known().get(_name(device, project.settings.trunk), {}).get("encode")
+    """Seconds that the project's encoder needs per unit of `models.encode_speed`, if measured."""
+    value = _known().get(_name(device, project.settings.encoder), {}).get("encode")
     return value if _is_rate(value) else None
 
 
@@ -52,9 +52,9 @@ def encode_rate(project: Project, device: str = "auto") -> float:
     """The same, measured at the first call."""
     found = stored_encode_rate(project, device)
     if found is None:
-        spec = project.settings.trunk
-        trunk = load_trunk(spec, root=project.root, device=pick_device(device))
-        found = seconds_per_unit(trunk, project.dataset.train)
+        spec = project.settings.encoder
+        encoder = load_encoder(spec, root=project.root, device=pick_device(device))
+        found = seconds_per_unit(encoder, project.dataset.train)
         _keep(_name(device, spec), {"encode": found})
     return found
 
@@ -72,10 +72,10 @@ def keep_rates(device: str, about: str, entry: dict[str, float]) -> None:
     _keep(_name(device, about), entry)
 
 
-def _name(device: str, trunk: str = "") -> str:
+def _name(device: str, encoder: str = "") -> str:
     # The same home may be used from two machines, or with another number of threads.
     where = f"{platform.node()} {pick_device(device)} {torch.get_num_threads()}"
-    return f"{where} {trunk}" if trunk else where
+    return f"{where} {encoder}" if encoder else where
 
 
 def _is_rate(value: Any) -> bool:

@@ -115,7 +115,7 @@ def own_item(session: Session, content: str | bytes, label: str | None = None) -
         raise DataError(f"Project '{session.project.name}' holds {wanted}s; give it an {wanted}.")
     if isinstance(content, str) and not content.strip():
         raise DataError("The sentence is empty; type at least one word.")
-    raw = session.trunk().encode([content])
+    raw = session.encoder().encode([content])
     raw32 = torch.from_numpy(np.asarray(raw, dtype=np.float16).astype(np.float32))
     reference = session.features
     features = (raw32[0].to(session.device) - reference.mean) * reference.scale
@@ -173,8 +173,10 @@ def explain(
 def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
     """The estimator on the item; for a whole network turn-over is the general scan."""
     if estimator == TURNOVER.name and session.run.record.kind == "network":
-        trunk = session.network()
-        return network_query(trunk, _content(session, item), targets.labels, session.evidence.keys)
+        encoder = session.network()
+        return network_query(
+            encoder, _content(session, item), targets.labels, session.evidence.keys
+        )
     return session.prepared(estimator).query(targets)
 
 

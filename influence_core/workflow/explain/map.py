@@ -1,7 +1,7 @@
 """The verb `map`: where the training rows lie, as two coordinates a row.
 
-UMAP (McInnes, Healy and Melville 2018, https://arxiv.org/abs/1802.03426) of the trunk's features,
-by umap-learn. It depends on data and trunk only, so it is computed once for all runs on them and
+UMAP (McInnes, Healy and Melville 2018, https://arxiv.org/abs/1802.03426) of the encoder's features,
+by umap-learn. It depends on data and encoder only, so it is computed once for all runs on them and
 kept beside the features. At most `MOST` rows are drawn, the same share of every class. The pages
 start it as a job, `turnover map` does the same by hand.
 """
@@ -25,18 +25,18 @@ SEED = 0
 _STEPS = 3  # reading, UMAP, writing
 
 
-def map_path(project: Project, trunk_fingerprint: str | None = None) -> Path:
+def map_path(project: Project, encoder_fingerprint: str | None = None) -> Path:
     """The file of the map, existing or not."""
-    return project.features_folder(trunk_fingerprint) / "map.parquet"
+    return project.features_folder(encoder_fingerprint) / "map.parquet"
 
 
-def read_map(project: Project, trunk_fingerprint: str | None = None) -> pd.DataFrame | None:
+def read_map(project: Project, encoder_fingerprint: str | None = None) -> pd.DataFrame | None:
     """The map: `position` of the training row, `x` and `y`; None if there is none yet.
 
     Raises:
         StoreError: the file is damaged.
     """
-    path = map_path(project, trunk_fingerprint)
+    path = map_path(project, encoder_fingerprint)
     if not path.is_file():
         return None
     try:
@@ -56,7 +56,7 @@ def read_map(project: Project, trunk_fingerprint: str | None = None) -> pd.DataF
 def make_map(
     project: Project,
     *,
-    trunk_fingerprint: str | None = None,
+    encoder_fingerprint: str | None = None,
     most: int = MOST,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
@@ -65,7 +65,7 @@ def make_map(
 
     Args:
         project: with features of its training rows.
-        trunk_fingerprint: the trunk; None means the one in the settings.
+        encoder_fingerprint: the encoder; None means the one in the settings.
         most: points at most.
         progress: told after each step.
         cancel: looked at between the steps; UMAP itself cannot be stopped from inside.
@@ -75,7 +75,7 @@ def make_map(
         DataError: there are fewer than three rows.
         CancelledError: nothing is kept then.
     """
-    kept = read_map(project, trunk_fingerprint)
+    kept = read_map(project, encoder_fingerprint)
     if kept is not None:
         return kept
 
@@ -85,7 +85,7 @@ def make_map(
             progress(Progress("map", done, _STEPS, what))
 
     tell(0, "reading features")
-    features = project.features("train", trunk_fingerprint)
+    features = project.features("train", encoder_fingerprint)
     rows = stratified(np.asarray(project.dataset.train.labels), most)
     if len(rows) < 3:
         raise DataError(f"A map needs at least three training rows; there are {len(rows)}.")
@@ -94,7 +94,7 @@ def make_map(
     places = umap_places(values)
     tell(2, "writing")
     table = pd.DataFrame({"position": rows, "x": places[:, 0], "y": places[:, 1]})
-    with atomic_file(map_path(project, trunk_fingerprint)) as temporary:
+    with atomic_file(map_path(project, encoder_fingerprint)) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
     tell(_STEPS, "done")
     return table

@@ -15,8 +15,8 @@ from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.projects.uploads import is_zip, readable
 
-# Frozen trunks that work without a choice; the image one needs its weights once from the network.
-DEFAULT_TRUNKS = {"text": "minilm", "image": "torchvision:mobilenet_v2"}
+# Frozen encoders that work without a choice; the image one needs its weights once from the network.
+DEFAULT_ENCODERS = {"text": "minilm", "image": "torchvision:mobilenet_v2"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class NewProject:
     label: str | None = None
     content: str | None = None
     id_column: str | None = None
-    trunk: str | None = None
+    encoder: str | None = None
     drop_bad: bool = False
     kind: str | None = None
     valid_share: float = 0.15
@@ -71,9 +71,9 @@ def create(
         }
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
-        trunk = wish.trunk or DEFAULT_TRUNKS[dataset.modality]
+        encoder = wish.encoder or DEFAULT_ENCODERS[dataset.modality]
         judge = "valid" if "valid" in dataset.splits else "train"
-        project = Project.create(home / folder_name(name), name, dataset, trunk, judge=judge)
+        project = Project.create(home / folder_name(name), name, dataset, encoder, judge=judge)
         return project, list(check_dataset(dataset))
 
 

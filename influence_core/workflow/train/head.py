@@ -23,7 +23,7 @@ from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
 from influence_core.models.device import pick_device
 from influence_core.models.encode import encode_split
-from influence_core.models.trunks import load_trunk
+from influence_core.models.encoders import load_encoder
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
@@ -78,16 +78,16 @@ def train(
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
 ) -> Run:
-    """Train a head on the project's frozen trunk and store the run.
+    """Train a head on the project's frozen encoder and store the run.
 
-    Features that are already on disk for this data and trunk are used as they are. A cluster's
+    Features that are already on disk for this data and encoder are used as they are. A cluster's
     workers encode, train a share of the members each, and take the rows' sides; all else is done
     here. A training that was killed or cancelled goes on after its last epoch that was kept
     (`head_resume`), and ends with the weights of an unbroken one: on one machine, or on a cluster
     of as many workers, to the bit.
 
     Raises:
-        DataError: a split has fewer than two classes. ModelError: the trunk cannot be loaded.
+        DataError: a split has fewer than two classes. ModelError: the encoder cannot be loaded.
         ResourceError: memory. CancelledError: `cancel` was set; there is no run, but whole epochs
             are kept.
     """
@@ -102,7 +102,7 @@ def train(
         "head",
         {"head": config.to_dict(), "training": asdict(training), "options": asdict(options)},
         options.seed,
-        project.settings.trunk_fingerprint,
+        project.settings.encoder_fingerprint,
     )
     with writer:
 
@@ -154,7 +154,7 @@ def encode(
     cluster: Cluster | None = None,
 ) -> Project:
     """Make the features of every split that has none yet; returns the project as stored."""
-    fingerprint = project.settings.trunk_fingerprint
+    fingerprint = project.settings.encoder_fingerprint
     missing = [
         name
         for name in project.dataset.splits
@@ -162,14 +162,14 @@ def encode(
     ]
     if not missing:
         return project
-    trunk = load_trunk(project.settings.trunk, root=project.root, device=pick_device(device))
-    if trunk.fingerprint != fingerprint:
-        project = project.with_settings(trunk_fingerprint=trunk.fingerprint)
+    encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
+    if encoder.fingerprint != fingerprint:
+        project = project.with_settings(encoder_fingerprint=encoder.fingerprint)
     for name, split in project.dataset.splits.items():
         path = project.features_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         encode_split(
-            trunk,
+            encoder,
             split,
             path,
             dataset_fingerprint=project.fingerprint,
@@ -181,7 +181,7 @@ def encode(
 
 
 def has_features(project: Project, split: str) -> bool:
-    """Whether the split is encoded by the trunk that the project knows."""
+    """Whether the split is encoded by the encoder that the project knows."""
     path = project.features_path(split)
     if not path.is_file():
         return False

@@ -44,8 +44,8 @@ class NetworkOptions:
     """What a user may choose.
 
     Attributes:
-        trunk: a spec, the bare name of a torchvision or transformers model, or a folder; "" is the
-            project's own trunk.
+        encoder: a spec, the bare name of a torchvision or transformers model, or a folder; "" is
+            the project's own encoder.
         blocks: last blocks with masks beside the classifier; None is the plan's default.
         p: share of units on a row's learned side.
         twins: "off", "start" or "widen" (`turnover.twins`).
@@ -53,7 +53,7 @@ class NetworkOptions:
         training: everything else; its learning rate is not read.
     """
 
-    trunk: str = ""
+    encoder: str = ""
     blocks: int | None = None
     p: float = 0.5
     twins: Twins = "widen"
@@ -76,7 +76,7 @@ def train_network(
             measured for this by a few steps of a copy, once a device.
 
     Raises:
-        ModelError: unknown trunk, weights out of reach, or a network of the other kind of content.
+        ModelError: unknown encoder, weights out of reach, or a network of the other modality.
         DataError: fewer than two classes, or rows without a label. ResourceError: memory.
         CancelledError: `cancel` was set; the last whole epoch is kept for the next call.
     """
@@ -85,8 +85,8 @@ def train_network(
     network = build_network(network_settings(project, options), root=project.root)
     if network.modality != project.dataset.modality:
         raise ModelError(
-            f"'{network.settings.trunk}' reads {network.modality}s, but project "
-            f"'{project.name}' holds {project.dataset.modality}s; choose another --trunk."
+            f"'{network.settings.encoder}' reads {network.modality}s, but project "
+            f"'{project.name}' holds {project.dataset.modality}s; choose another --encoder."
         )
     rate = options.learning_rate or network.learning_rate
     training = replace(options.training, learning_rate=rate)
@@ -118,7 +118,7 @@ def train_network(
 def network_settings(project: Project, options: NetworkOptions) -> NetworkSettings:
     """What `build_network` needs."""
     return NetworkSettings(
-        trunk=trunk_spec(options.trunk or project.settings.trunk, project.root),
+        encoder=encoder_spec(options.encoder or project.settings.encoder, project.root),
         classes=len(project.dataset.classes),
         blocks=options.blocks,
         p=options.p,
@@ -127,7 +127,7 @@ def network_settings(project: Project, options: NetworkOptions) -> NetworkSettin
     )
 
 
-def trunk_spec(name: str, root: Path) -> str:
+def encoder_spec(name: str, root: Path) -> str:
     """A spec as it is; a bare torchvision or transformers name, or a folder, with its scheme."""
     from torchvision import models
 

@@ -50,7 +50,7 @@ def parts_of(
         return None
     about = {
         "data": session.project.fingerprint,
-        "trunk": session.run.record.trunk_fingerprint,
+        "encoder": session.run.record.encoder_fingerprint,
         "run": session.run.id,
         "code": code_fingerprint(),
         "device": session.device.type,

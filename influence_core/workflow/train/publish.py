@@ -27,9 +27,9 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
 from influence_core.training.features import moments
+from influence_core.training.networks.encoder import WEIGHTS
 from influence_core.training.networks.rows import split_rows
 from influence_core.training.networks.run import NetworkRun, read_network
-from influence_core.training.networks.trunk import WEIGHTS
 from influence_core.turnover.calls import Inputs
 from influence_core.turnover.layer import turnover_layers
 from influence_core.workflow.train.audit import write_audit
@@ -136,7 +136,7 @@ def _write_features(project: Project, run: NetworkRun, fingerprint: str) -> None
             "split": name,
             "rows": len(view.features),
             "dim": int(view.features.shape[1]),
-            "trunk_fingerprint": fingerprint,
+            "encoder_fingerprint": fingerprint,
             "dataset_fingerprint": project.fingerprint,
             "done": len(view.features),
             "items": len(view.features),

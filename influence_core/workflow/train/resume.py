@@ -32,7 +32,7 @@ def head_checkpoint(
     device = features.mean.device.type if isinstance(features, Standardised) else ""
     about = {
         "data": project.fingerprint,
-        "trunk": project.settings.trunk_fingerprint,
+        "encoder": project.settings.encoder_fingerprint,
         "code": code_fingerprint(),
         "device": device,
         "workers": "" if cluster is None else cluster.device,

@@ -94,7 +94,7 @@ def side_by_side(
             f"{numbers.count(count)} words in common, in the same order: **bold and underlined**. "
             "All other words stand in one sentence only, or elsewhere in the other. Case and "
             "punctuation do not count. Influence does not come from shared words as such: the "
-            "trunk compares meanings."
+            "encoder compares meanings."
         )
 
 

@@ -180,7 +180,7 @@ def _facts(row: Any) -> list[dict[str, str]]:
         (
             "Neighbours that agree",
             numbers.percent(float(row["knn_agreement"])),
-            "Share of the 10 nearest rows in the trunk's features that carry the given label. "
+            "Share of the 10 nearest rows in the encoder's features that carry the given label. "
             "Source: nearest neighbours by cosine similarity.",
         ),
         (

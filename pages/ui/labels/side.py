@@ -97,7 +97,7 @@ def twins_box(desk: Desk, who: str) -> None:
     st.caption(
         f"{numbers.count(len(pairs))} pairs with (nearly) the same content and different labels: "
         "one label of each is wrong, or the content does not decide it.",
-        help="Similarity: cosine of the two rows' trunk features, 1 is the same direction.",
+        help="Similarity: cosine of the two rows' encoder features, 1 is the same direction.",
     )
     for pair in pairs.iloc[page_of(len(pairs), PAIRS_SHOWN, "twins_page")].itertuples():
         with st.container(border=True):

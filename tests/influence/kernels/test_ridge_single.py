@@ -13,7 +13,7 @@ ROWS, DEPTH = 300, 37
 
 
 def file_of(folder, kind=np.float16, seed=0):
-    """Features of unlike size and place, as a trunk gives them, in a mapped file."""
+    """Features of unlike size and place, as an encoder gives them, in a mapped file."""
     draw = np.random.default_rng(seed)
     values = draw.normal(size=(ROWS, DEPTH)) * np.geomspace(0.1, 20, DEPTH) + 3
     np.save(folder / "x.npy", values.astype(kind))

@@ -1,4 +1,4 @@
-"""Networks from a trunk's name: trained whole, read off, stored and built again."""
+"""Networks from an encoder's name: trained whole, read off, stored and built again."""
 
 import csv
 import io
@@ -18,11 +18,11 @@ from transformers import AutoTokenizer
 from influence_core.data.dataset import split_from_arrow
 from influence_core.data.keys import make_keys
 from influence_core.errors import DataError, MismatchError, ModelError
+from influence_core.training.networks.encoder import NetworkEncoder
 from influence_core.training.networks.registry import NetworkSettings, build_network, load_network
 from influence_core.training.networks.rows import image_rows, mirror_half, text_rows
 from influence_core.training.networks.run import run_network
 from influence_core.training.networks.sides import network_view
-from influence_core.training.networks.trunk import NetworkTrunk
 from influence_core.training.networks.types import NetworkTraining
 from influence_core.turnover.layer import turnover_layers
 
@@ -104,7 +104,7 @@ def test_a_cut_of_minilm_trains_jointly(sentences, encoder, tmp_path):
     np.testing.assert_array_equal(again.proba, run.views["valid"].proba)
 
 
-def test_the_sample_trunk_becomes_a_network_and_reloads():
+def test_the_sample_encoder_becomes_a_network_and_reloads():
     split = picture_split(12)
     settings = NetworkSettings("vgg:trunk.safetensors", classes=3, blocks=2, twins="start", seed=5)
     network = build_network(settings, root=SAMPLES / "fashion")
@@ -119,12 +119,12 @@ def test_the_sample_trunk_becomes_a_network_and_reloads():
     np.testing.assert_array_equal(
         network_view(built.model, rows["train"]).proba, run.views["train"].proba
     )
-    trunk = NetworkTrunk.of(built, run.fit.state)
-    assert trunk.fingerprint == NetworkTrunk.of(network, run.fit.state).fingerprint
-    features = trunk.encode(split.items())
-    assert features.shape == (12, trunk.dim)
+    encoder = NetworkEncoder.of(built, run.fit.state)
+    assert encoder.fingerprint == NetworkEncoder.of(network, run.fit.state).fingerprint
+    features = encoder.encode(split.items())
+    assert features.shape == (12, encoder.dim)
     np.testing.assert_allclose(features, run.views["train"].features, atol=1e-3, rtol=1e-3)
-    proba = trunk.proba(torch.from_numpy(features)).numpy()
+    proba = encoder.proba(torch.from_numpy(features)).numpy()
     np.testing.assert_allclose(proba, run.views["train"].proba, atol=1e-5)
     with pytest.raises(MismatchError, match="seed"):
         load_network(replace(settings, seed=6), run.fit.state, root=SAMPLES / "fashion")

@@ -118,7 +118,7 @@ def test_leak_elementwise_masks_on_a_convolution():
     assert found.isolated < 0.9
 
 
-def test_leak_trainable_trunk_and_a_frozen_one():
+def test_leak_trainable_encoder_and_a_frozen_one():
     model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), *mlp())
     found = audit(model, vectors())
     assert names_of(found) == {"0.weight", "0.bias"}

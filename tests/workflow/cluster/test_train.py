@@ -90,7 +90,7 @@ def test_sides_from_shards_are_the_sides(cluster, project, local):
 def small(folder):
     made = tiny.project(folder, 700)
     tiny.encoder(folder / "encoder")
-    return made.with_settings(trunk="hf:encoder")
+    return made.with_settings(encoder="hf:encoder")
 
 
 def test_features_encoded_apart_are_the_features(cluster, tmp_path, monkeypatch):

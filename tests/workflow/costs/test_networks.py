@@ -146,7 +146,16 @@ def test_measuring_hears_a_cancel_and_keeps_no_copy(films):
 def test_the_verb_says_what_it_will_take_and_trains_as_without(films, monkeypatch, tmp_path):
     slow = asdict(Pace(1.0, 0.5, float(3 << 30)))
     monkeypatch.setattr(network_estimates, "kept_rates", lambda *_: slow)
-    words = ["train", str(films.root), "--mode", "finetune", "--trunk", "encoder", "--epochs", "1"]
+    words = [
+        "train",
+        str(films.root),
+        "--mode",
+        "finetune",
+        "--encoder",
+        "encoder",
+        "--epochs",
+        "1",
+    ]
     answer = CliRunner().invoke(app, [*words, "--device", "cpu", "--batch", "16"])
     assert answer.exit_code == 0, answer.output
     assert "This takes about" in answer.stderr

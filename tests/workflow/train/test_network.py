@@ -26,8 +26,8 @@ from influence_core.workflow.session import open_session
 from influence_core.workflow.train.network import (
     FOLDER,
     NetworkOptions,
+    encoder_spec,
     train_network,
-    trunk_spec,
 )
 from influence_core.workflow.train.publish import WEIGHTS
 
@@ -72,7 +72,7 @@ def weights(run):
 
 def test_the_verb_trains_audits_and_stores(films):
     done = verb(
-        films.root, "--mode", "finetune", "--trunk", "encoder", "--turnover-layers", 1,
+        films.root, "--mode", "finetune", "--encoder", "encoder", "--turnover-layers", 1,
         "--epochs", 2, "--batch", 8, "--lr", 0.01, "--device", "cpu", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -92,7 +92,7 @@ def test_the_verb_trains_audits_and_stores(films):
 
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(films):
     arguments = [
-        str(films.root), "--mode", "finetune", "--trunk", "encoder", "--epochs", "25",
+        str(films.root), "--mode", "finetune", "--encoder", "encoder", "--epochs", "25",
         "--batch", "4", "--lr", "0.003", "--watch", "nothing", "--device", "cpu",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -143,11 +143,12 @@ def test_a_small_vgg_trains_whole_from_scratch(tmp_path):
     [
         (["--lr", "0.1"], "add --mode finetune"),
         (["--mode", "finetune", "--lr", "0"], "cannot train"),
-        (["--mode", "finetune", "--trunk", "vgg:8,M"], "reads images"),
-        (["--mode", "finetune", "--trunk", "no/such-model"], "nor reachable on the hub"),
-        (["--mode", "finetune", "--trunk", "vgg:8,M,M:8:2:1"], "cannot be built"),
-        (["--mode", "finetune", "--trunk", "encoder", "--turnover-layers", "7"], "7"),
-        (["--mode", "finetune", "--trunk", "encoder", "--precision", "half"], "precision"),
+        (["--mode", "finetune", "--encoder", "vgg:8,M"], "reads images"),
+        (["--mode", "finetune", "--trunk", "vgg:8,M"], "reads images"),  # its old name
+        (["--mode", "finetune", "--encoder", "no/such-model"], "nor reachable on the hub"),
+        (["--mode", "finetune", "--encoder", "vgg:8,M,M:8:2:1"], "cannot be built"),
+        (["--mode", "finetune", "--encoder", "encoder", "--turnover-layers", "7"], "7"),
+        (["--mode", "finetune", "--encoder", "encoder", "--precision", "half"], "precision"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(films, arguments, words):
@@ -161,11 +162,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(films, arguments, words):
 
 def test_names_get_their_scheme(tmp_path):
     (tmp_path / "encoder").mkdir()
-    assert trunk_spec("vgg11", tmp_path) == "torchvision:vgg11"
-    assert trunk_spec("encoder", tmp_path) == "hf:encoder"
-    assert trunk_spec("some/model", tmp_path) == "hf:some/model"
-    assert trunk_spec("minilm", tmp_path) == "minilm"
-    assert trunk_spec("vgg:8,M", tmp_path) == "vgg:8,M"
+    assert encoder_spec("vgg11", tmp_path) == "torchvision:vgg11"
+    assert encoder_spec("encoder", tmp_path) == "hf:encoder"
+    assert encoder_spec("some/model", tmp_path) == "hf:some/model"
+    assert encoder_spec("minilm", tmp_path) == "minilm"
+    assert encoder_spec("vgg:8,M", tmp_path) == "vgg:8,M"
 
 
 def test_one_class_is_refused(tmp_path):
@@ -179,7 +180,7 @@ def test_one_class_is_refused(tmp_path):
 
 def test_the_verb_under_accelerate_launch_stores_one_run_of_both_processes(films):
     arguments = [
-        "train", films.root, "--mode", "finetune", "--trunk", "encoder", "--turnover-layers", 1,
+        "train", films.root, "--mode", "finetune", "--encoder", "encoder", "--turnover-layers", 1,
         "--epochs", 1, "--batch", 8, "--watch", "nothing", "--device", "cpu", "--json",
     ]  # fmt: skip
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
@@ -213,7 +214,7 @@ def test_a_cut_of_minilm_trains_jointly_through_the_verb_and_opens(tmp_path):
     project = Project.create(tmp_path / "cut", "Cut", built, "minilm")
     tiny.minilm_cut(project.root / "minilm-2")
     done = verb(
-        project.root, "--mode", "finetune", "--trunk", "minilm-2", "--turnover-layers", 1,
+        project.root, "--mode", "finetune", "--encoder", "minilm-2", "--turnover-layers", 1,
         "--epochs", 2, "--batch", 16, "--device", "cpu", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output

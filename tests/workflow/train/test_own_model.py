@@ -83,7 +83,7 @@ def test_the_script_goes_from_trainer_to_run(project, encoder, tmp_path, monkeyp
     assert set(run.table("audit")["name"]) >= {"classifier.weight"}
 
     tensors = run.tensors()
-    features = project.features("test", run.record.trunk_fingerprint)
+    features = project.features("test", run.record.encoder_fingerprint)
     logits = features.astype(np.float32) @ tensors["last"].numpy().T
     predicted = run.table("pred-test")["predicted"].to_numpy()
     np.testing.assert_array_equal(logits.argmax(1), predicted)

@@ -1,8 +1,8 @@
-"""A trained network as a trunk: its penultimate features, for everything that works on features.
+"""A trained network as an encoder: its penultimate features, for everything that works on features.
 
 What estimators, label quality and the box for the user's own sentence need of a network run is what
-they need of a frozen trunk: `encode` and a fingerprint. So features of a network run are written by
-`models.features.encode_split` like any others, under the fingerprint of its learned weights.
+they need of a frozen encoder: `encode` and a fingerprint. So features of a network run are written
+by `models.encode.encode_split` like any others, under the fingerprint of its learned weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ WEIGHTS = "network/"  # how the names of a network's own tensors begin in a run
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkTrunk:
-    """Implements `models.trunks.Trunk` for a network with its learned weights in it.
+class NetworkEncoder:
+    """Implements `models.encoders.Encoder` for a network with its learned weights in it.
 
     Attributes:
         last: weight (C, d) of the last Linear layer: the network's logits are features @ last.T.
@@ -40,8 +40,8 @@ class NetworkTrunk:
     last: Tensor
 
     @classmethod
-    def of(cls, network: Network, state: Mapping[str, Tensor]) -> "NetworkTrunk":
-        """The trunk of a network that `load_network` built, or that was just trained.
+    def of(cls, network: Network, state: Mapping[str, Tensor]) -> "NetworkEncoder":
+        """The encoder of a network that `load_network` built, or that was just trained.
 
         Args:
             network: with `state` in it. state: the learned weights (`NetworkFit.state`).

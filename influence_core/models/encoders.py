@@ -1,4 +1,4 @@
-"""Trunks: frozen networks that turn an image or a sentence into a feature vector.
+"""Encoders: frozen networks that turn an image or a sentence into a feature vector.
 
 A spec names one: `minilm`, `hf:<name or folder>`, `vgg:<file in the project>`,
 `torchvision:<name>`. What stands before the colon is looked up here; each loader lives with its
@@ -18,7 +18,7 @@ from influence_core.models.images import load_torchvision, load_vgg
 from influence_core.models.text import load_hugging_face, load_minilm
 
 
-class Trunk(Protocol):
+class Encoder(Protocol):
     """A frozen encoder."""
 
     @property
@@ -46,7 +46,7 @@ class Trunk(Protocol):
         ...
 
 
-Loader = Callable[[str, Path | None, torch.device], Trunk]
+Loader = Callable[[str, Path | None, torch.device], Encoder]
 
 SCHEMES: dict[str, Loader] = {
     "minilm": load_minilm,
@@ -56,8 +56,10 @@ SCHEMES: dict[str, Loader] = {
 }
 
 
-def load_trunk(spec: str, *, root: Path | None = None, device: torch.device | None = None) -> Trunk:
-    """Load the trunk of a spec.
+def load_encoder(
+    spec: str, *, root: Path | None = None, device: torch.device | None = None
+) -> Encoder:
+    """Load the encoder of a spec.
 
     Args:
         spec: `scheme` or `scheme:name`.
@@ -70,7 +72,7 @@ def load_trunk(spec: str, *, root: Path | None = None, device: torch.device | No
     scheme, _, rest = spec.partition(":")
     if scheme not in SCHEMES:
         raise ModelError(
-            f"There is no trunk '{spec}'; a trunk is one of {', '.join(SCHEMES)}, such as "
+            f"There is no encoder '{spec}'; an encoder is one of {', '.join(SCHEMES)}, such as "
             "'minilm' or 'torchvision:mobilenet_v2'."
         )
     return SCHEMES[scheme](rest, root, device or torch.device("cpu"))

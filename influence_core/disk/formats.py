@@ -1,0 +1,71 @@
+"""The version of every stored format, and the readers of all earlier versions.
+
+One rule for every file and table that outlives the program that wrote it: the value carries its
+`version`; a value without one is version 1. Each format has a list of upgrades, plain dict to plain
+dict, each by one version; they stay for ever. A version that this program does not know is refused.
+Fields that a version does not know are no reason to refuse: `disk.records.build` passes over them.
+To change a format: append one function here, and keep an example of the old file in
+`tests/fixtures/formats`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from influence_core.errors import StoreError
+
+VERSION = "version"
+Value = dict[str, Any]
+Upgrade = Callable[[Value], Value]
+
+
+def upgraded(kind: str, value: Value, place: object) -> Value:
+    """This value as the current version would have written it, without its version.
+
+    Args:
+        kind: a key of `UPGRADES`.
+        value: a JSON or TOML object of any version.
+        place: the file, for the message.
+
+    Raises:
+        StoreError: a newer program wrote it, or its version is no number.
+    """
+    version = value.get(VERSION, 1)
+    known = current(kind)
+    if type(version) is not int or not 1 <= version <= known:
+        raise StoreError(
+            f"{place} has version {version!r}, this program knows 1 to {known}; update the program."
+        )
+    value = {name: v for name, v in value.items() if name != VERSION}
+    for upgrade in UPGRADES[kind][version - 1 :]:
+        value = upgrade(value)
+    return value
+
+
+def current(kind: str) -> int:
+    """The version that is written now."""
+    return len(UPGRADES[kind]) + 1
+
+
+def stamped(kind: str, value: Value) -> Value:
+    """The value as it is written: with the current version."""
+    return {VERSION: current(kind), **value}
+
+
+def _encoder(value: Value) -> Value:
+    """The encoder was called trunk."""
+    names = {"trunk": "encoder", "trunk_fingerprint": "encoder_fingerprint"}
+    return {names.get(name, name): v for name, v in value.items()}
+
+
+def _run_1(value: Value) -> Value:
+    value, config = _encoder(value), value.get("config")
+    if isinstance(config, dict) and isinstance(config.get("network"), dict):
+        value["config"] = {**config, "network": _encoder(config["network"])}
+    return value
+
+
+UPGRADES: dict[str, tuple[Upgrade, ...]] = {
+    "project": (_encoder,),  # project.toml
+    "run": (_run_1,),  # run.json
+    "features": (_encoder,),  # the card of a feature file
+}
