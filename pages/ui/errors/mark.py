@@ -9,11 +9,11 @@ import secrets
 import numpy as np
 import streamlit as st
 
-from influence_core.errors import TurnoverError
 from influence_core.workflow.review.desk import Choice, Desk, alternative_labels, open_desk
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 from pages.ui.frame.settings import device, reviewer
+from pages.ui.frame.shell import or_toast
 
 _MARKED = "marked_rows"  # of this browser session: key to (new label, id of the decision)
 _NOTE = "marked on the Errors page"
@@ -56,22 +56,21 @@ def mark_control(session: Session, key: int, place: str) -> None:
 
 def _mark(session: Session, key: int) -> None:
     action = secrets.token_hex(8)
-    try:
-        desk = desk_of(session)
-        train = session.project.dataset.train
-        position = int(train.positions_of(np.array([key], dtype=np.uint64))[0])
-        new = desk.classes[int(alternative_labels(session, desk.scores, [position])[0])]
-        desk.decide(reviewer(), [Choice(position, "relabel", new, _NOTE)], action)
-    except TurnoverError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-        return
-    st.session_state.setdefault(_MARKED, {})[key] = new, action
+    new = or_toast(_relabel, session, key, action)
+    if new is not None:
+        st.session_state.setdefault(_MARKED, {})[key] = new, action
+
+
+def _relabel(session: Session, key: int, action: str) -> str:
+    """Decide for the most probable other class; its name."""
+    desk = desk_of(session)
+    train = session.project.dataset.train
+    position = int(train.positions_of(np.array([key], dtype=np.uint64))[0])
+    new = desk.classes[int(alternative_labels(session, desk.scores, [position])[0])]
+    desk.decide(reviewer(), [Choice(position, "relabel", new, _NOTE)], action)
+    return new
 
 
 def _unmark(session: Session, key: int, action: str) -> None:
-    try:
-        desk_of(session).undo(reviewer(), of=action)
-    except TurnoverError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-        return
-    st.session_state[_MARKED].pop(key, None)
+    if or_toast(lambda: desk_of(session).undo(reviewer(), of=action)) is not None:
+        st.session_state[_MARKED].pop(key, None)

@@ -5,9 +5,10 @@ The choice lives in the address bar (`?project=…&run=…`), so a link opens th
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -107,6 +108,15 @@ def need_session() -> Session:
         )
         st.stop()
     return _session(str(project.root), run, settings.device())
+
+
+def or_toast(action: Callable[..., Any], *args: object) -> Any:
+    """For callbacks, which run before the page does: an error of ours is a message; then None."""
+    try:
+        return action(*args)
+    except TurnoverError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+        return None
 
 
 @contextmanager

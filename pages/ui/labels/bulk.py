@@ -8,7 +8,7 @@ from influence_core.errors import TurnoverError
 from influence_core.workflow.review.desk import Choice, Desk
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of
-from pages.ui.frame.shell import plain
+from pages.ui.frame.shell import or_toast, plain
 from pages.ui.labels.desk import Queue
 
 PAGE = 48
@@ -120,6 +120,6 @@ def _undo_button(desk: Desk, who: str) -> None:
         f"Undo my last step ({numbers.count(steps)} can be undone)",
         key="bulk_undo",
         disabled=not steps,
-        on_click=desk.undo,
-        args=(who,),
+        on_click=or_toast,
+        args=(desk.undo, who),
     )

@@ -19,7 +19,7 @@ from influence_core.workflow.review.desk import Choice, Desk
 from influence_core.workflow.review.scores import duplicate_pairs
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of
-from pages.ui.frame.shell import plain
+from pages.ui.frame.shell import or_toast, plain
 
 WEAK = (
     "Read the interval as a guide, not a guarantee: it supposes that wrong labels look more "
@@ -110,10 +110,12 @@ def twins_box(desk: Desk, who: str) -> None:
             )
             for column, position, label, other in sides:
                 with column:
-                    _twin(desk, who, int(position), int(label), int(other))
+                    place = f"{pair.position_a}_{pair.position_b}_{position}"
+                    _twin(desk, who, int(position), int(label), int(other), place)
 
 
-def _twin(desk: Desk, who: str, position: int, label: int, other: int) -> None:
+def _twin(desk: Desk, who: str, position: int, label: int, other: int, place: str) -> None:
+    """One row of a pair; `place` names pair and side, since a row may stand in several pairs."""
     train = desk.session.project.dataset.train
     key = int(train.keys[position])
     content.show(train, key, alt=f"Training row labelled {desk.classes[label]}")
@@ -129,9 +131,9 @@ def _twin(desk: Desk, who: str, position: int, label: int, other: int) -> None:
         for name, (verdict, new_label) in choices.items():
             st.button(
                 name,
-                key=f"twin_{verdict}_{key:016x}_{other}",
-                on_click=desk.decide,
-                args=(who, [Choice(position, verdict, new_label)]),
+                key=f"twin_{verdict}_{place}",
+                on_click=or_toast,
+                args=(desk.decide, who, [Choice(position, verdict, new_label)]),
             )
 
 
