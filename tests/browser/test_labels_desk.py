@@ -1,9 +1,10 @@
 """The triage desk under quick fingers: every decision falls on the row that was on screen."""
 
 import re
+import sqlite3
 
 import pytest
-from browser import chromium, needs_chromium, server, soon
+from browser import chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.store.project import Project
@@ -91,3 +92,50 @@ def test_a_reload_goes_on_where_the_database_is_and_bulk_is_one_step(url, home):
         page.get_by_role("button", name="Undo my last step").click()
         page.get_by_text("(1 can be undone)").wait_for()
         soon(lambda: len(words(home, "reviews")), 1)
+
+
+def test_a_refused_decision_can_be_discarded_and_the_others_are_saved(url, home):
+    before = words(home, "fashion")
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=fashion")
+        ready(page, 32)
+        desk, problem = page.locator(".desk"), page.locator(".problem")
+        refused = desk.get_attribute("data-row")
+        page.get_by_label("Note, kept with the next decision").fill("no database\0stores this")
+        page.keyboard.press("Enter")
+        page.keyboard.press("k")
+        problem.get_by_text("Not saved: A note holds the character U+0000").wait_for()
+        kept = desk.get_attribute("data-row")
+        page.keyboard.press("k")
+        problem.get_by_text("1 later ones wait").wait_for()
+        problem.get_by_role("button", name="Try again").click()
+        settled(page)
+        problem.get_by_text("Not saved:").wait_for()
+        assert words(home, "fashion") == before
+        problem.get_by_role("button", name="Discard").click()
+        page.get_by_text("all decisions saved").wait_for()
+        soon(lambda: words(home, "fashion"), {**before, kept: ("keep", None)})
+        # The row is on screen again, as nobody's decision, and can be decided.
+        expect(page.locator(f".desk[data-row='{refused}']")).to_be_visible()
+        expect(page.locator(".mine")).to_have_count(0)
+        page.keyboard.press("x")
+        page.get_by_text("all decisions saved").wait_for()
+        after = {**before, kept: ("keep", None), refused: ("exclude", None)}
+        soon(lambda: words(home, "fashion"), after)
+
+
+def test_decisions_that_wait_for_the_database_are_saved_by_trying_again(url, home):
+    before = words(home, "fashion")
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=fashion")
+        ready(page, 32)
+        row = page.locator(".desk").get_attribute("data-row")
+        database = sqlite3.connect(home / "fashion" / "reviews.db", isolation_level=None)
+        database.execute("BEGIN EXCLUSIVE")
+        page.keyboard.press("u")
+        page.get_by_text("Not saved:").wait_for()
+        database.execute("ROLLBACK")
+        database.close()
+        page.get_by_role("button", name="Try again").click()
+        page.get_by_text("all decisions saved").wait_for()
+        soon(lambda: words(home, "fashion"), {**before, row: ("unsure", None)})

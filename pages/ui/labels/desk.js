@@ -25,6 +25,12 @@ function button(className, label, key, action) {
   return node;
 }
 
+// Not randomUUID: over plain http from another machine a browser does not have it.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 function content(item, size, alt) {
   if (item.image) {
     const image = el("img", size);
@@ -206,10 +212,10 @@ class Desk {
     }
     if (verdict === "relabel" && label === card.given) verdict = "keep";
     const new_label = verdict === "relabel" ? this.data.classes[label] : null;
-    const one = { id: crypto.randomUUID(), key: card.key, verdict, new_label, note: this.note.value };
+    const one = { id: newId(), key: card.key, verdict, new_label, note: this.note.value };
     this.note.value = "";
     this.pending.push(one);
-    this.history.push({ id: one.id, index: this.cursor, before: card.mine });
+    this.history.push({ id: one.id, key: card.key, index: this.cursor, before: card.mine });
     card.mine = this.word(one);
     this.cursor = Math.min(this.cursor + 1, this.data.total);
     this.draw();
@@ -220,12 +226,28 @@ class Desk {
   undo() {
     const last = this.history.pop();
     if (!last && !this.data.undoable) return;
-    const one = { id: crypto.randomUUID(), undo: true, of: last ? last.id : "" };
+    const one = { id: newId(), key: last ? last.key : "", undo: true, of: last ? last.id : "" };
     this.pending.push(one);
     if (last) {
       const card = this.cards.get(last.index);
       if (card) card.mine = last.before;
       this.cursor = last.index;
+    }
+    this.draw();
+    this.push();
+    this.fetch();
+  }
+
+  // Give up what the server refused; its row comes anew, as the server knows it.
+  discard() {
+    const refused = this.pending.filter((one) => one.id in this.data.failed);
+    this.pending = this.pending.filter((one) => !refused.includes(one));
+    this.history = this.history.filter((step) => !refused.some((one) => one.id === step.id));
+    this.data.failed = {};
+    for (const [index, card] of this.cards) {
+      if (!refused.some((one) => one.key === card.key)) continue;
+      this.cards.delete(index);
+      this.cursor = index;
     }
     this.draw();
     this.push();
@@ -267,11 +289,15 @@ class Desk {
     this.saved.textContent = waiting && !failed.length ? `saving ${waiting} …` : waiting ? "" : "all decisions saved";
     this.problem.replaceChildren();
     if (failed.length) {
-      this.problem.append(el("span", "", `Not saved: ${failed[0]} `));
-      this.problem.append(button("", `Try ${waiting} again`, "", () => {
-        this.retry += 1;
-        this.push();
-      }));
+      const others = waiting > 1 ? ` ${waiting - 1} later ones wait for it.` : "";
+      this.problem.append(
+        el("span", "", `Not saved: ${failed[0]}${others}`),
+        button("", "Try again", "", () => {
+          this.retry += 1;
+          this.push();
+        }),
+        button("", "Discard", "", () => this.discard()),
+      );
     }
     this.root.dataset.row = card ? card.key : "";
     this.root.dataset.loaded = this.cards.size;

@@ -18,6 +18,7 @@ from influence_core.errors import DataError, TurnoverError
 from influence_core.influence.scan import Top
 from influence_core.workflow.review.desk import Choice, Desk, LabelEvidence
 from pages.ui.draw import content, numbers
+from pages.ui.labels.messages import Message, Pending, read_message
 
 HERE = Path(__file__).parent
 FIRST, NEXT = 8, 24  # rows sent at first, and when the browser asks for more
@@ -47,8 +48,12 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
         reviewer: who decides.
         twins: per position, a sentence about a duplicate with another label.
     """
-    said = _said(queue)
-    moved, failed = answer_decisions(desk, queue, reviewer, said.get("pending", []))
+    value = (st.session_state.get("desk") or {}).get("client")
+    message = read_message(value)
+    if message is not None and message.queue != queue.id:
+        message = None
+    pending = () if message is None else message.pending
+    moved, failed = answer_decisions(desk, queue, reviewer, pending)
     handled = st.session_state.get(_HANDLED, {})
     _mount(
         key="desk",
@@ -57,10 +62,10 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
             "total": len(queue.positions),
             "classes": list(desk.classes),
             "shown": [content.visible(name) for name in desk.classes],
-            "cursor": int(said.get("cursor", 0)),
-            "answer": int(said.get("want", {}).get("n", 0)),
-            "cards": window(desk, queue, reviewer, said, twins),
-            "acked": [one["id"] for one in said.get("pending", []) if one["id"] in handled],
+            "cursor": 0 if message is None else min(message.cursor, len(queue.positions)),
+            "answer": 0 if message is None else message.asked,
+            "cards": window(desk, queue, reviewer, message, twins),
+            "acked": [one.id for one in pending if one.id in handled],
             "failed": failed,
             "moved": moved,
             "undoable": desk.undoable(reviewer),
@@ -74,14 +79,8 @@ def _nothing() -> None:
     """The component's value is read on the run that follows; a callback only makes it be kept."""
 
 
-def _said(queue: Queue) -> Mapping[str, Any]:
-    """What the browser says, if it is about this queue."""
-    value = (st.session_state.get("desk") or {}).get("client")
-    return value if isinstance(value, Mapping) and value.get("queue") == queue.id else {}
-
-
 def answer_decisions(
-    desk: Desk, queue: Queue, reviewer: str, pending: Sequence[Mapping[str, Any]]
+    desk: Desk, queue: Queue, reviewer: str, pending: Sequence[Pending]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """Write what is new, in order.
 
@@ -91,47 +90,40 @@ def answer_decisions(
     handled = st.session_state.setdefault(_HANDLED, {})
     moved, failed = None, {}
     for one in pending:
-        if one["id"] in handled:
-            moved = handled[one["id"]] or moved
-            continue
-        try:
-            handled[one["id"]] = _write(desk, queue, reviewer, one)
-            moved = handled[one["id"]] or moved
-        except TurnoverError as error:
-            # Later ones wait, so that the order in the database is the order of the presses.
-            failed[one["id"]] = str(error)
-            break
+        if one.id not in handled:
+            try:
+                handled[one.id] = _write(desk, queue, reviewer, one)
+            except TurnoverError as error:
+                # Later ones wait, so that the order in the database is the order of the presses;
+                # the browser offers to try again, or to discard this one.
+                failed[one.id] = content.visible(str(error))
+                break
+        moved = handled[one.id] or moved
     return moved, failed
 
 
-def _write(
-    desk: Desk, queue: Queue, reviewer: str, one: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    if one.get("undo"):
-        rows = desk.undo(reviewer, one["id"], one.get("of", ""))
+def _write(desk: Desk, queue: Queue, reviewer: str, one: Pending) -> dict[str, Any] | None:
+    if one.undo:
+        rows = desk.undo(reviewer, one.id, one.of)
         places = np.flatnonzero(np.isin(queue.positions, rows))
-        return {"id": one["id"], "index": int(places[0]) if len(places) else None}
+        return {"id": one.id, "index": int(places[0]) if len(places) else None}
     train = desk.session.project.dataset.train
-    position = int(train.positions_of(np.array([int(one["key"], 16)], dtype=np.uint64))[0])
-    choice = Choice(position, one["verdict"], one["new_label"], str(one["note"]).strip())
-    desk.decide(reviewer, [choice], one["id"])
+    position = int(train.positions_of(np.array([one.key], dtype=np.uint64))[0])
+    desk.decide(reviewer, [Choice(position, one.verdict, one.new_label, one.note)], one.id)
     return None
 
 
 def window(
-    desk: Desk, queue: Queue, reviewer: str, said: Mapping[str, Any], twins: Mapping[int, str]
+    desk: Desk, queue: Queue, reviewer: str, message: Message | None, twins: Mapping[int, str]
 ) -> list[dict[str, Any]]:
     """The rows that the browser asked for and has not got; the first few if it has none."""
-    want = said.get("want", {})
-    if said and int(want.get("n", 0)) <= int(said.get("got", 0)):
+    if message is not None and message.asked <= message.got:
         return []
-    start = max(0, min(int(want.get("at", 0)), len(queue.positions)))
-    indices = range(start, min(start + (NEXT if said else FIRST), len(queue.positions)))
-    positions = [int(queue.positions[i]) for i in indices]
-    found = desk.evidence(positions)
+    start, most = (0, FIRST) if message is None else (message.at, NEXT)
+    positions = queue.positions[start : start + most].tolist()
     return [
         {"index": i, **card(desk, evidence, reviewer), "twin": twins.get(evidence.position, "")}
-        for i, evidence in zip(indices, found, strict=True)
+        for i, evidence in enumerate(desk.evidence(positions), start)
     ]
 
 
