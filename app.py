@@ -20,7 +20,7 @@ PAGES = [
     st.Page("pages/labels.py", title="Labels", icon=":material/label:", url_path="triage"),
     st.Page(
         "pages/cleanse.py",
-        title="Cleanse",
+        title="Clean data",
         icon=":material/cleaning_services:",
         url_path="cleansing",
     ),

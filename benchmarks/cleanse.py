@@ -24,8 +24,8 @@ from influence_core.evaluation.retrain import retrain, without
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
 from influence_core.training.heads.types import Rows
-from influence_core.workflow.cleanse.judge import Judge, JudgeItems, judge_items
 from influence_core.workflow.cleanse.rounds import measure_round
+from influence_core.workflow.cleanse.target_split import TargetItems, TargetSplit, target_items
 from influence_core.workflow.session import Session, open_session
 
 SHARES = (0.01, 0.02, 0.04, 0.10, 0.20)
@@ -41,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(2)
     session = open_session(Project.open(sample_root() / "reviews"))
     pooled = _pool(session, ("electronics_valid", "electronics_test"))
-    inside = judge_items(session, Judge("test"))
+    inside = target_items(session, TargetSplit("test"))
     tables = []
     for split in range(arguments.splits):
         table = one_split(session, pooled, inside, split, arguments.estimator)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def one_split(
-    session: Session, pooled: JudgeItems, inside: JudgeItems, seed: int, name: str
+    session: Session, pooled: TargetItems, inside: TargetItems, seed: int, name: str
 ) -> pd.DataFrame:
     """All arms and shares on one random cut of the electronics sentences."""
     rng = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def one_split(
 def _accuracies(
     session: Session,
     arms: list[tuple[str, float, np.ndarray]],
-    items: dict[str, JudgeItems],
+    items: dict[str, TargetItems],
     seed: int,
 ) -> pd.DataFrame:
     """Difference in accuracy to nothing removed, in points, the mean over retrainings."""
@@ -127,9 +127,9 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out).round(2)
 
 
-def _pool(session: Session, splits: tuple[str, ...]) -> JudgeItems:
-    parts = [judge_items(session, Judge(name)) for name in splits]
-    return JudgeItems(
+def _pool(session: Session, splits: tuple[str, ...]) -> TargetItems:
+    parts = [target_items(session, TargetSplit(name)) for name in splits]
+    return TargetItems(
         np.concatenate([p.positions for p in parts]),
         torch.cat([p.features for p in parts]),
         torch.cat([p.labels for p in parts]),

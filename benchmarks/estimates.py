@@ -33,7 +33,7 @@ from influence_core.training.networks.registry import build_network
 from influence_core.training.networks.types import NetworkTraining
 from influence_core.workflow.cleanse.cleansings import newest_cleansing, save_cleansing
 from influence_core.workflow.cleanse.find_harm import Question, find_harm
-from influence_core.workflow.cleanse.judge import Judge, judge_items
+from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.cleanse.trials import run_trial
 from influence_core.workflow.costs.formulas import Estimate, scanning
 from influence_core.workflow.costs.networks import network_pace, scan_estimate
@@ -99,7 +99,7 @@ def prepare(home: Path, rows: int) -> None:
     )  # the pace is measured here, where its copy of the network holds no memory of theirs
     big_project(home / "big", rows, 10, options=HEAD)
     small = open_session(big_project(home / "small", 3_000, 4, options=HEAD), device="cpu")
-    save_cleansing(small, find_harm(small, Question(Judge("test"), by="fraction")))
+    save_cleansing(small, find_harm(small, Question(TargetSplit("test"), by="fraction")))
 
 
 def encoding(home: Path) -> Case:
@@ -134,8 +134,8 @@ def one_scan(home: Path) -> Case:
 def judged(home: Path, name: str) -> Case:
     """Every test item judges."""
     session = open_session(Project.open(home / "big"), device="cpu")
-    question = Question(Judge("test"), estimator=name, by="fraction")
-    items = len(judge_items(session, question.judge))
+    question = Question(TargetSplit("test"), estimator=name, by="fraction")
+    items = len(target_items(session, question.target))
     told = cleansing_estimate(rates("cpu"), session, question, items)
     return told, lambda: find_harm(session, question)
 
@@ -143,8 +143,8 @@ def judged(home: Path, name: str) -> Case:
 def rounds(home: Path) -> Case:
     """3,000 rows in rounds to 4 %."""
     session = open_session(Project.open(home / "small"), device="cpu")
-    question = Question(Judge("test"), drop=0.04)
-    items = len(judge_items(session, question.judge))
+    question = Question(TargetSplit("test"), drop=0.04)
+    items = len(target_items(session, question.target))
     told = cleansing_estimate(rates("cpu"), session, question, items)
     return told, lambda: find_harm(session, question)
 

@@ -24,7 +24,7 @@ from benchmarks.label_table import cross_validated, folds
 from benchmarks.network_cases import TRAINING, Case, make
 from benchmarks.run import markdown
 from benchmarks.task import Task
-from influence_core.evaluation.planted import judge
+from influence_core.evaluation.planted import quality_of
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.store.project import Project
@@ -184,7 +184,7 @@ def table(found: list[Found], bad: np.ndarray | None) -> pd.DataFrame:
 
 def figures(suspicion: np.ndarray, bad: np.ndarray) -> dict[str, float]:
     """What a reviewer who goes down the queue finds."""
-    quality = judge(suspicion.astype(np.float64), bad)
+    quality = quality_of(suspicion.astype(np.float64), bad)
     queue = bad[np.argsort(-suspicion, kind="stable")]
     tenth = round(0.1 * len(bad))
     return {

@@ -27,7 +27,7 @@ class Candidates:
     """What rules choose from.
 
     Attributes:
-        influence: (N,) of every training row on the judge; negative harms.
+        influence: (N,) of every training row on the target split; negative harms.
         p_values: (N,) under the null that a row does nothing, None if there is no null.
         decisions: what reviewers said, by position: a class number, or None for "exclude".
     """

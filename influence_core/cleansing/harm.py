@@ -1,7 +1,8 @@
-"""What harms a whole split: the mean influence of every training row on the judge's items.
+"""What harms a whole split: the mean influence of every training row on the items of a target
+split.
 
-The judge is a split, or a part of one: a class, the misclassified items, any list of positions.
-Rows are scored in chunks (`influence.scan.mean_influence`), so memory does not grow with
+It is a split or a part of one: a class, the misclassified items, any list of positions. Rows are
+scored in chunks (`influence.scan.mean_influence`), so memory does not grow with
 targets × rows. Called by `workflow.cleanse`.
 """
 
@@ -29,7 +30,7 @@ Measure = Callable[[Targets], tuple[npt.NDArray[np.float32], npt.NDArray[np.floa
 
 @dataclass(frozen=True)
 class Harm:
-    """Mean influence on the judge, (N,): negative rows harm it; and its standard error."""
+    """Mean influence on the target split, (N,), negative harms; and its standard error."""
 
     score: npt.NDArray[np.float32]
     stderr: npt.NDArray[np.float32]
@@ -47,7 +48,7 @@ class Harm:
         return np.where(np.isfinite(self.stderr), stats.norm.cdf(z), 1.0)
 
 
-def measured_here(
+def local_measure(
     prepared: Prepared,
     rows: int,
     *,
@@ -61,21 +62,23 @@ def measured_here(
 
 
 def harm(measure: Measure, features: Tensor, labels: Tensor, proba: Tensor, rows: int) -> Harm:
-    """Mean influence of each of `rows` training rows on the judge's items.
+    """Mean influence of each of `rows` training rows on the items of the target split.
 
     The standard error is that over items: how far the mean would move with other items of the
     same kind. It says nothing about the noise of the estimator itself.
 
     Args:
-        measure: who scans, such as `measured_here`.
+        measure: who scans, such as `local_measure`.
         features: (T, d) standardised. labels: (T,). proba: (T, C) of the full network.
 
     Raises:
-        DataError: the judge has no item.
+        DataError: the target split has no item.
     """
     total = len(labels)
     if total == 0:
-        raise DataError("The judge has no labelled item; choose another split or a wider part.")
+        raise DataError(
+            "The target split has no labelled item; choose another split or a wider part of it."
+        )
     sums = np.zeros(rows)
     squares = np.zeros(rows)
     for start in range(0, total, TARGETS_AT_A_TIME):

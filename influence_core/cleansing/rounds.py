@@ -2,10 +2,10 @@
 
 Influence changes once the worst rows are gone, so one long list taken at once destroys the model
 (20 % by one ranking cost 11 points where 10 % in rounds gained 5). After each round the turn-over
-model is retrained on what is left and the judge is asked again.
+model is retrained on what is left and every row is scored again.
 
-The judge's items are cut in two: one part chooses rows, the other only watches and stops the
-rounds. Rows that the judge chose fit the judge, so its accuracy rises faster than the truth.
+The items of the target split are cut in two: one part chooses rows, the other is held out and only
+stops the rounds. Rows were chosen to suit the first part, so its own accuracy is optimistic.
 This module is the schedule; training and scoring are the caller's.
 """
 
@@ -103,16 +103,16 @@ def best_round(seen: list[Round]) -> Round:
     return min(seen, key=lambda r: (r.measured.watching_loss, r.number))
 
 
-def cut_judge(items: int, watch: float = 0.3, seed: int = 0) -> tuple[Positions, Positions]:
-    """Two parts of the judge's items: one chooses rows, a share `watch` watches. Both ascending.
+def cut_targets(items: int, watch: float = 0.3, seed: int = 0) -> tuple[Positions, Positions]:
+    """Two parts of the items, ascending: one chooses rows, a share `watch` of all is held out.
 
     Raises:
         DataError: fewer than 20 items; the parts would say nothing.
     """
     if items < 20:
         raise DataError(
-            f"The judge has only {items} labelled items; at least 20 are needed, so choose a "
-            "larger split or a wider part of it."
+            f"The target split has only {items} labelled items; at least 20 are needed, so "
+            "choose a larger split or a wider part of it."
         )
     order = np.random.default_rng(seed).permutation(items)
     cut = round(watch * items)

@@ -73,7 +73,9 @@ def new_verb(
     label: Annotated[str | None, typer.Option(help="Label column.")] = None,
     content: Annotated[str | None, typer.Option(help="Sentence or image column.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column of unique ids.")] = None,
-    valid: Annotated[str | None, typer.Option(help="Source of the judge split.")] = None,
+    valid: Annotated[
+        str | None, typer.Option(help="Source of the split that the model is improved on.")
+    ] = None,
     test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
     drop_bad: Annotated[bool, typer.Option(help="Leave bad rows out.")] = False,

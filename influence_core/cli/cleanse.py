@@ -39,8 +39,8 @@ from influence_core.workflow.cleanse.cleansings import (
     save_cleansing,
 )
 from influence_core.workflow.cleanse.find_harm import ROUNDS, WAYS, Question, find_harm, rounds_stem
-from influence_core.workflow.cleanse.judge import ALL, Judge
 from influence_core.workflow.cleanse.rounds import Trial
+from influence_core.workflow.cleanse.target_split import ALL, TargetSplit
 from influence_core.workflow.cleanse.trials import FRACTIONS, run_sweep, run_trial, selection_of
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import cleansing_text, trial_text
@@ -54,7 +54,10 @@ SeedsOption = Annotated[int, typer.Option(min=2, help="Retrainings of each arm."
 @verb
 def cleanse_verb(
     project: ProjectArgument,
-    judge: Annotated[str | None, typer.Option(help="Split that judges.")] = None,
+    target_split: Annotated[
+        str | None, typer.Option(help="Split that the model should get better on.")
+    ] = None,
+    judge: Annotated[str | None, typer.Option(hidden=True)] = None,  # its earlier name
     part: Annotated[
         str, typer.Option(help="all, misclassified, a class, column=value, or ~words.")
     ] = ALL,
@@ -83,10 +86,10 @@ def cleanse_verb(
     ray: RayOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find training rows that harm the judge and keep the list for `turnover export`."""
+    """Find training rows that harm the target split and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
     question = Question(
-        Judge(judge or session.project.settings.judge, part),
+        TargetSplit(target_split or judge or session.project.settings.judge, part),
         estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result, rounds = None, rounds_stem(session, question)
@@ -128,7 +131,7 @@ def cleanse_verb(
         )
     else:
         _print(session, found, [*said, *verdicts.values()], kept)
-    _end(result, question.judge)
+    _end(result, question.target)
 
 
 @app.command("trial")
@@ -174,7 +177,7 @@ def trial_verb(
     else:
         for sentence in result.verdicts.values():
             out.print(escape(sentence))
-    _end(result, found.judge)
+    _end(result, found.target)
 
 
 def _rule(text: str) -> Rule:
@@ -202,12 +205,12 @@ def _warnings(session: Session, found: Cleansing, selection: Selection) -> list[
     return warnings_of(selection, changes, len(labels), one_shot=one_shot)
 
 
-def _end(result: Trial | None, judge: Judge) -> None:
+def _end(result: Trial | None, target: TargetSplit) -> None:
     """Exit with 3 if a trial helped on no split that chose nothing."""
     if result is not None and not any(
         none.low > 0 and random.low > 0
         for name, (none, random) in result.differences.items()
-        if name != judge.split
+        if name != target.split
     ):
         raise typer.Exit(NO_EVIDENCE)
 

@@ -58,7 +58,7 @@ def flip_labels(
     return spoiled, spoiled != labels
 
 
-def judge(suspicion: Array, planted: npt.NDArray[np.bool_]) -> Quality:
+def quality_of(suspicion: Array, planted: npt.NDArray[np.bool_]) -> Quality:
     """Mark one column, the more suspicious the higher, (N,)."""
     return Quality(
         float(average_precision_score(planted, suspicion)),
@@ -110,4 +110,4 @@ def planted_noise(
     spoiled, planted = flip_labels(labels, config.classes, share, seed)
     noisy = replace(rows, labels=torch.from_numpy(spoiled))
     columns = suspicions(noisy, config, training, progress=progress, cancel=cancel)
-    return {name: judge(column, planted) for name, column in columns.items()}
+    return {name: quality_of(column, planted) for name, column in columns.items()}

@@ -28,7 +28,7 @@ Positions = npt.NDArray[np.int64]
 
 RETRAININGS = 10
 # Multiplications that one proof may cost: a few seconds on two cores (about 10^11 a second). More
-# members make each retraining a calmer judge, so as many are taken as the budget has room for.
+# members make each retraining less noisy, so as many are taken as the budget has room for.
 BUDGET = 3e11
 ARMS = ("nothing", "listed", "random")
 

@@ -1,4 +1,4 @@
-"""Retraining, the judge of everything else: the same head without these rows, or with other labels.
+"""Retraining, the measure of all else: the same head without these rows, or with other labels.
 
 G retrainings share start, masks and batch order and differ only in which rows count and what their
 labels are (*groups* of `training.heads`), so that what differs between two of them is due to the

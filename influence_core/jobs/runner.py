@@ -56,7 +56,7 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
         _end(folder, "failed", str(error))
         return
     if slot is None:
-        _end(folder, *_judged(folder, CANCELLED_CODE))
+        _end(folder, *_verdict(folder, CANCELLED_CODE))
         return
     with slot:
         files.replace(folder / "attempt.json", {"number": number, "state": "running"})
@@ -65,7 +65,7 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
         except OSError as error:
             _end(folder, "failed", f"The verb could not be started ({error.strerror}).")
             return
-        _end(folder, *_judged(folder, code))
+        _end(folder, *_verdict(folder, code))
 
 
 class Stop:
@@ -117,7 +117,7 @@ def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
         return
 
 
-def _judged(folder: Path, code: int) -> tuple[str, str]:
+def _verdict(folder: Path, code: int) -> tuple[str, str]:
     """State and sentence for an exit code."""
     error = files.read(folder, "result.json").get("error")
     if code in DONE_CODES:

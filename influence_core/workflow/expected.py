@@ -19,8 +19,8 @@ from influence_core.store.project import Project
 from influence_core.training.heads.presets import preset
 from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, Question
-from influence_core.workflow.cleanse.judge import judge_positions
 from influence_core.workflow.cleanse.rounds import RANDOM_DRAWS
+from influence_core.workflow.cleanse.target_split import target_positions
 from influence_core.workflow.costs.encoding import units
 from influence_core.workflow.costs.formulas import (
     FREE_EPOCHS,
@@ -105,7 +105,7 @@ def cleansing_text(
 ) -> str | None:
     """What `cleanse` will take, with a trial of so many seeds; None if it is short."""
     # Decisions alone need no scan.
-    items = 0 if question.by == DECISIONS else len(judge_positions(session, question.judge))
+    items = 0 if question.by == DECISIONS else len(target_positions(session, question.target))
 
     def work(speed: Speed) -> Estimate:
         return cleansing_estimate(speed.rates, session, question, items).then(
@@ -157,13 +157,13 @@ def encoding_estimate(speed: Speed, project: Project) -> Estimate:
 
 
 def cleansing_estimate(rates: Rates, session: Session, question: Question, items: int) -> Estimate:
-    """The judge's scan; in rounds, as often as rounds may come, with a training each."""
+    """The scan for the target split; in rounds, a training and a scan for each round."""
     rows, own = len(session.evidence), recipe(session)
-    judge = judging(rates, question.estimator, rows, items, _shape(session))
+    scan = judging(rates, question.estimator, rows, items, _shape(session))
     if question.by != ROUNDS:
-        return judge
+        return scan
     count = math.ceil(question.drop / question.step) + 1
-    return training(rates, rows, own.config, own.training).then(judge).times(count)
+    return training(rates, rows, own.config, own.training).then(scan).times(count)
 
 
 def trial_estimate(rates: Rates, session: Session, seeds: int) -> Estimate:

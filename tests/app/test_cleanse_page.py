@@ -13,7 +13,7 @@ from influence_core.store.project import Project, projects_home
 from influence_core.workflow import expected as estimates
 from influence_core.workflow.cleanse.cleansings import save_cleansing
 from influence_core.workflow.cleanse.find_harm import Question, find_harm
-from influence_core.workflow.cleanse.judge import Judge
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.costs.formulas import Rates
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -44,13 +44,13 @@ def finished(page, verb):
 
 
 def test_from_the_question_to_the_download(page):
-    assert any("Nothing is changed before" in i.value for i in page.info)
-    page.selectbox(key="judge_part").set_value("all")
-    page.number_input(key="judge_share").set_value(10.0)
-    page.selectbox(key="judge_by").set_value("fraction")
-    page.selectbox(key="judge_also").set_value("count")
-    page.number_input(key="judge_also_share").set_value(2.0)
-    page.button(key="judge_go").click()
+    assert any("Nothing is changed by it" in i.value for i in page.info)
+    page.selectbox(key="cleanse_part").set_value("all")
+    page.number_input(key="cleanse_share").set_value(10.0)
+    page.selectbox(key="cleanse_by").set_value("fraction")
+    page.selectbox(key="cleanse_also").set_value("count")
+    page.number_input(key="cleanse_also_share").set_value(2.0)
+    page.button(key="cleanse_go").click()
     page.run()
     job = finished(page, "cleanse")
     assert job.state == "done"
@@ -77,7 +77,7 @@ def test_from_the_question_to_the_download(page):
 
 def test_a_trial_says_what_it_will_take_with_the_seeds_that_are_chosen(page, monkeypatch):
     session = open_session(Project.open(projects_home() / "tiny"))
-    save_cleansing(session, find_harm(session, Question(Judge("test"), by="count", drop=3)))
+    save_cleansing(session, find_harm(session, Question(TargetSplit("test"), by="count", drop=3)))
     slug = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
     monkeypatch.setattr(estimates, "SLOW", slug)
     page.run()
@@ -94,11 +94,11 @@ def said(page):
     return [c.value for c in page.caption if c.value.startswith("This takes about")]
 
 
-def test_a_small_judge_is_refused_in_one_sentence(page):
-    page.selectbox(key="judge_part").set_value("misclassified")
-    page.button(key="judge_go").click()
+def test_a_small_target_split_is_refused_in_one_sentence(page):
+    page.selectbox(key="cleanse_part").set_value("misclassified")
+    page.button(key="cleanse_go").click()
     page.run()
     job = finished(page, "cleanse")
     assert job.state == "failed"
-    assert "judge" in job.message
-    assert any("judge" in c.value for c in page.caption)
+    assert "target split" in job.message
+    assert any("target split" in c.value for c in page.caption)

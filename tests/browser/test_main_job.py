@@ -83,7 +83,7 @@ def test_the_project_stays_when_the_page_changes(url):
     with chromium() as page:
         page.goto(f"{url}/?project=reviews")
         page.get_by_role("button", name="Explain").first.wait_for()
-        page.get_by_role("link", name="Cleanse").click()
+        page.get_by_role("link", name="Clean data").click()
         page.get_by_role("button", name="Find harmful rows").wait_for()
         expect(page.locator(".st-key-project input")).to_have_value("reviews")
         page.goto(f"{url}/cleansing?project=reviews")

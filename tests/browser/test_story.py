@@ -77,9 +77,9 @@ def test_from_a_wrong_item_to_the_cleansed_file(url, home, tmp_path, sample):
         words = decided(project)
         assert marked.items() <= words.items()
 
-        page.get_by_role("link", name="Cleanse").click()
-        page.locator(".st-key-judge_by input").click()
-        page.get_by_role("option", name="Reviewers' decisions only").click()
+        page.get_by_role("link", name="Clean data").click()
+        page.locator(".st-key-cleanse_by input").click()
+        page.get_by_role("option", name="Reviewer decisions only").click()
         page.get_by_role("button", name="Find harmful rows").click()
         page.get_by_text("What would change:").wait_for()
         settled(page)

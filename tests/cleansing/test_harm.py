@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from influence_core.cleansing import harm as module
-from influence_core.cleansing.harm import harm, measured_here
+from influence_core.cleansing.harm import harm, local_measure
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS, estimator
 from influence_core.influence.base import Evidence, HeadWeights, Targets
@@ -34,7 +34,7 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
     x = torch.from_numpy(rng.normal(size=(9, 4)).astype(np.float32))
     y = torch.from_numpy(rng.integers(0, 3, 9))
     ready = estimator(name).prepare(evidence)
-    found = harm(measured_here(ready, 60), x, y, evidence.head.proba(x), 60)
+    found = harm(local_measure(ready, 60), x, y, evidence.head.proba(x), 60)
     scores = ready.query(Targets(x, y, evidence.head.proba(x))).scores(slice(0, 60)).scores.numpy()
     np.testing.assert_allclose(found.score, scores.mean(0), atol=1e-5)
     np.testing.assert_allclose(found.stderr, scores.std(0, ddof=1) / 3, atol=1e-4)
@@ -42,7 +42,7 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
     assert name in ESTIMATORS
 
 
-def test_an_empty_judge_is_refused(evidence):
+def test_an_empty_target_split_is_refused(evidence):
     empty = torch.empty(0, dtype=torch.long)
     with pytest.raises(DataError, match="no labelled item"):
         harm(

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from influence_core.cleansing.rounds import Measured, Plan, best_round, cut_judge, rounds
+from influence_core.cleansing.rounds import Measured, Plan, best_round, cut_targets, rounds
 from influence_core.errors import DataError
 
 BAD = {3, 14, 15, 92, 65, 35}
@@ -54,9 +54,9 @@ def test_plans_that_cannot_be_are_refused(step, most):
         Plan(step, most)
 
 
-def test_the_judge_is_cut_into_parts_that_share_nothing():
-    choose, watch = cut_judge(100)
+def test_the_target_split_is_cut_into_parts_that_share_nothing():
+    choose, watch = cut_targets(100)
     assert len(watch) == 30
     assert sorted([*choose, *watch]) == list(range(100))
     with pytest.raises(DataError, match="only 7 labelled items"):
-        cut_judge(7)
+        cut_targets(7)

@@ -4,7 +4,7 @@ import torch
 from toy_rows import CONFIG, clouds
 
 from influence_core.errors import DataError
-from influence_core.evaluation.planted import flip_labels, judge, planted_noise, suspicions
+from influence_core.evaluation.planted import flip_labels, planted_noise, quality_of, suspicions
 from influence_core.training.heads.types import HeadTraining
 
 TRAINING = HeadTraining(epochs=8, batch=64, learning_rate=1e-2)
@@ -28,9 +28,9 @@ def test_shares_that_cannot_be_compared_are_refused(share, classes):
 
 def test_a_perfect_column_is_marked_one_and_a_reversed_one_zero():
     planted = np.array([True, False, False, True])
-    assert judge(planted.astype(float), planted).auc == 1.0
-    assert judge(planted.astype(float), planted).average_precision == 1.0
-    assert judge(-planted.astype(float), planted).auc == 0.0
+    assert quality_of(planted.astype(float), planted).auc == 1.0
+    assert quality_of(planted.astype(float), planted).average_precision == 1.0
+    assert quality_of(-planted.astype(float), planted).auc == 0.0
 
 
 def test_every_column_finds_planted_rows_far_better_than_chance():

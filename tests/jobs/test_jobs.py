@@ -178,7 +178,17 @@ def test_sigterm_to_a_verb_of_the_command_line_is_one_sentence_and_130():
 def test_a_cleansing_killed_in_its_trial_keeps_the_list_that_it_had_found():
     root = project(projects_home() / "tiny", n=90).root
     train(Project.open(root), TrainOptions(members=2, width=32, epochs=2))
-    words = ["cleanse", str(root), "--by", "count", "--drop", "5", "--judge", "test", "--try"]
+    words = [
+        "cleanse",
+        str(root),
+        "--by",
+        "count",
+        "--drop",
+        "5",
+        "--target-split",
+        "test",
+        "--try",
+    ]
     job = start(root, [*words, "--seeds", "400"], title="Cleanse")
     running = wait(root, job.id, lambda now: now.progress and now.progress.stage == "retrain")
     for process in processes(running):

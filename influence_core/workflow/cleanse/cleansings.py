@@ -16,7 +16,7 @@ from influence_core.disk.names import check_name, new_run_id
 from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
-from influence_core.workflow.cleanse.judge import Judge
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import Session
 
 FOLDER = "cleansings"
@@ -24,7 +24,7 @@ FOLDER = "cleansings"
 
 @dataclass(frozen=True)
 class RoundSummary:
-    """What a round looked like: rows removed before it, and both parts of the judge."""
+    """What a round looked like: rows removed before it, and both parts of the target split."""
 
     number: int
     removed: int
@@ -38,7 +38,7 @@ class Cleansing:
     """What was asked and what came out of it.
 
     Attributes:
-        judge, estimator, by: the question.
+        target, estimator, by: the question.
         computed: every edit that scores chose, in the order of removal.
         decided: edits that reviewers decided; they go whatever round is taken.
         kept: keys that reviewers said are right; no score removes them.
@@ -47,7 +47,7 @@ class Cleansing:
         run: id of the run that was asked.
     """
 
-    judge: Judge
+    target: TargetSplit
     estimator: str
     by: str
     computed: tuple[Edit, ...] = ()
@@ -114,7 +114,7 @@ def save_cleansing(session: Session, found: Cleansing) -> str:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "run": session.run.id,
             "fingerprint": session.project.fingerprint,
-            "judge": {"split": found.judge.split, "part": found.judge.part},
+            "judge": {"split": found.target.split, "part": found.target.part},
             "estimator": found.estimator,
             "by": found.by,
             "edits": [edit.to_json() for edit in found.computed],
@@ -168,7 +168,7 @@ def load_cleansing(project: Project, name: str | None = None) -> Cleansing:
         raise MismatchError(f"Cleansing '{name}' belongs to other data; cleanse again.")
     try:
         return Cleansing(
-            Judge(**value["judge"]),
+            TargetSplit(**value["judge"]),
             value["estimator"],
             value["by"],
             tuple(Edit.from_json(edit) for edit in value["edits"]),

@@ -13,8 +13,8 @@ from influence_core.store.exports.edits import Edit
 from influence_core.workflow.cleanse.cleansings import Cleansing, summaries
 from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.cleanse.export import edits_of, edits_of_round
-from influence_core.workflow.cleanse.judge import Judge
 from influence_core.workflow.cleanse.rounds import cleanse, ranking
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.parts_resume import unfinished_stem
@@ -34,7 +34,7 @@ class Question:
     """What harms whom, and how to choose.
 
     Attributes:
-        judge: whose loss counts.
+        target: whose loss counts.
         estimator: by name.
         by: a name in `WAYS`.
         drop: share of the rows to drop at most; a count for "count", a rate for "fdr".
@@ -44,7 +44,7 @@ class Question:
         also: more rules of one shot; what is chosen is the union of all.
     """
 
-    judge: Judge
+    target: TargetSplit
     estimator: str = DEFAULT_ESTIMATOR
     by: str = ROUNDS
     drop: float = 0.1
@@ -57,7 +57,7 @@ class Question:
 def rounds_stem(session: Session, question: Question) -> Path:
     """How the files of a question's rounds begin, until its answer is kept."""
     q = question
-    asked = [asdict(q.judge), q.estimator, q.by, q.drop, q.step, q.patience]
+    asked = [asdict(q.target), q.estimator, q.by, q.drop, q.step, q.patience]
     return unfinished_stem(session, ROUNDS, asked)
 
 
@@ -79,8 +79,8 @@ def find_harm(
             answer discards them (`discard_parts`).
 
     Raises:
-        DataError: an unknown way, or an amount or judge that makes no sense, or a cluster for a
-            way that does not scan the run as it is.
+        DataError: an unknown way, an amount or target split that makes no sense, or a cluster for
+            a way that does not scan the run as it is.
     """
     if question.by not in WAYS:
         raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
@@ -94,26 +94,26 @@ def find_harm(
             f"A cluster ranks rows in one shot, not '{question.by}'; choose {list(ONE_SHOT)}, or "
             "leave --ray out."
         )
-    by, judge, name = question.by, question.judge, question.estimator
+    by, target, name = question.by, question.target, question.estimator
     decided: tuple[Edit, ...] = ()
     kept: frozenset[int] = frozenset()
     if question.decisions or by == DECISIONS:
         decided, kept = decided_edits(session.project)
     run = session.run.id
     if by == DECISIONS:
-        return Cleansing(judge, name, by, (), decided, kept, run=run)
-    reason = f"harms {judge.split}/{judge.part} by {name}"
+        return Cleansing(target, name, by, (), decided, kept, run=run)
+    reason = f"harms {target.split}/{target.part} by {name}"
     if by == ROUNDS:
         plan = Plan(min(question.step, question.drop), question.drop, question.patience)
         states = cleanse(
-            session, judge, plan, name, progress=progress, cancel=cancel, unfinished=unfinished
+            session, target, plan, name, progress=progress, cancel=cancel, unfinished=unfinished
         )
         short, best = summaries(states)
         computed = tuple(edits_of_round(session, states[-1], reason))
-        return Cleansing(judge, name, by, computed, decided, kept, short, best, run)
-    found = ranking(session, judge, name, progress=progress, cancel=cancel, cluster=cluster)
+        return Cleansing(target, name, by, computed, decided, kept, short, best, run)
+    found = ranking(session, target, name, progress=progress, cancel=cancel, cluster=cluster)
     rules = [Rule(by, question.drop), *question.also]
     selection = choose(Candidates(found.score, found.p_values()), rules)
     computed = tuple(edits_of(session, selection, reason, found))
     by = " or ".join(dict.fromkeys(rule.by for rule in rules))
-    return Cleansing(judge, name, by, computed, decided, kept, run=run)
+    return Cleansing(target, name, by, computed, decided, kept, run=run)

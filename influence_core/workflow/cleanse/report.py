@@ -39,7 +39,7 @@ def cleansing_report(project: Project, name: str, number: int | None = None) -> 
     tried = kept_trial(project, name, number)
     return CleansingReport(
         title=f"Cleansing of {project.name}",
-        verdicts=_verdicts(tried, found.judge.split),
+        verdicts=_verdicts(tried, found.target.split),
         facts=_facts(project, name, found, edits),
         warnings=warnings_of(selection, changes, len(labels), one_shot=one_shot),
         results=() if tried is None else _results(tried),
@@ -52,11 +52,11 @@ def cleansing_report(project: Project, name: str, number: int | None = None) -> 
     )
 
 
-def _verdicts(tried: Trial | None, judge: str) -> list[str]:
+def _verdicts(tried: Trial | None, target: str) -> list[str]:
     if tried is None:
         return ["Not tried yet: whether this helps is not known."]
     return [
-        sentence + (" This split chose the rows." if split == judge else "")
+        sentence + (" This split chose the rows." if split == target else "")
         for split, sentence in tried.verdicts.items()
     ]
 
@@ -69,7 +69,7 @@ def _facts(
         ("project", project.name),
         ("cleansing", name),
         ("run", found.run),
-        ("judge", f"{found.judge.split}, {found.judge.part}"),
+        ("target split", f"{found.target.split}, {found.target.part}"),
         ("estimator", found.estimator),
         ("chosen by", found.by),
         ("removed", f"{removed:,} of {len(project.dataset.train):,} rows"),

@@ -72,7 +72,7 @@ class CleansingReport:
     Attributes:
         title: of the page.
         verdicts: sentences, one per split that chose nothing.
-        facts: name and value: project, run, estimator, judge, rows, when, by whom.
+        facts: name and value: project, run, estimator, target split, rows, when, by whom.
         warnings: sentences.
         results: per split and arm.
         curves: accuracy in percent over the share removed in percent; () for no such picture.

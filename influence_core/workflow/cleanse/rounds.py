@@ -1,8 +1,8 @@
-"""The verb `cleanse`: find rows that harm a judge, drop them round by round, try it.
+"""The verb `cleanse`: find rows that harm a target split, drop them round by round, try it.
 
 `ranking` is one list from the run as it is. `cleanse` goes in rounds and retrains in between.
 `trial` retrains with and without the rows, beside two controls (nothing, and random rows of the
-same classes), and looks at the judge and at splits that chose nothing.
+same classes), and measures the target split and the splits that chose nothing.
 """
 
 import threading
@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 from influence_core.cleansing.choose import Selection, random_control
-from influence_core.cleansing.harm import Harm, harm, measured_here
-from influence_core.cleansing.rounds import Measured, Plan, Round, cut_judge, rounds
+from influence_core.cleansing.harm import Harm, harm, local_measure
+from influence_core.cleansing.rounds import Measured, Plan, Round, cut_targets, rounds
 from influence_core.cleansing.verdict import Difference, paired, verdict
 from influence_core.errors import DataError
 from influence_core.evaluation.retrain import Recipe, retrain
@@ -29,10 +29,10 @@ from influence_core.training.features import Subset
 from influence_core.training.heads.checkpoint import HeadCheckpoint
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import Rows
-from influence_core.workflow.cleanse.judge import Judge, JudgeItems, judge_items
 from influence_core.workflow.cleanse.rounds_checkpoint import fingerprint, measured_once
+from influence_core.workflow.cleanse.target_split import TargetItems, TargetSplit, target_items
 from influence_core.workflow.cluster.cluster import Cluster
-from influence_core.workflow.cluster.scan import measured_there
+from influence_core.workflow.cluster.scan import cluster_measure
 from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.parts_resume import parts_of
@@ -44,7 +44,7 @@ RANDOM_DRAWS = 3
 
 def ranking(
     session: Session,
-    judge: Judge,
+    target: TargetSplit,
     name: str = DEFAULT_ESTIMATOR,
     *,
     progress: ProgressFn | None = None,
@@ -52,19 +52,19 @@ def ranking(
     cluster: Cluster | None = None,
 ) -> Harm:
     """Harm of every training row by the run as it is: one shot; a cluster scans if there is one."""
-    items = judge_items(session, judge)
+    items = target_items(session, target)
     rows = len(session.evidence)
     if cluster is None:
-        measure = measured_here(session.prepared(name), rows, progress=progress, cancel=cancel)
+        measure = local_measure(session.prepared(name), rows, progress=progress, cancel=cancel)
     else:
-        measure = measured_there(cluster, session, name, progress=progress, cancel=cancel)
+        measure = cluster_measure(cluster, session, name, progress=progress, cancel=cancel)
     proba = session.head.proba(items.features)
     return harm(measure, items.features, items.labels, proba, rows)
 
 
 def cleanse(
     session: Session,
-    judge: Judge,
+    target: TargetSplit,
     plan: Plan | None = None,
     name: str = DEFAULT_ESTIMATOR,
     *,
@@ -74,21 +74,22 @@ def cleanse(
 ) -> list[Round]:
     """Drop rows in rounds; every state is returned, so that a person can step back to any.
 
-    Part of the judge chooses rows, the rest watches and stops the rounds; with `patience=0`
-    all of it chooses and watches, and the rounds go on to `plan.most`. With `unfinished` (how
-    their files begin) they go on after those that are kept; whoever keeps the result discards them.
+    Part of the target split chooses rows, the rest is held out and stops the rounds; with
+    `patience=0` all of it does both, and the rounds go on to `plan.most`. With `unfinished` (how
+    their files begin) they go on after the kept ones; the caller discards these once the result is
+    kept.
     """
     plan = plan or Plan()
-    items = judge_items(session, judge)
+    items = target_items(session, target)
     if plan.patience:
-        choose, watch = cut_judge(len(items))
+        choose, watch = cut_targets(len(items))
         parts = (items.some(choose), items.some(watch))
     else:
         parts = (items, items)
     count = len(session.evidence)
     steps = int(np.ceil(plan.most / plan.step))
 
-    asked = [judge.split, fingerprint(items.positions), name, asdict(plan)]
+    asked = [target.split, fingerprint(items.positions), name, asdict(plan)]
     done = parts_of(unfinished, session, recipe(session), asked)
 
     def measure(kept: Positions, number: int) -> Measured:
@@ -113,12 +114,12 @@ def cleanse(
 def measure_round(
     session: Session,
     kept: Positions,
-    parts: tuple[JudgeItems, JudgeItems],
+    parts: tuple[TargetItems, TargetItems],
     name: str,
     cancel: threading.Event | None,
     under_way: HeadCheckpoint | None = None,
 ) -> Measured:
-    """Train the turn-over head on the kept rows and ask both parts of the judge."""
+    """Train the turn-over head on the kept rows and measure both parts of the target split."""
     evidence = session.evidence
     index = torch.from_numpy(kept).to(session.device)
     features = Subset(session.features, index)
@@ -132,7 +133,7 @@ def measure_round(
     proof = Evidence(features, rows.labels, rows.keys, flipped, head)
     choose, watch = parts
     proba, watching = head.proba(choose.features), head.proba(watch.features)
-    measure = measured_here(estimator(name).prepare(proof), len(kept), cancel=cancel)
+    measure = local_measure(estimator(name).prepare(proof), len(kept), cancel=cancel)
     found = harm(measure, choose.features, choose.labels, proba, len(kept))
     return Measured(
         found.score,
@@ -193,7 +194,7 @@ def trial(
     # Members are the seeds; another mask seed than the run's, which chose the rows.
     own = recipe(session)
     config = replace(own.config, members=seeds, seed=own.config.seed + 1)
-    items = {name: judge_items(session, Judge(name)) for name in splits}
+    items = {name: target_items(session, TargetSplit(name)) for name in splits}
     x = torch.cat([i.features for i in items.values()])
     asked = [[name, fingerprint(part.positions)] for name, part in items.items()]
     parts = parts_of(unfinished, session, Recipe(rows, config, own.training), asked)

@@ -1,4 +1,4 @@
-"""The scan and the judge as Ray tasks over shards of the training rows.
+"""The scan, and the mean over a target split, as Ray tasks over shards of the training rows.
 
 Scores of the turn-over estimator are those of one machine to the bit; those of matrix products
 within float32 rounding. Called by `explain` and by cleansing.
@@ -121,7 +121,7 @@ def _positions(
     return np.setdiff1d(every, np.asarray(exclude, dtype=np.int64))
 
 
-def judge_on_cluster(
+def mean_on_cluster(
     cluster: Cluster,
     task: Task,
     rows: int,
@@ -134,7 +134,7 @@ def judge_on_cluster(
     mean, error = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.float32)
     each = [(part.start, part.stop) for part in shards(rows, shard)]
     done = 0
-    for number, (own_mean, own_error) in cluster.map(_judged, task, each, cancel=cancel):
+    for number, (own_mean, own_error) in cluster.map(_mean, task, each, cancel=cancel):
         part = slice(*each[number])
         mean[part], error[part] = own_mean, own_error
         done += len(own_mean)
@@ -143,7 +143,7 @@ def judge_on_cluster(
     return mean, error
 
 
-def measured_there(
+def cluster_measure(
     cluster: Cluster,
     session: Session,
     estimator: str,
@@ -151,12 +151,12 @@ def measured_there(
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Measure:
-    """The cluster's judge, for `cleansing.harm`."""
+    """The scan of a cluster, for `cleansing.harm`."""
 
     def measure(targets: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         task = Task.of(cluster, session, estimator, targets.features, targets.labels)
         rows = len(session.evidence)
-        return judge_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
+        return mean_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
 
     return measure
 
@@ -183,7 +183,7 @@ def _ranked(
     return moved(scan(_query(task, start), stop - start, k=k, candidates=among), start)
 
 
-def _judged(
+def _mean(
     task: Task, start: int, stop: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """In a worker: mean influence of a shard's rows."""

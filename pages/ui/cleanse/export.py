@@ -34,7 +34,7 @@ def export_box(session: Session, name: str, edits: Sequence[Edit], number: int |
         _made(session)
     with right:
         st.download_button(
-            "Report for a colleague (HTML)",
+            "Download report (HTML)",
             lambda: report_html(cleansing_report(session.project, name, number)),
             file_name=f"{session.project.root.name}-cleansing.html",
             mime="text/html",
@@ -54,7 +54,7 @@ def _options(session: Session) -> tuple[str, ExportOptions]:
         )  # fmt: skip
         text = form in ("csv", "folder")
         safe = st.checkbox(
-            "Safe for spreadsheets", key="export_safe", disabled=not text,
+            "Escape formulas (Excel)", key="export_safe", disabled=not text,
             help="Puts an apostrophe before text that a spreadsheet would run as a formula. This "
             "changes text, so it is off by default; reverting undoes it.",
         )  # fmt: skip
@@ -119,4 +119,4 @@ def _made(session: Session) -> None:
                 key="down_manifest",
             )
     if target.exists():
-        st.caption(f"Kept in {plain(str(target))}; `turnover export --revert` takes it back.")
+        st.caption(f"Kept in {plain(str(target))}; can be undone with `turnover export --revert`.")

@@ -17,20 +17,20 @@ from pages.ui.frame.paging import page_of
 
 EXAMPLES = 12  # at a time, unless set otherwise
 _ACCURACY = (
-    "Accuracy of the model retrained without the rows removed so far, on one part of the judge. "
-    "One part chooses the rows, the other only watches, so believe the watching one."
+    "Accuracy of the model retrained without the rows removed so far, on one part of the target "
+    "split. One part was used to choose rows; trust the other, which was held out."
 )
 
 
 def choose_round(found: Cleansing, name: str) -> int:
-    """Every round is kept; the best on the watching part is taken until a person says otherwise."""
+    """Every round is kept; the best on the held-out part is the default."""
     frame = pd.DataFrame(
         {
             "round": [s.number for s in found.rounds],
             "rows removed": [s.removed for s in found.rounds],
-            "judge, choosing part": [100 * s.choosing_accuracy for s in found.rounds],
-            "judge, watching part": [100 * s.watching_accuracy for s in found.rounds],
-            "loss, watching part": [s.watching_loss for s in found.rounds],
+            "used to choose": [100 * s.choosing_accuracy for s in found.rounds],
+            "held out": [100 * s.watching_accuracy for s in found.rounds],
+            "loss, held out": [s.watching_loss for s in found.rounds],
         }
     )
     left, right = st.columns([3, 2], gap="medium")
@@ -39,28 +39,28 @@ def choose_round(found: Cleansing, name: str) -> int:
             frame, hide_index=True, key="rounds_table",
             column_config={
                 part: st.column_config.NumberColumn(format="%.1f %%", help=_ACCURACY)
-                for part in ("judge, choosing part", "judge, watching part")
-            } | {"loss, watching part": st.column_config.NumberColumn(
+                for part in ("used to choose", "held out")
+            } | {"loss, held out": st.column_config.NumberColumn(
                 format="%.4f nats", help="Mean cross-entropy of the model retrained without the "
-                "rows removed so far, on the part of the judge that chose nothing.",
+                "rows removed so far, on the held-out part.",
             )},
         )  # fmt: skip
     with right:
         options = [s.number for s in found.rounds]
         if len(options) == 1:
-            st.caption("No round was better than the whole set on the part that only watched.")
+            st.caption("No round was better than the whole set on the held-out part.")
             return options[0]
         number = st.select_slider(
-            "Take the state after round", options, value=found.taken, key=f"round_{name}"
+            "Stop after round", options, value=found.taken, key=f"round_{name}"
         )
-        # With patience 0 the whole judge both chooses and watches.
+        # With patience 0 the whole target split chooses, and nothing of it is held out.
         same = all(s.choosing_accuracy == s.watching_accuracy for s in found.rounds)
         st.caption(
             f"Round {found.taken} has the least loss on "
             + (
-                "the judge. All of it chose rows, so this flatters; try it on the other splits."
+                "the target split. All of it chose rows, so this is optimistic: try other splits."
                 if same
-                else "the part of the judge that chose nothing."
+                else "the held-out part."
             )
         )
     return int(number)
@@ -110,8 +110,8 @@ def _examples(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None
     image = train.content_column != "text"
     worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)
     st.caption(
-        "The most harmful first, with their mean influence on the judge ± standard error",
-        help="Harm: mean over the judge's items of the row's influence on their loss, − raised it. "
+        "The most harmful first, with their mean influence on the target split ± standard error",
+        help="Harm: mean influence of the row on the loss of the target split, − raised it. "
         f"Source: {plain(sources(found.estimator))}.",
     )
     part = page_of(len(worst), EXAMPLES, "examples_page")

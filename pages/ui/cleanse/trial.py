@@ -36,7 +36,7 @@ def trial_box(session: Session, name: str, found: Cleansing, number: int | None)
     _buttons(session, name, found, number)
     result = kept_trial(project, name, number)
     if result is not None:
-        _show_trial(result, found.judge.split)
+        _show_trial(result, found.target.split)
     _sweep(session, name, found)
 
 
@@ -66,11 +66,11 @@ def _begin(session: Session, arguments: list[str], title: str) -> None:
     jobs_ui.begin(session.project, [*arguments, "--seeds", seeds], title=title)
 
 
-def _show_trial(result: Trial, judge: str) -> None:
+def _show_trial(result: Trial, target: str) -> None:
     for split, sentence in result.verdicts.items():
         helps = sentence.startswith("This helps")
         show = st.success if helps else st.warning if "worse" in sentence else st.info
-        chose = " (this split chose the rows)" if split == judge else ""
+        chose = " (this split chose the rows)" if split == target else ""
         show(plain(sentence) + chose)
     summary = (
         result.table.groupby(["split", "arm"], sort=False)["accuracy"].agg(["mean", "std"]) * 100
@@ -120,5 +120,5 @@ def _sweep(session: Session, name: str, found: Cleansing) -> None:
     st.plotly_chart(figure, key="sweep_chart", alt="Accuracy over the share of rows removed")
     st.caption(
         f"Mean ± standard deviation over retrainings. Rows were chosen by "
-        f"**{plain(found.judge.split)}**, whose curve therefore rises faster than the truth."
+        f"**{plain(found.target.split)}**, whose curve is therefore optimistic."
     )

@@ -12,8 +12,8 @@ HINTS = {
     "labels": "**Start here:** is the given label right? Press **A** to accept the suggestion, "
     "**K** to keep the label, **X** to exclude the row, **U** if unsure; **Z** takes the last "
     "one back.",
-    "cleanse": "**Start here:** choose a judge, find the rows that harm it, try the model without "
-    "them, then export. Your own data stays as it is.",
+    "cleanse": "**Start here:** choose a target split, find the rows that harm it, try the model "
+    "without them, then export. Your own data stays as it is.",
     "trust": "**Start here:** two lamps tell whether scores can be believed here; the chart below "
     "tells which estimator foretells retraining best.",
 }

@@ -67,7 +67,7 @@ def settings_box() -> None:
             key="settings_size",
             on_change=_keep,
             args=("settings_size", _SIZE),
-            help="Of every list: on Errors, Labels and Runs, and of the rows on Cleanse.",
+            help="Of every list: on Errors, Labels and Runs, and of the rows on Clean data.",
         )
         st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
 

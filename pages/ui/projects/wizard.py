@@ -156,8 +156,8 @@ def _make(wish: Wish, found: Inspection) -> None:
     if found.missing_splits:
         missing = " and ".join(found.missing_splits)
         st.caption(
-            f"The data has no {missing} split, so rows are cut off train: by class, copies kept "
-            "together. A judge split chooses, a test split reports."
+            f"The data has no {missing} split, so rows are held out of train: stratified, "
+            "duplicates kept together. valid is for choosing, test for testing."
         )
         with st.container(horizontal=True, gap="large"):
             shares = {

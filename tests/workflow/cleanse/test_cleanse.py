@@ -9,8 +9,8 @@ from influence_core.errors import DataError, StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, save_cleansing
 from influence_core.workflow.cleanse.export import edits_of
-from influence_core.workflow.cleanse.judge import Judge, judge_items
 from influence_core.workflow.cleanse.rounds import CLEANSED, NONE, RANDOM, cleanse, ranking, trial
+from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -33,14 +33,14 @@ def session(tmp_path_factory):
     return open_session(Project.open(made.root))
 
 
-def test_wrong_labels_are_what_harms_the_judge(session):
-    found = ranking(session, Judge("valid"))
+def test_wrong_labels_are_what_harms_the_target_split(session):
+    found = ranking(session, TargetSplit("valid"))
     # Chance would put 1.2 of them there.
     assert len(set(found.worst_first()[:WRONG].tolist()) & set(range(WRONG))) >= WRONG // 2
 
 
 def test_rounds_remove_them_step_by_step(session):
-    states = cleanse(session, Judge("valid"), Plan(step=0.05, most=0.1, patience=0))
+    states = cleanse(session, TargetSplit("valid"), Plan(step=0.05, most=0.1, patience=0))
     assert [len(s.removed) for s in states] == [0, 6, 12]
     assert len(set(states[-1].removed.tolist()) & set(range(WRONG))) >= WRONG // 2
     assert states[-1].measured.choosing_loss < states[0].measured.choosing_loss
@@ -64,24 +64,26 @@ def test_relabelling_is_tried_too_and_a_null_trial_is_refused(session):
         trial(session, Selection(np.empty(0, np.int64)), ["test"])
 
 
-def test_judges_that_cannot_be_are_refused(session):
-    for judge, sentence in (
-        (Judge("train"), "cannot judge themselves"),
-        (Judge("valid", "ugly"), "no part 'ugly'"),
-        (Judge("nowhere"), "nowhere"),
+def test_target_splits_that_cannot_be_are_refused(session):
+    for target, sentence in (
+        (TargetSplit("train"), "cannot be the target split"),
+        (TargetSplit("valid", "ugly"), "no part 'ugly'"),
+        (TargetSplit("nowhere"), "nowhere"),
     ):
         with pytest.raises(DataError, match=sentence):
-            judge_items(session, judge)
+            target_items(session, target)
 
 
-def test_a_class_as_judge_holds_only_that_class(session):
-    assert (judge_items(session, Judge("valid", "good")).labels == 1).all()
+def test_a_class_as_target_holds_only_that_class(session):
+    assert (target_items(session, TargetSplit("valid", "good")).labels == 1).all()
 
 
 def test_a_kept_cleansing_comes_back_whole(session):
-    found = ranking(session, Judge("valid"))
+    found = ranking(session, TargetSplit("valid"))
     edits = edits_of(session, Selection(found.worst_first()[:3], {40: 1}), "because", found)
-    kept = Cleansing(Judge("valid"), "flipped-ridge", "fraction", tuple(edits), run=session.run.id)
+    kept = Cleansing(
+        TargetSplit("valid"), "flipped-ridge", "fraction", tuple(edits), run=session.run.id
+    )
     name = save_cleansing(session, kept)
     assert load_cleansing(session.project, name) == kept
     assert load_cleansing(session.project) == kept

@@ -26,18 +26,18 @@ from influence_core.workflow.cleanse import rounds as module
 from influence_core.workflow.cleanse import rounds_checkpoint
 from influence_core.workflow.cleanse.cleansings import list_cleansings, load_cleansing
 from influence_core.workflow.cleanse.find_harm import Question, rounds_stem
-from influence_core.workflow.cleanse.judge import Judge
 from influence_core.workflow.cleanse.rounds import cleanse
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import parts_resume
 from influence_core.workflow.train.head import TrainOptions, train
 from influence_core.workflow.train.resume import FOLDER
 
-JUDGE = Judge("valid")
+TARGET = TargetSplit("valid")
 PLAN = Plan(step=0.05, most=0.15, patience=0)
 ALL = 4  # rounds of this plan
-QUESTION = Question(JUDGE, drop=0.15, step=0.05, patience=0)
-ARGUMENTS = ["--judge", "valid", "--drop", "0.15", "--step", "0.05", "--patience", "0"]
+QUESTION = Question(TARGET, drop=0.15, step=0.05, patience=0)
+ARGUMENTS = ["--target-split", "valid", "--drop", "0.15", "--step", "0.05", "--patience", "0"]
 # The verb in a process of its own, which stands still after its second round.
 VERB = """
 import sys, time
@@ -84,7 +84,7 @@ def session(sessions):
 
 @pytest.fixture(scope="module")
 def unbroken(sessions):
-    return cleanse(sessions[0], JUDGE, PLAN)
+    return cleanse(sessions[0], TARGET, PLAN)
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ def stop_after(session, number, **also):
             raise CancelledError("stopped")
 
     with pytest.raises(CancelledError):
-        cleanse(session, JUDGE, PLAN, progress=stop, unfinished=stem_of(session), **also)
+        cleanse(session, TARGET, PLAN, progress=stop, unfinished=stem_of(session), **also)
 
 
-def again(session, judge=JUDGE, plan=PLAN, **also):
-    return cleanse(session, judge, plan, unfinished=stem_of(session), **also)
+def again(session, target=TARGET, plan=PLAN, **also):
+    return cleanse(session, target, plan, unfinished=stem_of(session), **also)
 
 
 def undated(found):
@@ -138,7 +138,7 @@ def test_ended_rounds_go_on_like_unbroken_ones_and_are_told_again(session, unbro
     assert len(fits) == ALL
     assert_same(resumed, unbroken)
     fresh = []
-    cleanse(session, JUDGE, PLAN, progress=fresh.append)
+    cleanse(session, TARGET, PLAN, progress=fresh.append)
     assert told == fresh
     assert [event.done for event in told] == list(range(ALL))
 
@@ -205,8 +205,8 @@ def test_a_verb_that_was_ended_in_its_trial_has_its_rounds_at_once(session, fits
     [
         {"plan": replace(PLAN, most=0.1)},
         {"plan": replace(PLAN, patience=5)},
-        {"judge": Judge("test")},
-        {"judge": Judge("valid", "good")},
+        {"target": TargetSplit("test")},
+        {"target": TargetSplit("valid", "good")},
         {"name": "turnover"},
     ],
     ids=str,
@@ -214,7 +214,7 @@ def test_a_verb_that_was_ended_in_its_trial_has_its_rounds_at_once(session, fits
 def test_another_question_begins_anew_even_under_the_same_name(session, fits, other):
     stop_after(session, 1)
     fits.clear()
-    asked = {"judge": JUDGE, "plan": PLAN, **other}
+    asked = {"target": TARGET, "plan": PLAN, **other}
     found = again(session, **asked)
     assert len(fits) == len(found)
     assert_same(found, cleanse(session, **asked))
@@ -225,7 +225,7 @@ def test_another_run_begins_anew(session, sessions, fits):
     fits.clear()
     found = again(sessions[1])
     assert len(fits) == ALL
-    assert_same(found, cleanse(sessions[1], JUDGE, PLAN))
+    assert_same(found, cleanse(sessions[1], TARGET, PLAN))
 
 
 def test_other_code_begins_anew(session, unbroken, fits, monkeypatch):
@@ -243,7 +243,7 @@ def test_another_number_of_threads_begins_anew(session, fits):
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
-        assert_same(again(session), cleanse(session, JUDGE, PLAN))
+        assert_same(again(session), cleanse(session, TARGET, PLAN))
     finally:
         torch.set_num_threads(threads)
     assert len(fits) == 2 * ALL
@@ -258,10 +258,10 @@ def test_rounds_of_other_rows_are_measured_anew(session, unbroken, fits, monkeyp
 
 
 def test_every_question_and_run_has_a_name_of_its_own(sessions):
-    ask = Question(JUDGE)
+    ask = Question(TARGET)
     others = [
-        replace(ask, judge=Judge("test")),
-        replace(ask, judge=Judge("valid", "good")),
+        replace(ask, target=TargetSplit("test")),
+        replace(ask, target=TargetSplit("valid", "good")),
         replace(ask, estimator="turnover"),
         replace(ask, by="fraction"),
         replace(ask, drop=0.2),
@@ -292,12 +292,12 @@ def test_a_full_disk_costs_the_resume_and_not_the_work(session, unbroken, monkey
 
 def test_forgotten_rounds_of_another_question_go(session):
     stop_after(session, 1)
-    rounds_stem(session, Question(JUDGE))
+    rounds_stem(session, Question(TARGET))
     assert len(left(session)) == 2
     long_ago = time.time() - FORGOTTEN_SECONDS - 60
     for path in left(session):
         os.utime(path, (long_ago, long_ago))
-    cleanse(session, JUDGE, replace(PLAN, most=0.05), unfinished=rounds_stem(session, QUESTION))
+    cleanse(session, TARGET, replace(PLAN, most=0.05), unfinished=rounds_stem(session, QUESTION))
     mine = rounds_stem(session, QUESTION).name
     assert [path.name.startswith(mine) for path in left(session)] == [True, True]
     for path in left(session):

@@ -16,8 +16,8 @@ from influence_core.store.project import Project
 from influence_core.workflow.cleanse import trials
 from influence_core.workflow.cleanse.cleansings import Cleansing, save_cleansing
 from influence_core.workflow.cleanse.export import edits_of
-from influence_core.workflow.cleanse.judge import Judge
 from influence_core.workflow.cleanse.rounds import RANDOM_DRAWS, trial
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import parts_resume
 from influence_core.workflow.train.head import TrainOptions, train
@@ -63,7 +63,7 @@ def stem_of(session):
 
 def list_of(session, change=CHANGE):
     edits = tuple(edits_of(session, change, "because"))
-    kept = Cleansing(Judge("valid"), "flipped-ridge", "count", edits, run=session.run.id)
+    kept = Cleansing(TargetSplit("valid"), "flipped-ridge", "count", edits, run=session.run.id)
     return save_cleansing(session, kept)
 
 

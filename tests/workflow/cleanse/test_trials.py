@@ -20,9 +20,9 @@ from influence_core.workflow.cleanse.cleansings import (
 )
 from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.cleanse.find_harm import DECISIONS, Question, find_harm
-from influence_core.workflow.cleanse.judge import Judge, judge_items
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import report_html
+from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -80,25 +80,27 @@ def test_decisions_become_edits_and_only_those_that_count(project):
 
 
 def test_a_persons_word_wins_over_scores(session, project):
-    plain = find_harm(session, Question(Judge("valid"), by="fraction", drop=0.1))
+    plain = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
     first, second = (
         int(project.dataset.train.positions_of(np.array([e.key], np.uint64))[0])
         for e in plain.computed[:2]
     )
     decide(project, first, "keep")
     decide(project, second, "relabel", other(project, second))
-    both = find_harm(session, Question(Judge("valid"), by="fraction", drop=0.1, decisions=True))
+    both = find_harm(
+        session, Question(TargetSplit("valid"), by="fraction", drop=0.1, decisions=True)
+    )
     edits = {e.key: e for e in both.edits()}
     keys = project.dataset.train.keys
     assert int(keys[first]) not in edits
     assert edits[int(keys[second])].action == "relabel"
     assert len(edits) == len(plain.edits()) - 1
-    only = find_harm(session, Question(Judge("valid"), by=DECISIONS))
+    only = find_harm(session, Question(TargetSplit("valid"), by=DECISIONS))
     assert [e.key for e in only.edits()] == [int(keys[second])]
 
 
 def test_every_round_is_kept_and_can_be_taken(session, project):
-    found = find_harm(session, Question(Judge("valid"), drop=0.1, step=0.05, patience=0))
+    found = find_harm(session, Question(TargetSplit("valid"), drop=0.1, step=0.05, patience=0))
     name = save_cleansing(session, found)
     assert load_cleansing(project, name) == found
     assert list_cleansings(project)[0] == name
@@ -112,8 +114,8 @@ def test_every_round_is_kept_and_can_be_taken(session, project):
 
 
 def test_rules_of_one_shot_join_to_their_union(session):
-    few = Question(Judge("valid"), by="count", drop=3)
-    many = Question(Judge("valid"), by="fraction", drop=0.1)
+    few = Question(TargetSplit("valid"), by="count", drop=3)
+    many = Question(TargetSplit("valid"), by="fraction", drop=0.1)
     both = replace(few, also=(Rule("fraction", 0.1), Rule("count", 5)))
     found = find_harm(session, both)
     alone = [{e.key for e in find_harm(session, q).computed} for q in (few, many)]
@@ -125,7 +127,7 @@ def test_rules_of_one_shot_join_to_their_union(session):
 
 
 def test_a_trial_is_kept_and_comes_back_equal(session, project):
-    found = find_harm(session, Question(Judge("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
     name = save_cleansing(session, found)
     assert trials.kept_trial(project, name) is None
     made = trials.run_trial(session, name, seeds=2)
@@ -136,7 +138,7 @@ def test_a_trial_is_kept_and_comes_back_equal(session, project):
 
 
 def test_a_sweep_keeps_each_share_and_goes_on_where_it_was_stopped(session, project, monkeypatch):
-    found = find_harm(session, Question(Judge("valid"), by="fraction", drop=0.2))
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.2))
     name = save_cleansing(session, found)
     real, calls = trials.trial, []
 
@@ -157,14 +159,14 @@ def test_a_sweep_keeps_each_share_and_goes_on_where_it_was_stopped(session, proj
 
 
 def test_a_sweep_wider_than_the_list_says_what_to_do(session):
-    found = find_harm(session, Question(Judge("valid"), by="count", drop=2))
+    found = find_harm(session, Question(TargetSplit("valid"), by="count", drop=2))
     name = save_cleansing(session, found)
     with pytest.raises(DataError, match="larger --drop"):
         trials.run_sweep(session, name, (0.5,))
 
 
 def test_a_damaged_result_is_one_sentence(session, project):
-    found = find_harm(session, Question(Judge("valid"), by="count", drop=2))
+    found = find_harm(session, Question(TargetSplit("valid"), by="count", drop=2))
     name = save_cleansing(session, found)
     path = project.root / "cleansings" / name / "trial-all.json"
     path.parent.mkdir()
@@ -174,7 +176,7 @@ def test_a_damaged_result_is_one_sentence(session, project):
 
 
 def test_the_report_holds_what_was_measured_and_escapes_what_is_data(session, project):
-    found = find_harm(session, Question(Judge("valid", "~film"), by="fraction", drop=0.05))
+    found = find_harm(session, Question(TargetSplit("valid", "~film"), by="fraction", drop=0.05))
     name = save_cleansing(session, found)
     assert "Not tried yet" in report_html(cleansing_report(project, name))
     trials.run_trial(session, name, seeds=2)
@@ -186,12 +188,12 @@ def test_the_report_holds_what_was_measured_and_escapes_what_is_data(session, pr
     assert found.computed[0].id in page
 
 
-def test_slices_judge_by_text_and_by_a_column(session):
+def test_slices_are_cut_by_text_and_by_a_column(session):
     test = session.project.dataset.split("test")
-    by_text = judge_items(session, Judge("test", "~FILM"))
+    by_text = target_items(session, TargetSplit("test", "~FILM"))
     wanted = [i for i, text in enumerate(test.texts()) if "film" in text]
     assert by_text.positions.tolist() == wanted
-    by_column = judge_items(session, Judge("test", "source=book"))
+    by_column = target_items(session, TargetSplit("test", "source=book"))
     assert by_column.positions.tolist() == list(range(0, len(test), 3))
     with pytest.raises(DataError, match="column=value"):
-        judge_items(session, Judge("test", "nothing=book"))
+        target_items(session, TargetSplit("test", "nothing=book"))

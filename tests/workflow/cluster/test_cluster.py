@@ -12,7 +12,7 @@ from ray_deaths import dying_once, has_died
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import CHUNK, mean_influence, scan
 from influence_core.workflow.cluster import scan as module
-from influence_core.workflow.cluster.scan import Task, judge_on_cluster, scan_on_cluster
+from influence_core.workflow.cluster.scan import Task, mean_on_cluster, scan_on_cluster
 from influence_core.workflow.explain.explain import Question, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions
@@ -66,8 +66,8 @@ def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session,
     assert_same(out, local, exact=False)
 
 
-def test_the_judge_on_a_cluster_is_the_judge(cluster, session, goal):
-    mean, error = judge_on_cluster(
+def test_the_mean_on_a_cluster_is_the_mean(cluster, session, goal):
+    mean, error = mean_on_cluster(
         cluster, Task.of(cluster, session, "turnover", *goal), ROWS, shard=CHUNK
     )
     own_mean, own_error = mean_influence(local_query(session, "turnover", goal), ROWS)

@@ -1,4 +1,4 @@
-"""The judge of a cleansing: which items say what is harmful, with features and the model's view."""
+"""The target split of a cleansing: the items whose loss says which training rows are harmful."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ ALL, WRONG = "all", "misclassified"
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A split or a part of it.
+class TargetSplit:
+    """A split, or a part of it, that the model should get better on.
 
     Attributes:
         split: which.
@@ -29,8 +29,8 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class JudgeItems:
-    """Labelled items of the judge: positions in the split, features (T, d), labels (T,)."""
+class TargetItems:
+    """Labelled items of the target split: positions in the split, features (T, d), labels (T,)."""
 
     positions: npt.NDArray[np.int64]
     features: Tensor
@@ -39,52 +39,53 @@ class JudgeItems:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def some(self, index: npt.NDArray[np.int64]) -> "JudgeItems":
+    def some(self, index: npt.NDArray[np.int64]) -> "TargetItems":
         """A part of the items."""
         chosen = torch.from_numpy(index)
-        return JudgeItems(
+        return TargetItems(
             self.positions[index],
             self.features[chosen.to(self.features.device)],
             self.labels[chosen.to(self.labels.device)],
         )
 
 
-def judge_items(session: Session, judge: Judge) -> JudgeItems:
-    """The items that the judge consists of.
+def target_items(session: Session, target: TargetSplit) -> TargetItems:
+    """The items of the target split with a label, and their features.
 
     Raises:
-        DataError: see `judge_positions`.
+        DataError: see `target_positions`.
     """
-    positions = judge_positions(session, judge)
-    features = session.split_features(judge.split).rows(torch.from_numpy(positions))
-    labels = np.asarray(session.project.dataset.split(judge.split).labels)[positions]
-    return JudgeItems(positions, features, torch.from_numpy(labels).to(features.device))
+    positions = target_positions(session, target)
+    features = session.split_features(target.split).rows(torch.from_numpy(positions))
+    labels = np.asarray(session.project.dataset.split(target.split).labels)[positions]
+    return TargetItems(positions, features, torch.from_numpy(labels).to(features.device))
 
 
-def judge_positions(session: Session, judge: Judge) -> npt.NDArray[np.int64]:
-    """Where the judge's items stand in its split, ascending.
+def target_positions(session: Session, target: TargetSplit) -> npt.NDArray[np.int64]:
+    """Positions of the items in their split, ascending.
 
     Raises:
         DataError: no such split, part or no labelled item in it; or the training rows themselves.
     """
-    if judge.split == "train":
+    if target.split == "train":
         raise DataError(
-            "The training rows cannot judge themselves; choose another split as the judge."
+            "The training rows cannot be the target split of their own cleansing; choose another "
+            "split."
         )
-    split = session.project.dataset.split(judge.split)
+    split = session.project.dataset.split(target.split)
     labels = np.asarray(split.labels)
     chosen = labels >= 0
-    if judge.part == WRONG:
-        table = session.run.table(f"pred-{judge.split}")
+    if target.part == WRONG:
+        table = session.run.table(f"pred-{target.split}")
         chosen &= table["predicted"].to_numpy() != labels
-    elif judge.part in session.classes:
-        chosen &= labels == session.classes.index(judge.part)
-    elif judge.part != ALL:
-        chosen &= _slice(split, judge.part, session.classes)
+    elif target.part in session.classes:
+        chosen &= labels == session.classes.index(target.part)
+    elif target.part != ALL:
+        chosen &= _slice(split, target.part, session.classes)
     positions = np.flatnonzero(chosen)
     if not len(positions):
         raise DataError(
-            f"Split '{judge.split}' has no labelled item in the part '{judge.part}'; "
+            f"Split '{target.split}' has no labelled item in the part '{target.part}'; "
             "choose a wider part."
         )
     return positions
@@ -100,6 +101,6 @@ def _slice(split: Split, part: str, classes: tuple[str, ...]) -> npt.NDArray[np.
         return np.array([str(cell) == value for cell in split.extra(column)])
     known = ", ".join((ALL, WRONG, *classes[:20]))
     raise DataError(
-        f"The judge has no part '{part}'; choose one of {known}, 'column=value' with a column of "
-        f"{split.extra_columns}, or '~words' for texts that contain them."
+        f"There is no part '{part}' of a target split; choose one of {known}, 'column=value' with "
+        f"a column of {split.extra_columns}, or '~words' for texts that contain them."
     )
