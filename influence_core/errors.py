@@ -36,3 +36,9 @@ class ResourceError(TurnoverError):
 
 class CancelledError(TurnoverError):
     """The user stopped the work; what was finished before is kept."""
+
+
+def one_line(error: BaseException) -> str:
+    """What another library says, in at most 200 letters on one line; its kind if it is silent."""
+    words = " ".join(str(error).split())
+    return words[:200].rstrip(" .:") or type(error).__name__

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from influence_core.data.images import open_image
 from influence_core.disk.fingerprint import weights_fingerprint
-from influence_core.errors import ModelError
+from influence_core.errors import ModelError, one_line
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
 
 _CHUNK = 64
@@ -105,7 +105,8 @@ def read_vgg(path: Path) -> tuple["VggSpec", Any]:
         model.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ModelError(
-            f"The encoder {path} cannot be loaded ({error}); restore the file or train another."
+            f"The encoder {path} cannot be loaded ({one_line(error)}); restore the file or train "
+            "another."
         ) from error
     return spec, model
 
@@ -207,7 +208,8 @@ def pretrained(name: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
     try:
         # The file is a pickle, and torchvision would run whatever it holds: read it once with
         # nothing but tensors allowed.
-        if not isinstance(weights.get_state_dict(check_hash=True, weights_only=True), Mapping):
+        state = weights.get_state_dict(check_hash=True, weights_only=True)
+        if not isinstance(state, Mapping) or not all(map(_is_weight, state.items())):
             raise TypeError("it holds no weights")
         return models.get_model(name, weights=weights), weights.transforms()
     except (OSError, HTTPException) as error:
@@ -220,6 +222,11 @@ def pretrained(name: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
             f"The weights of '{name}' on this machine are damaged, or hold more than weights; "
             f"delete {file} in the torch hub cache to fetch them again."
         ) from error
+
+
+def _is_weight(entry: tuple[Any, Any]) -> bool:
+    name, value = entry
+    return isinstance(name, str) and isinstance(value, Tensor) and not value.is_complex()
 
 
 def _without_last_layer(model: nn.Module, name: str) -> int:

@@ -1,14 +1,13 @@
 """Sentence encoders: a transformer's token vectors, averaged over the tokens of the sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
 
 from influence_core.disk.fingerprint import weights_fingerprint
 from influence_core.errors import ModelError
@@ -75,15 +74,14 @@ def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextEncod
     """
     if rest:
         raise ModelError(f"The encoder is 'minilm' alone; for another model write 'hf:{rest}'.")
-    model, tokenizer = _encoder(minilm_folder())
     # The package pins its tokenizer, so the weights say it all.
-    return _text_encoder("minilm", model, tokenizer, "", device)
+    return _encoder("minilm", load_text_model(minilm_folder()), "", device)
 
 
 def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextEncoder:
     """A hub name, or a folder with weights (relative to the project, or absolute)."""
-    model, tokenizer = _encoder(hugging_face_source(rest, root))
-    return _text_encoder(f"hf:{rest}", model, tokenizer, _vocabulary(tokenizer), device)
+    loaded = load_text_model(hugging_face_source(rest, root))
+    return _encoder(f"hf:{rest}", loaded, _vocabulary(loaded.tokenizer), device)
 
 
 def minilm_folder() -> str:
@@ -105,35 +103,66 @@ def hugging_face_source(rest: str, root: Path | None) -> str:
     return str(local) if local.is_dir() else rest
 
 
-def _encoder(source: str) -> tuple[Any, Any]:
-    """Model and tokenizer of a folder or hub name; weights as safetensors only, no remote code."""
+class TextModel(NamedTuple):
+    """A pretrained encoder of token sequences, its tokenizer, and how many tokens it may see."""
+
+    encoder: Any
+    tokenizer: Any
+    max_tokens: int
+
+
+def load_text_model(source: str) -> TextModel:
+    """What a folder or hub name holds; weights as safetensors only, no remote code.
+
+    Frozen encoders and whole networks both begin here. Of an encoder-decoder only the encoder is
+    taken.
+
+    Raises:
+        ModelError: something is missing, damaged or foreign, or there is no token to pad with.
+    """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModel.from_pretrained(source, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        model, report = AutoModel.from_pretrained(
+            source, trust_remote_code=False, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:  # A damaged config or tokenizer surfaces as almost anything.
         raise ModelError(
             f"The text model '{source}' cannot be loaded: it is neither a folder with a whole "
             "model.safetensors and a tokenizer nor reachable on the hub. Check the name and the "
             "network, or give a local folder as 'hf:<folder>'; weights as .bin files only are "
             "pickles and must be saved as safetensors first."
         ) from error
+    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
+    _refuse_missing(model, encoder, report["missing_keys"], source)
     if tokenizer.pad_token is None:
         # Padding is masked out of the mean, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
         raise ModelError(f"The tokenizer of '{source}' has no token to pad with; set `pad_token`.")
     tokenizer.padding_side = "right"  # a decoder's positions count from the left
-    return model.get_encoder() if model.config.is_encoder_decoder else model, tokenizer
+    return TextModel(encoder, tokenizer, _max_tokens(encoder))
 
 
-def _text_encoder(
-    name: str, model: Any, tokenizer: Any, vocabulary: str, device: torch.device
-) -> TextEncoder:
-    most = _max_tokens(model)
+def _refuse_missing(model: Any, encoder: Any, missing: Iterable[str], source: str) -> None:
+    """Transformers fills weights that the file lacks with random numbers, and only warns."""
+    used = {id(tensor) for tensor in encoder.state_dict(keep_vars=True).values()}
+    whole = model.state_dict(keep_vars=True)
+    # Nothing here reads the pooler, and checkpoints of language models have none.
+    lacking = [n for n in sorted(missing) if "pooler" not in n and id(whole.get(n)) in used]
+    if lacking:
+        raise ModelError(
+            f"The text model '{source}' cannot be loaded: its model.safetensors lacks "
+            f"{len(lacking)} of the network's weights, such as {lacking[0]}; the file was cut or "
+            "belongs to another model, so fetch it again."
+        )
+
+
+def _encoder(name: str, loaded: TextModel, vocabulary: str, device: torch.device) -> TextEncoder:
+    model, tokenizer, most = loaded
     model = model.eval().requires_grad_(False).to(device)
     about = f"mean-pooled, {most} tokens{vocabulary}"
     fingerprint = weights_fingerprint(about, model.state_dict())

@@ -1,5 +1,6 @@
 import io
 import json
+import struct
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from tiny import png
 from torch import nn
 from torchvision import models
@@ -78,11 +79,25 @@ def test_a_broken_picture_is_refused(root):
         encoder.encode([png(1)[:40]])
 
 
-def test_a_truncated_encoder_is_refused(root):
+VGG_DAMAGE = {
+    "cut": lambda whole: whole[:200],
+    "empty": lambda whole: b"",
+    "huge header": lambda whole: struct.pack("<Q", 2**40) + whole[8:],
+    "header of nothing but brackets": lambda whole: struct.pack("<Q", 9**6) + b"[" * 9**6,
+    "foreign": lambda whole: save({"fc.weight": torch.zeros(3)}),
+    "of another size": lambda whole: save(
+        {"features.0.weight": torch.zeros(2, 2)}, metadata={"vgg": json.dumps(asdict(SPEC))}
+    ),
+}
+
+
+@pytest.mark.parametrize("how", VGG_DAMAGE)
+def test_a_damaged_encoder_file_is_one_sentence(root, how):
     path = root / "trunk.safetensors"
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ModelError, match=r"trunk\.safetensors cannot be loaded"):
+    path.write_bytes(VGG_DAMAGE[how](path.read_bytes()))
+    with pytest.raises(ModelError, match=r"trunk\.safetensors cannot be loaded") as caught:
         load_encoder("vgg:trunk.safetensors", root=root)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_torchvision_name_is_refused():
@@ -141,9 +156,28 @@ def test_code_in_a_weights_file_is_not_run(cache, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"junk" * 100], ids=["empty", "junk"])
-def test_a_damaged_weights_file_says_which_to_delete(cache, content):
-    cache.write_bytes(content)
+def saved(value):
+    out = io.BytesIO()
+    torch.save(value, out)
+    return out.getvalue()
+
+
+GOOD = models.get_model(SMALL).state_dict()
+DAMAGE = {
+    "empty": b"",
+    "junk": b"junk" * 100,
+    "cut": saved(GOOD)[:-40],
+    "foreign": saved({"fc.weight": torch.zeros(3)}),
+    "numbers for names": saved({1: 2}),
+    "words for weights": saved(dict.fromkeys(GOOD, "x")),
+    "one number a weight": saved({name: value.view(-1)[:1] for name, value in GOOD.items()}),
+    "complex": saved({name: value.to(torch.complex64) for name, value in GOOD.items()}),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_weights_file_says_which_to_delete(cache, how):
+    cache.write_bytes(DAMAGE[how])
     with pytest.raises(ModelError, match=f"damaged.*delete {cache.name}"):
         load_encoder(f"torchvision:{SMALL}")
 

@@ -21,7 +21,7 @@ from influence_core.data.columns import LABEL_NAMES, known_split
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile, file_hash, parts_hash
-from influence_core.errors import DataError
+from influence_core.errors import DataError, one_line
 
 SUFFIXES = (".parquet", ".pq")
 SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
@@ -81,7 +81,7 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
         try:
             loaded = datasets.load_from_disk(str(root))
         except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
-            why = _one_line(error)
+            why = one_line(error)
             raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
         return _from_datasets(loaded, str(root.resolve()), options, limit)
     splits: dict[str | None, list[str]] = {}
@@ -114,7 +114,7 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
     except Exception as error:  # Network, hub and data errors of a dozen kinds.
         raise DataError(
             f"{source!r} is no file or folder here, and cannot be had from the hub "
-            f"({_one_line(error)}); check the name and the connection, or "
+            f"({one_line(error)}); check the name and the connection, or "
             "download the data set and name its folder."
         ) from error
     return _from_datasets(loaded, source, options, limit, embed=True)
@@ -135,7 +135,7 @@ def _from_datasets(
         try:
             table.validate(full=True)
         except pa.ArrowException as error:
-            raise DataError(f"{path} holds damaged rows ({_one_line(error)}).") from error
+            raise DataError(f"{path} holds damaged rows ({one_line(error)}).") from error
         if embed:
             table = embed_table_storage(table.cast(data.features.arrow_schema))
         classes = _label_names(
@@ -172,7 +172,7 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
             # Arrow trusts its files: text that is not UTF-8 would surface much later.
             table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        why = _one_line(error)
+        why = one_line(error)
         raise DataError(f"{path} cannot be read as Parquet ({why}).") from error
     return _without_views(table)
 
@@ -191,7 +191,7 @@ def _concat(tables: Sequence[pa.Table], root: Path) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
-        why = _one_line(error)
+        why = one_line(error)
         raise DataError(f"The Parquet files in {root} do not fit together ({why}).") from error
 
 
@@ -225,9 +225,3 @@ def _label_names(names: dict[str, Any], options: ReadOptions) -> tuple[str, ...]
     if not isinstance(chosen, list) or not all(isinstance(name, str) for name in chosen):
         return None
     return tuple(chosen)
-
-
-def _one_line(error: Exception) -> str:
-    """The first line of what another library says, or the kind of its error if it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

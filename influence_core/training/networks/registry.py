@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from influence_core.data.dataset import Split
 from influence_core.data.images import open_image
-from influence_core.errors import ModelError
+from influence_core.errors import ModelError, one_line
 from influence_core.models.images import pretrained, read_vgg
-from influence_core.models.text import hugging_face_source, minilm_folder
+from influence_core.models.text import hugging_face_source, load_text_model, minilm_folder
 from influence_core.training.networks.checkpoint import load_learned
 from influence_core.training.networks.rows import NetworkRows, image_rows, text_rows, tokens
 from influence_core.training.networks.scratch_vgg import is_plan, scratch_spec, scratch_vgg
@@ -140,7 +140,9 @@ def load_network(
     try:
         load_learned(network.model, state)
     except RuntimeError as error:
-        raise ModelError(f"The stored weights do not fit the network: {error}") from error
+        raise ModelError(
+            f"The stored weights do not fit the network: {one_line(error)}."
+        ) from error
     network.model.eval()
     return network
 
@@ -154,24 +156,12 @@ def _minilm(rest: str, classes: int, root: Path | None) -> _Bare:
 
 
 def _text(source: str, classes: int) -> _Bare:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        encoder = AutoModel.from_pretrained(source, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(
-            f"The text model '{source}' cannot be loaded: it is neither a folder with "
-            "model.safetensors and a tokenizer nor reachable on the hub."
-        ) from error
-    model = SentenceClassifier(encoder, classes)
+    encoder, tokenizer, most = load_text_model(source)
     return _Bare(
-        model,
+        SentenceClassifier(encoder.float(), classes),  # a checkpoint may be in half precision
         "text",
-        lambda texts: tokens(tokenizer, list(texts)),
-        lambda split: text_rows(split, tokenizer),
+        lambda texts: tokens(tokenizer, list(texts), most),
+        lambda split: text_rows(split, tokenizer, most),
         2e-4,
     )
 
