@@ -84,9 +84,7 @@ def _accuracy(record: RunRecord, name: str) -> str:
 
 
 def _isolation(record: RunRecord) -> str:
-    if record.isolation is not None:
-        return str(record.isolation.get("headline", "audited"))
-    return "not audited"
+    return "not audited" if record.isolation is None else record.isolation.headline
 
 
 def _open_run(project: Project) -> None:
@@ -144,7 +142,7 @@ def _audit(run: Run) -> None:
             f"{run.folder.parents[1].name}` measures it."
         )
         return
-    st.markdown(plain(str(found.get("headline", "audited"))))
+    st.markdown(plain(found.headline))
     if run.has_table("audit"):
         st.dataframe(run.table("audit"), hide_index=True, key="audit_table")
 

@@ -13,7 +13,7 @@ from pages.ui.trust.charts import comparison, removal
 from pages.ui.trust.evaluate import evaluate_controls
 
 # title, and what stands behind its "?"
-LAMPS = {
+CHECKS = {
     "null": (
         "Noise test",
         "Keys that were never trained on pass through the same scoring: what they score is noise, "
@@ -26,7 +26,7 @@ LAMPS = {
         "of them. Source: audit of turn-over dropout, Kobayashi et al. 2020, arXiv 2012.04207.",
     ),
 }
-NEXT_STEP = {  # after a lamp that failed
+NEXT_STEP = {  # after a check that failed
     "null": "Do not rely on the words *beyond noise*; train a run with more members on Runs.",
     "isolation": "Scores are then not out of sample; the Runs page names the layers that leak.",
 }
@@ -61,7 +61,7 @@ TABLES = {
 
 
 def page() -> None:
-    """The lamps, the comparison of estimators, and every stored table."""
+    """The checks, the comparison of estimators, and every stored table."""
     session = need_session()
     st.subheader("Trust")
     hint("trust")
@@ -75,7 +75,7 @@ def page() -> None:
         evaluate_controls(session, found)
         _explained(session)
         st.stop()
-    _lamps(found)
+    _checks(found)
     if found.reason:
         st.info(plain(f"The default for this project is {found.estimator}: {found.reason}."))
     evaluate_controls(session, found)
@@ -84,22 +84,22 @@ def page() -> None:
     _explained(session)
 
 
-def _lamps(found: EvaluationRecord) -> None:
+def _checks(found: EvaluationRecord) -> None:
     """Two headline checks; a whole network has no noise test of this kind."""
-    columns = st.columns(len(LAMPS), gap="medium")
-    for column, (name, (title, about)) in zip(columns, LAMPS.items(), strict=True):
-        lamp = found.lamps.get(name)
+    columns = st.columns(len(CHECKS), gap="medium")
+    for column, (name, (title, about)) in zip(columns, CHECKS.items(), strict=True):
+        check = found.checks.get(name)
         with column:
-            if lamp is None:
+            if check is None:
                 again = "**Evaluate again** below measures it, but not for a whole network."
                 st.info(f"**{title}**: not measured for this run. {again}")
-                st.caption("What this lamp is", help=about)
+                st.caption("What this check is", help=about)
                 continue
-            show = st.success if lamp["green"] else st.error
-            word = "passed" if lamp["green"] else "failed"
-            step = "" if lamp["green"] else f" {NEXT_STEP[name]}"
-            show(f"**{title}: {word}.** {plain(lamp['text'])}{step}")
-            st.caption("What this lamp is", help=about)
+            show = st.success if check.passed else st.error
+            word = "passed" if check.passed else "failed"
+            step = "" if check.passed else f" {NEXT_STEP[name]}"
+            show(f"**{title}: {word}.** {plain(check.text)}{step}")
+            st.caption("What this check is", help=about)
 
 
 def _comparison(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -163,15 +164,14 @@ def train_verb(
         return
     keep_result(run=run.id)
     if json:
-        print_json(
-            {"run": run.id, "metrics": run.record.metrics, "isolation": run.record.isolation}
-        )
+        audited = run.record.isolation and asdict(run.record.isolation)
+        print_json({"run": run.id, "metrics": run.record.metrics, "isolation": audited})
         return
     out.print(f"Run [bold]{run.id}[/bold]")
     for name, value in run.record.metrics.items():
         out.print(f"  {name} {value:.4g}")
     if run.record.isolation:
-        out.print(f"  audit: {escape(str(run.record.isolation['headline']))}")
+        out.print(f"  audit: {escape(run.record.isolation.headline)}")
 
 
 @app.command("encode")

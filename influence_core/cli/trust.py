@@ -60,9 +60,9 @@ def evaluate_verb(
         return
     for name, table in report.tables.items():
         print_table(name, table.head(_SHORT))
-    for lamp, state in report.record.lamps.items():
-        colour = "green" if state["green"] else "red"
-        out.print(f"[{colour}]{escape(lamp)}[/{colour}]: {escape(str(state['text']))}")
+    for name, check in report.record.checks.items():
+        colour = "green" if check.passed else "red"
+        out.print(f"[{colour}]{escape(name)}[/{colour}]: {escape(check.text)}")
     if report.record.reason:
         out.print(escape(report.record.reason))
 

@@ -6,7 +6,7 @@ changed source is refused), how it was decoded and cut into fields, and which co
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,26 +63,6 @@ class SourceInfo:
     columns: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "SourceInfo":
-        """Inverse of `to_json`.
-
-        Raises:
-            DataError: the value was not written by this version.
-        """
-        try:
-            files = {
-                str(split): SourceFile(**{**file, "parts": tuple(file["parts"])})
-                for split, file in value["files"].items()
-            }
-            return cls(**{**value, "files": files, "columns": tuple(value["columns"])})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"The record of the data's origin is damaged ({error}).") from error
 
 
 def file_hash(path: Path) -> str:

@@ -51,16 +51,32 @@ def stamped(kind: str, value: Value) -> Value:
     return {VERSION: current(kind), **value}
 
 
+def _renamed(value: Value, **names: str) -> Value:
+    """The same with other names of some fields: old=new."""
+    return {names.get(name, name): v for name, v in value.items()}
+
+
 def _encoder(value: Value) -> Value:
     """The encoder was called trunk."""
-    names = {"trunk": "encoder", "trunk_fingerprint": "encoder_fingerprint"}
-    return {names.get(name, name): v for name, v in value.items()}
+    return _renamed(value, trunk="encoder", trunk_fingerprint="encoder_fingerprint")
 
 
 def _run_1(value: Value) -> Value:
     value, config = _encoder(value), value.get("config")
     if isinstance(config, dict) and isinstance(config.get("network"), dict):
         value["config"] = {**config, "network": _encoder(config["network"])}
+    if isinstance(value.get("isolation"), dict):
+        value["isolation"] = _renamed(value["isolation"], instances="rows")
+    return value
+
+
+def _evaluation_1(value: Value) -> Value:
+    value = _renamed(value, lamps="checks")
+    if isinstance(value.get("checks"), dict):
+        value["checks"] = {
+            name: _renamed(check, green="passed") if isinstance(check, dict) else check
+            for name, check in value["checks"].items()
+        }
     return value
 
 
@@ -68,4 +84,6 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_encoder,),  # project.toml
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
+    "dataset": (),  # data/dataset.json
+    "evaluation": (_evaluation_1,),  # evaluation.json
 }

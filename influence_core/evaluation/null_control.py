@@ -25,7 +25,7 @@ class NullControl:
     Attributes:
         targets: how many were looked at.
         false_alarms: share of targets for which any fresh key was called; at most `rate` is due.
-        allowed: the rate plus twice its binomial error, the lamp's threshold.
+        allowed: the rate plus twice its binomial error, the check's threshold.
         calls: mean number of real rows called per target.
         signal: mean variance of real rows' scores over that of the null; 1 is pure noise.
     """
@@ -38,7 +38,7 @@ class NullControl:
 
     @property
     def passed(self) -> bool:
-        """Whether the lamp is green."""
+        """Whether the check passed."""
         return self.false_alarms <= self.allowed
 
 

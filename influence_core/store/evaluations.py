@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.records import build
-from influence_core.errors import StoreError
 
 FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Whether a check passed, and why, for people."""
+
+    passed: bool
+    text: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class EvaluationRecord:
         reason: why, for people.
         settings: per estimator, what its `prepare` is given.
         figures: single numbers by name, such as "ceiling_wrong".
-        lamps: name to {"green": bool, "text": str}.
+        checks: by name, whether scores can be believed.
     """
 
     run: str
@@ -36,23 +44,20 @@ class EvaluationRecord:
     reason: str = ""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
-    lamps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: Mapping[str, CheckResult] = field(default_factory=dict)
 
 
 def read_evaluation(root: Path) -> EvaluationRecord | None:
     """The record of the project in this folder, or None if it was never evaluated.
 
     Raises:
-        StoreError: the file is damaged.
+        StoreError: the file is damaged or of a newer version.
     """
     path = root / FILE
     if not path.is_file():
         return None
-    value = read_json(path)
-    try:
-        return build(EvaluationRecord, value, str(path))
-    except StoreError as error:
-        raise StoreError(f"{error} Delete it and evaluate again.") from error
+    value = upgraded("evaluation", read_json(path), path)
+    return build(EvaluationRecord, value, path, "delete it and evaluate again")
 
 
 def write_evaluation(root: Path, record: EvaluationRecord) -> None:
@@ -61,4 +66,4 @@ def write_evaluation(root: Path, record: EvaluationRecord) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    write_json(root / FILE, asdict(record))
+    write_json(root / FILE, stamped("evaluation", asdict(record)))

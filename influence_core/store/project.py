@@ -32,9 +32,15 @@ from influence_core.disk.formats import upgraded
 from influence_core.disk.names import check_name, new_run_id
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
-from influence_core.store.runs import RECORD, Run, RunRecord, RunWriter
+from influence_core.store.runs import RECORD, Kind, Run, RunRecord, RunWriter
 from influence_core.store.settings import SETTINGS, ProjectSettings
-from influence_core.store.tables import copy_sources, load_dataset, read_header, save_dataset
+from influence_core.store.tables import (
+    DatasetHeader,
+    copy_sources,
+    load_dataset,
+    read_header,
+    save_dataset,
+)
 
 
 @dataclass(frozen=True)
@@ -100,14 +106,14 @@ class Project:
         return load_dataset(self.root / "data", self.root)
 
     @cached_property
-    def header(self) -> Mapping[str, Any]:
-        """`classes`, `modality`, `fingerprint` and `splits` (rows by name), without the data."""
+    def header(self) -> DatasetHeader:
+        """What is known of the data set without opening it."""
         return read_header(self.root / "data")
 
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the data set, without opening the data."""
-        return str(self.header["fingerprint"])
+        return self.header.fingerprint
 
     @property
     def reviews_url(self) -> str:
@@ -165,7 +171,7 @@ class Project:
             )
         self._check_features(path, split)
         features = map_array(path)
-        if features.dtype != np.float16 or features.shape[:1] != (self.header["splits"][split],):
+        if features.dtype != np.float16 or features.shape[:1] != (self.header.splits[split],):
             raise StoreError(f"{path} is damaged (its shape is wrong); delete it and train again.")
         return features
 
@@ -220,7 +226,7 @@ class Project:
 
     def new_run(
         self,
-        kind: str,
+        kind: Kind,
         config: Mapping[str, Any],
         seed: int,
         encoder_fingerprint: str,

@@ -9,11 +9,11 @@ record. Workflow writes runs, everything after training reads them.
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from safetensors import SafetensorError
@@ -31,13 +31,14 @@ from influence_core.disk.atomic import (
 )
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name
+from influence_core.disk.records import build
 from influence_core.errors import StoreError
 from influence_core.progress import Progress
 
 RECORD = "run.json"
 MODEL = "model.safetensors"
 PROGRESS = "progress.jsonl"
-KINDS = ("head", "network")
+Kind = Literal["head", "network"]
 
 
 def code_version() -> str:
@@ -46,6 +47,16 @@ def code_version() -> str:
         return metadata.version("turnover")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+@dataclass(frozen=True)
+class IsolationSummary:
+    """What the isolation audit found: for people, in [0, 1], its spill, and from how many rows."""
+
+    headline: str = "audited"
+    isolated: float | None = None
+    spill: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class RunRecord:
 
     id: str
     created: str
-    kind: str
+    kind: Kind
     config: dict[str, Any]
     seed: int
     fingerprint: str
@@ -78,7 +89,7 @@ class RunRecord:
     encoder_fingerprint: str
     code_version: str = field(default_factory=code_version)
     metrics: dict[str, float] = field(default_factory=dict)
-    isolation: dict[str, Any] | None = None
+    isolation: IsolationSummary | None = None
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
@@ -86,7 +97,8 @@ class RunRecord:
     def trained(self) -> str:
         """What was trained: the spec of a whole network, which may have another encoder than the
         project, or that of the encoder below a head."""
-        own = (self.config.get("network") or {}).get("encoder")
+        network = self.config.get("network")
+        own = network.get("encoder") if isinstance(network, dict) else None
         return str(own) if self.kind == "network" and own else self.encoder
 
     @classmethod
@@ -94,35 +106,12 @@ class RunRecord:
         """The record in this `run.json`.
 
         Raises:
-            StoreError: the file is missing or damaged; names it.
+            StoreError: the file is missing, damaged or of a newer version; names it.
         """
-        value = upgraded("run", read_json(path), path)
-        kinds: dict[str, Any] = dict.fromkeys(("config", "metrics", "files"), dict)
-        kinds |= {"seed": int, "isolation": dict | None}
-        known = [f.name for f in fields(cls)]
-        wrong = [
-            name
-            for name in known
-            if name not in value or not isinstance(value[name], kinds.get(name, str))
-        ]
-        if "metrics" not in wrong:
-            figures = value["metrics"].values()
-            wrong += [] if all(isinstance(v, int | float) for v in figures) else ["metrics"]
-        if "config" not in wrong and not isinstance(value["config"].get("network"), dict | None):
-            wrong.append("config")
-        if "isolation" not in wrong:
-            audit = value["isolation"] or {}
-            said, share = audit.get("headline", ""), audit.get("isolated", 1.0)
-            if not isinstance(said, str) or not isinstance(share, int | float):
-                wrong.append("isolation")
-        if value.get("id") != path.parent.name:
-            wrong.append("id")
-        if wrong or len(value) != len(known):
-            named = wrong or sorted(set(value) - set(known))
-            raise StoreError(f"{path} is damaged or of another version; see {named}.")
-        if value["kind"] not in KINDS:
-            raise StoreError(f"{path}: the kind {value['kind']!r} is not one of {list(KINDS)}.")
-        return cls(**value)
+        record = build(cls, upgraded("run", read_json(path), path), path)
+        if record.id != path.parent.name:
+            raise StoreError(f"{path} is that of the run {record.id!r}; restore it from a copy.")
+        return record
 
 
 @dataclass(frozen=True)
@@ -256,14 +245,14 @@ class RunWriter:
         self,
         *,
         metrics: Mapping[str, float] | None = None,
-        isolation: Mapping[str, Any] | None = None,
+        isolation: IsolationSummary | None = None,
         note: str | None = None,
     ) -> None:
         """Add what is known only after training; metrics add to those set before."""
         if metrics is not None:
             self.record = replace(self.record, metrics={**self.record.metrics, **metrics})
         if isolation is not None:
-            self.record = replace(self.record, isolation=dict(isolation))
+            self.record = replace(self.record, isolation=isolation)
         if note is not None:
             self.record = replace(self.record, note=note)
 

@@ -6,12 +6,13 @@ reads TOML but does not write it. `store.project` is the caller.
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from influence_core.data.dataset import Modality
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.formats import stamped, upgraded
+from influence_core.disk.records import build
 from influence_core.errors import StoreError
 
 SETTINGS = "project.toml"
@@ -53,17 +54,9 @@ class ProjectSettings:
         try:
             value = tomllib.loads(data.decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{path} is damaged ({error}); mend it or restore a copy.") from error
+            raise StoreError(f"{path} is damaged ({error}); fix it or restore a copy.") from error
         value = upgraded("project", value, path)
-        known = {f.name for f in fields(cls)}
-        wrong = sorted(
-            name
-            for name in set(value) | {"name", "modality", "encoder"}
-            if name not in known or type(value.get(name)) is not str
-        )
-        if wrong or value["modality"] not in ("image", "text"):
-            raise StoreError(f"{path} has missing or unknown settings; see {wrong or 'modality'}.")
-        return cls(**value)
+        return build(cls, value, path)
 
     def to_toml(self) -> str:
         """The text of `project.toml`."""

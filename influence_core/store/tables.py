@@ -6,10 +6,9 @@ the only caller.
 """
 
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,17 +17,41 @@ from influence_core.data.build import SPLIT_NAME
 from influence_core.data.dataset import (
     CORE_COLUMNS,
     Dataset,
+    Modality,
     Split,
     fingerprint_of,
     split_from_arrow,
 )
 from influence_core.data.source import SourceInfo
 from influence_core.disk.atomic import plain_errors, read_json, write_json
-from influence_core.errors import DataError, MismatchError, StoreError
+from influence_core.disk.formats import stamped, upgraded
+from influence_core.disk.records import ADVICE, build
+from influence_core.errors import MismatchError, StoreError
 
 HEADER = "dataset.json"
 MAPPED_BYTES = 64 * 2**20
 ROWS_PER_BATCH = 65_536
+
+
+@dataclass(frozen=True)
+class DatasetHeader:
+    """What `dataset.json` says.
+
+    Attributes:
+        classes: names, in the order of the labels' numbers.
+        modality: of all rows.
+        fingerprint: of the data set.
+        splits: rows by name.
+        source: where the rows came from.
+        image_root: folder of the pictures, if they are not in the tables.
+    """
+
+    classes: tuple[str, ...]
+    modality: Modality
+    fingerprint: str
+    splits: Mapping[str, int]
+    source: SourceInfo
+    image_root: str | None = None
 
 
 def save_dataset(folder: Path, dataset: Dataset, project_root: Path) -> None:
@@ -46,40 +69,28 @@ def save_dataset(folder: Path, dataset: Dataset, project_root: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for split in dataset:
             _save_table(folder, split)
-    write_json(
-        folder / HEADER,
-        {
-            "classes": list(dataset.classes),
-            "modality": dataset.modality,
-            "fingerprint": dataset.fingerprint,
-            "splits": {split.name: len(split) for split in dataset},
-            "image_root": _portable(dataset.image_root, project_root),
-            "source": _moved(dataset.source, lambda p: str(_portable(p, project_root))).to_json(),
-        },
+    header = DatasetHeader(
+        dataset.classes,
+        dataset.modality,
+        dataset.fingerprint,
+        {split.name: len(split) for split in dataset},
+        _moved(dataset.source, lambda p: str(_portable(p, project_root))),
+        _portable(dataset.image_root, project_root),
     )
+    write_json(folder / HEADER, stamped("dataset", asdict(header)))
 
 
-def read_header(folder: Path) -> dict[str, Any]:
-    """What `dataset.json` says, without opening any table: classes, fingerprint, rows by split.
+def read_header(folder: Path) -> DatasetHeader:
+    """What `dataset.json` says, without opening any table.
 
     Raises:
-        StoreError: it is missing or damaged.
+        StoreError: it is missing, damaged or of a newer version.
     """
-    header = read_json(folder / HEADER)
-    kinds = {"classes": list, "fingerprint": str, "splits": dict, "source": dict}
-    wrong = [name for name, kind in kinds.items() if not isinstance(header.get(name), kind)]
-    if not isinstance(header.get("image_root"), str | None):
-        wrong.append("image_root")
-    if header.get("modality") not in ("image", "text"):
-        wrong.append("modality")
+    path = folder / HEADER
+    header = build(DatasetHeader, upgraded("dataset", read_json(path), path), path)
     # Splits become file names: a file that a stranger made must not name others.
-    if not wrong and not all(
-        SPLIT_NAME.fullmatch(name) and isinstance(rows, int)
-        for name, rows in header["splits"].items()
-    ):
-        wrong.append("splits")
-    if wrong or "train" not in header["splits"]:
-        raise StoreError(f"{folder / HEADER} is damaged; see {wrong or ['splits']}.")
+    if "train" not in header.splits or not all(map(SPLIT_NAME.fullmatch, header.splits)):
+        raise StoreError(f"{path} is damaged (splits); {ADVICE}.")
     return header
 
 
@@ -91,24 +102,19 @@ def load_dataset(folder: Path, project_root: Path) -> Dataset:
         MismatchError: the tables are not those that `dataset.json` speaks of.
     """
     header = read_header(folder)
-    root = header.get("image_root")
-    image_root = None if root is None else project_root / root
+    image_root = None if header.image_root is None else project_root / header.image_root
     splits = {
         name: split_from_arrow(name, _load_table(folder, name), image_root)
-        for name in header["splits"]
+        for name in header.splits
     }
-    classes = tuple(header["classes"])
-    if fingerprint_of(splits, classes, header["modality"]) != header["fingerprint"]:
+    if fingerprint_of(splits, header.classes, header.modality) != header.fingerprint:
         raise MismatchError(
             f"The tables in {folder} are not those that {HEADER} describes; restore the folder "
             "from a copy or import the data again."
         )
-    try:
-        # A relative path is below the project: joining leaves an absolute one as it is.
-        source = _moved(SourceInfo.from_json(header["source"]), lambda p: str(project_root / p))
-    except DataError as error:
-        raise StoreError(f"{folder / HEADER} is damaged: {error}") from error
-    return Dataset(splits, classes, header["modality"], header["fingerprint"], source)
+    # A relative path is below the project: joining leaves an absolute one as it is.
+    source = _moved(header.source, lambda p: str(project_root / p))
+    return Dataset(splits, header.classes, header.modality, header.fingerprint, source)
 
 
 def _save_table(folder: Path, split: Split) -> None:

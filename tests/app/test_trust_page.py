@@ -31,7 +31,7 @@ def test_an_evaluation_fills_the_page_and_sets_the_default():
     assert told.exit_code == 0, told.output
     page = open_page()
     assert not page.exception
-    assert not page.error or all("null" in e.value for e in page.error)  # a red lamp is allowed
+    assert not page.error or all("null" in e.value for e in page.error)  # a failed check is allowed
     assert any("LDS" in i.value for i in page.info)
     assert Project.open(projects_home() / "tiny").settings.default_estimator
     unknown = CliRunner().invoke(app, ["evaluate", "tiny", "--what", "magic"])

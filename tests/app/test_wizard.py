@@ -60,7 +60,7 @@ def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
         time.sleep(0.1)
     assert job.state == "done", job.message
     made = Project.open(projects_home() / "mine")
-    assert dict(made.header["splits"]) == {"train": 42, "valid": 9, "test": 9}
+    assert dict(made.header.splits) == {"train": 42, "valid": 9, "test": 9}
     page = start(making=job.id)
     assert page.query_params["train"] in ("mine", ["mine"])
     assert any(button.label == "Train" for button in page.button)

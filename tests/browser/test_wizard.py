@@ -86,7 +86,7 @@ def test_a_csv_becomes_a_trained_project_with_its_errors(url, home):
         page.locator(".st-key-harmful_1").wait_for()
         assert page.outside == []
     made = Project.open(home / "mine")
-    splits = made.header["splits"]
+    splits = made.header.splits
     assert sum(splits.values()) == 120
     assert made.latest_run().record.config["options"]["members"] == 2
 

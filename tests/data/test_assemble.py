@@ -1,6 +1,8 @@
 """Splits, classes and refusals that no single reader decides."""
 
+import json
 import threading
+from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +11,8 @@ import pytest
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import READERS, guess_kind, read_source
 from influence_core.data.source import SourceInfo, refuse_changed
-from influence_core.errors import CancelledError, DataError
+from influence_core.disk.records import build
+from influence_core.errors import CancelledError, DataError, StoreError
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)
 HEADER = "id,text,label\n"
@@ -130,9 +133,10 @@ def test_a_changed_source_is_noticed(tmp_path):
 
 def test_the_origin_survives_json_and_damage_is_named(tmp_path):
     source = read_source(_csv(tmp_path, HEADER + _rows(4)), WHOLE).source
-    assert SourceInfo.from_json(source.to_json()) == source
-    with pytest.raises(DataError, match="origin is damaged"):
-        SourceInfo.from_json({**source.to_json(), "files": {"train": {"parts": [], "x": 1}}})
+    value = json.loads(json.dumps(asdict(source)))
+    assert build(SourceInfo, value, "it") == source
+    with pytest.raises(StoreError, match=r"it is damaged .*files\.train\.path"):
+        build(SourceInfo, {**value, "files": {"train": {"parts": [], "x": 1}}}, "it")
 
 
 def test_reading_can_be_watched_and_stopped(tmp_path):

@@ -11,7 +11,7 @@ from influence_core.turnover.head import HeadConfig, initial_weights
 CONFIG = HeadConfig(6, 3, members=8, width=128, seed=2)
 
 
-def test_the_lamp_is_green_on_a_real_run_and_rows_stand_out_of_the_null():
+def test_the_check_passes_on_a_real_run_and_rows_stand_out_of_the_null():
     rows, _, x, y = clouds(n=150)
     fit = fit_heads(rows, CONFIG, HeadTraining(epochs=10, batch=64, learning_rate=5e-3))
     head = HeadWeights(fit.W1, fit.b1, fit.W2, CONFIG)

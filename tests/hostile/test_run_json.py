@@ -98,7 +98,7 @@ def test_edits_of_tables(made, name, edits):
 
 @SOME
 @given(value=JSON, part=st.sampled_from(
-    ["run", "created", "estimator", "settings", "figures", "lamps", "", "more"]))  # fmt: skip
+    ["run", "created", "estimator", "settings", "figures", "checks", "", "more"]))  # fmt: skip
 def test_any_evaluation(made, value, part):
     project, run_id = made
     file = project.root / "evaluation.json"

@@ -122,7 +122,7 @@ def test_fashion_ships_a_whole_network_that_the_head_run_precedes():
     first, *others = project.runs()
     assert first.kind == "head"  # the app opens it
     whole = next(record for record in others if record.kind == "network")
-    assert whole.isolation["isolated"] == 1.0
+    assert whole.isolation.isolated == 1.0
     table = predictions(open_session(project, whole.id), "test")
     assert (table["label"] == table["predicted"]).mean() > 0.75
     last = learning_curves(project.run(whole.id)).iloc[-1]

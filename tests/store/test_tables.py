@@ -105,7 +105,7 @@ def test_a_bent_header_is_refused(tmp_path, changes):
 def test_a_lost_table_is_named(tmp_path):
     made = project(tmp_path / "p", n=12)
     (made.root / "data" / "test.parquet").unlink()
-    assert read_header(made.root / "data")["splits"]["test"] == 4
+    assert read_header(made.root / "data").splits["test"] == 4
     with pytest.raises(TurnoverError, match=r"test\.parquet is missing or damaged"):
         _ = Project.open(made.root).dataset
 

@@ -24,7 +24,12 @@ from influence_core.evaluation.removal import most_helpful, removal_curves
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import need_head
 from influence_core.progress import ProgressFn, check_cancel
-from influence_core.store.evaluations import EvaluationRecord, read_evaluation, write_evaluation
+from influence_core.store.evaluations import (
+    CheckResult,
+    EvaluationRecord,
+    read_evaluation,
+    write_evaluation,
+)
 from influence_core.workflow.evaluate.lds import measure_lds
 from influence_core.workflow.evaluate.stop import finished_stages, forget_stop, note_finished
 from influence_core.workflow.evaluate.work import (
@@ -74,7 +79,7 @@ def evaluate(
     if before is not None and before.run == session.run.id:
         work.estimator, work.reason = before.estimator, before.reason
         work.settings, work.figures = dict(before.settings), dict(before.figures)
-        work.lamps = dict(before.lamps)
+        work.checks = dict(before.checks)
     done = finished_stages(work)
     for stage in STAGES:
         if stage in options.what and stage not in done:
@@ -100,7 +105,7 @@ def _keep(work: Work) -> EvaluationRecord:
         reason=work.reason,
         settings=work.settings,
         figures=work.figures,
-        lamps=work.lamps,
+        checks=work.checks,
     )
     write_evaluation(session.project.root, record)
     if work.estimator:
@@ -182,34 +187,31 @@ def _planted(work: Work) -> None:
 
 def _null(work: Work) -> None:
     if work.session.evidence.head is None:  # the turn-over estimator scores a head's masks only
-        work.lamps.pop("null", None)
+        work.checks.pop("null", None)
         return
     found = null_control(work.session.evidence, work.targets)
     work.figures |= {"null_false_alarms": found.false_alarms, "null_signal": found.signal}
     work.figures["null_calls"] = found.calls
-    work.lamps["null"] = {
-        "green": found.passed,
-        "text": (
-            f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
-            f"on was called beyond noise; {found.allowed:.0%} are allowed."
-        ),
-    }
+    work.checks["null"] = CheckResult(
+        found.passed,
+        f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
+        f"on was called beyond noise; {found.allowed:.0%} are allowed.",
+    )
 
 
 def _isolation(work: Work) -> None:
     """The stored audit of the run, or one of its head on a few of its own rows."""
     stored = work.session.run.record.isolation
-    if stored and "isolated" in stored:
-        share = float(stored["isolated"])
+    if stored is not None and stored.isolated is not None:
+        share = stored.isolated
     else:
         evidence, features = work.session.evidence, work.session.features
         head = need_head(evidence, "isolation")
         share = audit_head(head, features, evidence.labels, evidence.keys).isolated
     work.figures["isolated"] = share
-    work.lamps["isolation"] = {
-        "green": share >= 1.0,
-        "text": f"{share:.1%} of what a row's flipped side reads was never taught by the row.",
-    }
+    work.checks["isolation"] = CheckResult(
+        share >= 1.0, f"{share:.1%} of what a row's flipped side reads was never taught by the row."
+    )
 
 
 _STAGES = {

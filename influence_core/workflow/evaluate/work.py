@@ -16,6 +16,7 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Query, Settings, Targets
 from influence_core.influence.estimators.blend import PARTS
 from influence_core.progress import Progress, ProgressFn
+from influence_core.store.evaluations import CheckResult
 from influence_core.training.heads.types import Rows
 from influence_core.workflow.evaluate.stand_in import stand_in
 from influence_core.workflow.session import Session
@@ -72,7 +73,7 @@ class Work:
     reason: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
-    lamps: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, CheckResult] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:

@@ -42,7 +42,7 @@ def read_map(project: Project, encoder_fingerprint: str | None = None) -> pd.Dat
     try:
         table = pd.read_parquet(path)
         rows = table["position"].to_numpy()
-        good = not len(rows) or 0 <= rows.min() <= rows.max() < project.header["splits"]["train"]
+        good = not len(rows) or 0 <= rows.min() <= rows.max() < project.header.splits["train"]
         if not good or not np.isfinite(table[["x", "y"]].to_numpy()).all():
             raise ValueError("its rows are not those of the data")
     except (OSError, ValueError, KeyError) as error:

@@ -6,14 +6,13 @@ and `audit_report`.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from influence_core.influence.base import HeadWeights
-from influence_core.store.runs import RunWriter
+from influence_core.store.runs import IsolationSummary, RunWriter
 from influence_core.training.features import Standardised
 from influence_core.turnover.audit.audit import Audit, audit
 from influence_core.turnover.head import TurnoverHead
@@ -46,11 +45,6 @@ def write_audit(writer: RunWriter, found: Audit) -> None:
     writer.set(isolation=summary(found))
 
 
-def summary(found: Audit) -> dict[str, Any]:
-    """What stands in `run.json`: share in [0, 1], headline, spill, number of probed rows."""
-    return {
-        "isolated": found.isolated,
-        "headline": found.headline,
-        "spill": found.spill,
-        "instances": found.instances,
-    }
+def summary(found: Audit) -> IsolationSummary:
+    """What stands in `run.json`."""
+    return IsolationSummary(found.headline, found.isolated, found.spill, found.instances)

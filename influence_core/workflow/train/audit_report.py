@@ -13,7 +13,7 @@ from influence_core.influence.base import need_head
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train.audit import TABLE, audit_head, summary
+from influence_core.workflow.train.audit import TABLE, audit_head
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def audit_report(project: Project, run_id: str | None = None) -> AuditReport:
             f"Project '{project.name}' has no trained run of this data yet; "
             f"train one with: turnover train {project.root}"
         )
-    kept = run.record.isolation or {}
-    if run.has_table(TABLE) and {"headline", "isolated"} <= set(kept):
-        return AuditReport(run.id, kept["isolated"], kept["headline"], run.table(TABLE))
+    kept = run.record.isolation
+    if run.has_table(TABLE) and kept is not None and kept.isolated is not None:
+        return AuditReport(run.id, kept.isolated, kept.headline, run.table(TABLE))
     return _made(project, run)
 
 
@@ -59,5 +59,4 @@ def _made(project: Project, run: Run) -> AuditReport:
     table = pd.DataFrame(found.table)
     if not run.has_table(TABLE):
         run.add_table(TABLE, table)
-    about = summary(found)
-    return AuditReport(run.id, about["isolated"], about["headline"], table)
+    return AuditReport(run.id, found.isolated, found.headline, table)

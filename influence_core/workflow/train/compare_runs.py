@@ -97,7 +97,7 @@ def compare_runs(project: Project, first: str, second: str, split: str) -> RunCo
 def splits_of(project: Project, first: str, second: str) -> list[str]:
     """Names of the splits that both runs have predicted, in the order of the data."""
     runs = [project.run(name) for name in (first, second)]
-    names = list(project.header["splits"])
+    names = list(project.header.splits)
     return [name for name in names if all(run.has_table(f"pred-{name}") for run in runs)]
 
 

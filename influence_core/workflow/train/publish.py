@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from influence_core.disk.atomic import atomic_file, write_json
 from influence_core.disk.checkpoint import state_fingerprint
+from influence_core.disk.formats import stamped
 from influence_core.influence.sides import Sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
@@ -141,4 +142,4 @@ def _write_features(project: Project, run: NetworkRun, fingerprint: str) -> None
             "done": len(view.features),
             "items": len(view.features),
         }
-        write_json(path.with_suffix(".json"), card)
+        write_json(path.with_suffix(".json"), stamped("features", card))

@@ -41,8 +41,8 @@ def test_every_stage_leaves_its_table_with_the_run(world):
         stored = session.run.table(f"eval-{name}")
         assert len(stored) == len(report.tables[name]) > 0
     assert set(report.tables["estimators"]["estimator"]) == {*ESTIMATORS, "ceiling"}
-    assert set(report.record.lamps) == {"null", "isolation"}
-    assert report.record.lamps["isolation"]["green"]
+    assert set(report.record.checks) == {"null", "isolation"}
+    assert report.record.checks["isolation"].passed
 
 
 def test_the_default_estimator_is_the_best_measured_one_and_says_why(world):
@@ -93,7 +93,7 @@ def test_a_second_evaluation_keeps_what_it_did_not_measure(world):
     again = evaluate(session, EvaluateOptions(what=("null",), targets=3))
     assert again.record.estimator == report.record.estimator
     assert again.record.settings == json.loads(json.dumps(report.record.settings))
-    assert again.record.lamps["null"] == report.record.lamps["null"]
+    assert again.record.checks["null"] == report.record.checks["null"]
 
 
 def test_finished_retrainings_are_not_repeated(world):
@@ -156,7 +156,7 @@ def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path, monkey
     asked = set(report.tables["estimators"]["estimator"])
     assert asked == set(ESTIMATORS) - {"turnover", "gradient"} | {"ceiling"}
     assert "head on this network's features, not the network" in report.record.reason
-    assert "null" not in report.record.lamps
+    assert "null" not in report.record.checks
     item = find_item(session, "test", int(made.dataset.split("test").keys[0]))
     proof = prove(session, item, made.dataset.train.keys[:3], retrainings=2)
     assert "head on this network's features, not the network" in proof.sentence

@@ -30,8 +30,8 @@ def verb(*arguments):
 
 def test_a_head_run_is_audited_at_the_end_of_its_training(project):
     run = project.latest_run()
-    assert run.record.isolation["isolated"] == 1.0
-    assert run.record.isolation["headline"] == "100 % isolated"
+    assert run.record.isolation.isolated == 1.0
+    assert run.record.isolation.headline == "100 % isolated"
     table = run.table("audit")
     assert set(table["name"]) == {"W1", "b1", "W2"}
     assert (table["read"] > 0).all()

@@ -133,7 +133,7 @@ def test_a_small_vgg_trains_whole_from_scratch(tmp_path):
     project = clothes(tmp_path / "clothes")
     training = NetworkTraining(epochs=6, batch=8, watch="nothing", device="cpu")
     run = train_network(project, NetworkOptions("vgg:8,M,8,M:16:8:1", 2, training=training))
-    assert run.record.isolation["isolated"] == 1.0
+    assert run.record.isolation.isolated == 1.0
     assert not any(row["note"] == "frozen" for row in run.table("audit").to_dict("records"))
     assert run.record.metrics["test_accuracy"] > 0.7
 
@@ -194,7 +194,7 @@ def test_the_verb_under_accelerate_launch_stores_one_run_of_both_processes(films
     runs = Project.open(films.root).runs()
     assert [run.kind for run in runs] == ["network"]
     assert json.loads(done.stdout)["run"] == runs[0].id
-    assert runs[0].isolation["isolated"] == 1.0
+    assert runs[0].isolation.isolated == 1.0
     options = NetworkOptions("encoder", 1, training=NetworkTraining(
         epochs=1, batch=8, watch="nothing", device="cpu"
     ))  # fmt: skip
@@ -219,7 +219,7 @@ def test_a_cut_of_minilm_trains_jointly_through_the_verb_and_opens(tmp_path):
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     run = Project.open(project.root).run(json.loads(done.stdout)["run"])
-    assert run.record.isolation["isolated"] == 1.0
+    assert run.record.isolation.isolated == 1.0
     session = open_session(Project.open(project.root), run.id)
     item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
     answer = explain(session, item, Question(estimator="turnover", k=5))

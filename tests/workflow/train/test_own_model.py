@@ -74,8 +74,8 @@ def test_the_script_goes_from_trainer_to_run(project, encoder, tmp_path, monkeyp
     run = project.latest_run()
     assert run.record.kind == "network"
     assert run.record.note == "our BERT"
-    assert run.record.isolation["isolated"] == 1.0
-    assert run.record.isolation["headline"] == "100 % isolated"
+    assert run.record.isolation.isolated == 1.0
+    assert run.record.isolation.headline == "100 % isolated"
     rows = run.table("rows")
     assert rows["key"].tolist() == project.dataset.train.keys.tolist()
     assert np.isfinite(rows["self_influence"]).all()
