@@ -4,11 +4,24 @@ Exit codes: 0 done, 1 refused with one sentence on standard error, 2 wrong usage
 request.
 """
 
+import sys
+import traceback
+from typing import Any
+
+from typer.main import get_command
+
 # Importing a module registers its verbs.
 from influence_core.cli import basic, cleanse, explain, export, jobs, labels, map, trust  # noqa: F401
 from influence_core.cli.common import app
+from influence_core.visible import visible
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    sys.excepthook = _traceback
+    get_command(app)()
+
+
+def _traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """What went wrong in us, with the data that it speaks of made visible."""
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))

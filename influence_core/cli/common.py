@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError, TurnoverError
@@ -34,6 +35,7 @@ from influence_core.jobs.report import (
 from influence_core.jobs.report import keep_result as keep_result  # noqa: PLC0414  (verbs use it)
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
+from influence_core.visible import visible, visible_json
 
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
@@ -41,6 +43,15 @@ CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 OLD_OPTIONS = {"trunk": "encoder"}
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Terminal(Console):
+    """Prints text of users: nothing in it steers the terminal, and `:smile:` stays what it is."""
+
+    def render_str(self, text: str, **kwargs: Any) -> Text:
+        """Every string that is printed, and every cell of a table, comes by here."""
+        return super().render_str(visible(text), **{**kwargs, "emoji": False})
+
 
 app = typer.Typer(
     name="turnover",
@@ -51,8 +62,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"token_normalize_func": lambda name: OLD_OPTIONS.get(name, name)},
 )
-out = Console()
-err = Console(stderr=True)
+out = _Terminal()
+err = _Terminal(stderr=True)
 
 ProjectArgument = Annotated[
     str, typer.Argument(help="Project folder, or its name in the home of projects.")
@@ -129,15 +140,18 @@ def bar(quiet: bool = False) -> Iterator[ProgressFn]:
 @contextmanager
 def _drawn() -> Iterator[ProgressFn]:
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=err) as drawn:
         tasks: dict[str, Any] = {}
 
         def tell(event: Progress) -> None:
             name = f"{event.stage} {event.message}".strip()
             if name not in tasks:
-                tasks[name] = drawn.add_task(escape(name), total=event.total)
+                tasks[name] = drawn.add_task(visible(name), total=event.total)
             drawn.update(tasks[name], completed=event.done, total=event.total)
 
         yield tell
@@ -168,7 +182,8 @@ def stoppable() -> Iterator[threading.Event]:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output; keys stay exact as 16 hex digits."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    document = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    typer.echo(visible_json(document))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from influence_core.cli.common import (
 )
 from influence_core.disk.names import projects_home
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
+from influence_core.visible import visible
 
 
 @app.command("jobs")
@@ -38,7 +39,7 @@ def jobs_verb(
     """List the jobs of a project; cancel or resume one."""
     root = projects_home() if project is None else find_project(project).root
     if log_id is not None:
-        typer.echo(log_tail(find(root, log_id)), nl=False)
+        typer.echo(visible(log_tail(find(root, log_id))), nl=False)
         return
     if cancel_id is not None:
         cancel(find(root, cancel_id))

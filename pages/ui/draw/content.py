@@ -5,19 +5,17 @@ trick with text direction, and must stay a sentence.
 """
 
 import io
-import unicodedata
 
 import streamlit as st
 from PIL import Image
 
 from influence_core.data.dataset import Split
 from influence_core.errors import DataError
+from influence_core.visible import visible as visible  # noqa: PLC0414  (parts of pages use it)
 from pages.ui.draw.text import plain
 
 THUMB = 96  # pixels; small pictures grow to this without blur
 LARGE = 224
-# Characters that change how neighbours are drawn: shown as their code instead.
-_INVISIBLE = {"Cf", "Cc", "Co", "Cs"}
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
@@ -53,11 +51,3 @@ def show_own(given: str | bytes) -> None:
         st.text(visible(given))
     else:
         st.image(picture(given, LARGE), alt="Your image", width=LARGE)
-
-
-def visible(text: str) -> str:
-    """The sentence with control and direction characters written out, such as ⟨U+202E⟩."""
-    return "".join(
-        f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in _INVISIBLE and c not in "\n\t" else c
-        for c in text
-    )

@@ -2,12 +2,14 @@
 
 import re
 
+from influence_core.visible import visible
+
 # Addresses become links after escapes have been taken away; only another character stops that.
 _ADDRESS = re.compile(r"(?i)(https?:(?=//)|www(?=\.)|@)")
 _JOINER = "\u2060"  # without width, and no place to break a line
 
 
 def plain(text: str) -> str:
-    """Text made inert for places that read Markdown: every special character is escaped."""
-    text = _ADDRESS.sub(rf"\1{_JOINER}", text)
+    """Text made inert for places that read Markdown: special characters escaped, all visible."""
+    text = _ADDRESS.sub(rf"\1{_JOINER}", visible(text))
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&@" else c for c in text)

@@ -14,6 +14,7 @@ from influence_core.disk.names import projects_home
 from influence_core.errors import TurnoverError
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume, start
 from influence_core.store.project import Project
+from influence_core.visible import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame import job_words as words
 from pages.ui.frame import settings
@@ -140,7 +141,9 @@ def _buttons(job: Job, place: str) -> None:
                 st.session_state[f"open_{what}"] = str(made)
                 st.rerun(scope="app")
         with st.popover("Log", key=f"log_{key}", type="tertiary"):
-            st.code(log_tail(job, LOG_BYTES) or "Nothing yet", language=None, wrap_lines=True)
+            st.code(
+                visible(log_tail(job, LOG_BYTES)) or "Nothing yet", language=None, wrap_lines=True
+            )
     if "evaluation" in job.result:
         st.page_link("pages/trust.py", label="See the result")
     if "cleansing" in job.result:

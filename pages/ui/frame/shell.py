@@ -5,6 +5,7 @@ The choice lives in the address bar (`?project=…&run=…`), so a link opens th
 
 import gc
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import streamlit as st
 from influence_core.errors import TurnoverError
 from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, list_projects, projects_home
+from influence_core.visible import visible
 from influence_core.workflow.session import Session, open_session
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
@@ -128,7 +130,7 @@ def in_one_sentence() -> Iterator[None]:
         st.error(plain(str(error)))
         st.stop()
     except Exception:
-        log.exception("A page failed")
+        log.error("A page failed\n%s", visible(traceback.format_exc()))
         st.error(
             "Something went wrong that is not your fault. The details are in the server's log; "
             "reload the page, and tell us if it happens again."
