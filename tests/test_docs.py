@@ -1,16 +1,20 @@
-"""What the README promises exists."""
+"""What the README and the other documents promise exists."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import options_of
 
-from influence_core.classifier import TurnoverClassifier
+import influence_core
+from influence_core import TurnoverClassifier
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = re.findall(
     r"^turnover .*$", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.S)), re.M
 )
@@ -31,6 +35,33 @@ def test_make_targets_of_the_readme_exist():
 def test_methods_of_the_notebook_example_exist():
     for name in re.findall(r"model\.(\w+)\(", README):
         assert hasattr(TurnoverClassifier, name), name
+
+
+def test_the_notebook_example_runs_as_it_stands():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4)).astype(np.float32)
+    names = {"X": X, "y": (X[:, 0] > 0).astype(int), "X_test": X[:3], "y_test": [0, 1, 1]}
+    (example,) = _python_blocks(README)
+    exec(example, names)
+    assert names["model"].flipped_proba().shape == (40, 2)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documents_import_from_the_public_door_alone(page):
+    text = page.read_text("utf-8")
+    # A command line of ours is no import: `python -m influence_core.cli`.
+    inner = re.findall(r"(?<!-m )influence_core\.\w[\w.]*", text)
+    assert not inner, inner
+    for block in _python_blocks(text):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module == "influence_core":
+                assert {name.name for name in node.names} <= set(influence_core.__all__)
+    for line in re.findall(r"from influence_core import ([^\n#]+)", text):
+        assert {name.strip() for name in line.split(",")} <= set(influence_core.__all__)
+
+
+def _python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 def test_files_that_the_readme_names_exist():

@@ -19,7 +19,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, uint8
 
-import influence_core
 from influence_core.errors import StoreError
 
 PARTIAL = ".partial"
@@ -99,7 +98,7 @@ def code_fingerprint() -> str:
     code must not be mixed with new ones.
     """
     digest = hashlib.sha256()
-    root = Path(influence_core.__file__).parent
+    root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())

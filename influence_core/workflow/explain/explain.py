@@ -135,7 +135,7 @@ def class_number(session: Session, label: str | None) -> int | None:
 
 def explain(
     session: Session,
-    item: Item,
+    item: Item | str | bytes,
     question: Question | None = None,
     *,
     on_partial: Callable[[Explanation], None] | None = None,
@@ -145,10 +145,13 @@ def explain(
     """Rank the training rows for an item.
 
     Args:
+        item: of a split (`find_item`), or a sentence or image of one's own.
         on_partial: called with a provisional answer after each chunk of rows.
         cancel: set it to stop; `CancelledError` is raised.
         cluster: whose workers scan instead.
     """
+    if not isinstance(item, Item):
+        item = own_item(session, item)
     question = question or Question()
     label = asked_label(item, question.toward)
 

@@ -62,6 +62,7 @@ def test_the_same_sentence_typed_in_gets_the_same_answer(session, item):
     mine = own_item(session, text)
     np.testing.assert_allclose(mine.features, item.features, atol=0.05)  # float16 on disk
     same = explain(session, mine).helpful["key"][:3].tolist()
+    assert same == explain(session, text).helpful["key"][:3].tolist()
     assert same == explain(session, item).helpful["key"][:3].tolist()
 
 

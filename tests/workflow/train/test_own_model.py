@@ -100,8 +100,7 @@ def test_the_script_goes_from_trainer_to_run(project, encoder, tmp_path, monkeyp
 
 
 def test_the_other_snippets_run():
-    from influence_core.turnover.exposure import exposure
-    from influence_core.turnover.layer import TurnoverDropout
+    from influence_core import TurnoverDropout
 
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), TurnoverDropout(8), nn.Linear(8, 2))
@@ -109,7 +108,6 @@ def test_the_other_snippets_run():
     names = {
         "model": model,
         "batch": batch,
-        "exposure": exposure,
         "loss_function": nn.functional.cross_entropy,
         "inputs": batch["x"],
         "labels": batch["label"],
