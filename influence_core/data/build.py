@@ -5,7 +5,7 @@ scratch. Columns may come as lists, NumPy arrays, pandas or Arrow.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,22 @@ def _labels(column: pa.ChunkedArray, classes: tuple[str, ...], split: str) -> np
     return labels
 
 
-def renamed_extra(name: str) -> str:
-    """Name under which a source column rides along: its own, unless this package uses it."""
-    return f"source_{name}" if name in (*CORE_COLUMNS, *CONTENT_COLUMNS) else name
+def extra_names(columns: Sequence[str], roles: Collection[str | None]) -> dict[str, str]:
+    """Names under which the source's other columns are kept: their own, unless we use it.
+
+    A column that is called like one of ours gets `source_` in front, as often as it takes to meet
+    no other column, so every column stays and the names lead back.
+
+    Args:
+        columns: of the source.
+        roles: those among them that are label, content, id or split.
+    """
+    others = [name for name in columns if name not in roles]
+    taken, names = {*CORE_COLUMNS, *CONTENT_COLUMNS, *others}, {}
+    for name in others:
+        kept = name
+        while kept in (*CORE_COLUMNS, *CONTENT_COLUMNS) or (kept != name and kept in taken):
+            kept = f"source_{kept}"
+        taken.add(kept)
+        names[name] = kept
+    return names

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.features.features import generate_from_arrow_type
 
-from influence_core.data.build import renamed_extra
+from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import split_from_arrow
 from influence_core.data.images import image_problem
@@ -140,10 +140,9 @@ def prepare(
         missing = np.flatnonzero(_blank(ids).to_numpy()).tolist()
         problems |= dict.fromkeys(missing, f"has no id in column {roles.id!r}")
         columns["id"] = pc.fill_null(ids, "")
-    for name in raw.table.column_names:
-        if name not in needed:
-            _refuse_type(raw, name)
-            columns[renamed_extra(name)] = raw.table.column(name)
+    for name, kept in extra_names(raw.table.column_names, needed).items():
+        _refuse_type(raw, name)
+        columns[kept] = raw.table.column(name)
     values = None if roles.split is None else _as_text(raw.table.column(roles.split), roles.split)
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
 

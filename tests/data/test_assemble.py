@@ -183,3 +183,15 @@ def test_what_no_reader_knows_is_refused(tmp_path):
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(DataError):
         ReadOptions(**options)
+
+
+def test_renamed_extra_columns_never_meet_a_column_of_the_user(tmp_path):
+    names = ["text", "category", "label", "source_label", "source_source_label", "row"]
+    lines = [[f"text {i}", "ab"[i % 2], *(f"{name}-{i}" for name in names[2:])] for i in range(40)]
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(",".join(line) for line in [names, *lines]))
+    train = read_source(path, ReadOptions(label_column="category")).train
+    found = [[str(value) for value in train.extra(name)] for name in train.extra_columns]
+    expected = [[f"{name}-{row}" for row in train.rows] for name in names[2:]]
+    assert sorted(found) == sorted(expected)
+    assert [str(v) for v in train.extra("source_label")] == [f"source_label-{r}" for r in train.rows]

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles, known_split
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.options import ReadOptions
@@ -83,12 +84,15 @@ def project_table(split: Split, source: SourceInfo) -> pa.Table:
     Used where the source is gone or never was a file.
     """
     table = split.arrow()
-    ours = {split.content_column: source.content_column, "label": source.label_column or "label"}
-    ours["id"] = source.id_column or ("id" if not source.columns else None)
+    roles = (source.label_column, source.content_column, source.id_column, source.split_column)
+    names = {kept: name for name, kept in extra_names(source.columns, roles).items()}
+    names |= {split.content_column: source.content_column or split.content_column}
+    names |= {"label": source.label_column or "label"}
+    if source.id_column or not source.columns:
+        names["id"] = source.id_column or "id"
+    ours = ("id", split.content_column, "label", *split.extra_columns)
     columns = {
-        (ours.get(name) or name.removeprefix("source_")): table.column(name)
-        for name in ("id", split.content_column, "label", *split.extra_columns)
-        if name != "id" or ours["id"]
+        names.get(name, name): table.column(name) for name in ours if name != "id" or "id" in names
     }
     order = dict.fromkeys([*(name for name in source.columns if name in columns), *columns])
     return pa.table({name: columns[name] for name in order})

@@ -489,3 +489,36 @@ def test_reverting_replaces_nothing_unasked(tmp_path):
         revert(manifest, tmp_path / "back.csv")
     revert(manifest, tmp_path / "back.csv", overwrite=True)
     assert (tmp_path / "back.csv").read_bytes() == (tmp_path / "data.csv").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "hf"])
+@pytest.mark.parametrize("kind", ["read", "built"])
+def test_columns_that_are_called_like_ours_keep_name_and_values(tmp_path, kind, form):
+    ours = ["label", "source_label", "source_year", "id", "source_id", "key", "row", "content_hash"]
+    frame = pd.DataFrame({name: [f"{name}-{i}" for i in range(ROWS)] for name in ours})
+    if kind == "read":
+        frame["category"] = _frame()["label"]
+        frame["words"] = _frame()["text"]
+        frame.to_csv(tmp_path / "data.csv", index=False)
+        roles = ReadOptions(
+            label_column="category", content_column="words", id_column="",
+            valid_share=0, test_share=0,
+        )  # fmt: skip
+        dataset = read_source(tmp_path / "data.csv", roles)
+    else:
+        frame = frame.drop(columns=["key", "row", "content_hash"])
+        frame["label"], frame["text"] = _frame()["label"], _frame()["text"]
+        dataset = build_dataset({"train": frame}, ["neg", "pos"])
+    out = tmp_path / "clean"
+    export(Order(dataset), out, form, ExportOptions(from_project=True))
+    if form == "hf":
+        made = datasets.load_from_disk(str(out)).to_pandas()
+    else:
+        made = pd.read_csv(out) if form == "csv" else pd.read_parquet(out)
+    assert sorted(made.columns) == sorted(frame.columns)
+    rows = frame.iloc[dataset.train.rows].reset_index(drop=True)
+    named = "category" if kind == "read" else "label"
+    if made[named].dtype.kind in "iu":
+        made[named] = [dataset.classes[i] for i in made[named]]
+    pd.testing.assert_frame_equal(made[sorted(made.columns)], rows[sorted(rows.columns)],
+                                  check_dtype=False)  # fmt: skip
