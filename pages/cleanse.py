@@ -131,7 +131,7 @@ def _ask(session: Session) -> None:
 def _begin(session: Session) -> None:
     chosen = st.session_state
     by, share = chosen["cleanse_by"], chosen["cleanse_share"] / 100
-    amount = round(share * len(session.evidence)) if by == "count" else share
+    amount = max(1, round(share * len(session.evidence))) if by == "count" else share
     arguments = [
         VERB, str(session.project.root.resolve()), "--run", session.run.id,
         "--target-split", chosen["cleanse_split"], "--part", chosen["cleanse_part"],
@@ -139,7 +139,8 @@ def _begin(session: Session) -> None:
     ]  # fmt: skip
     if chosen["cleanse_also"]:
         share = chosen["cleanse_also_share"] / 100
-        share = round(share * len(session.evidence)) if chosen["cleanse_also"] == "count" else share
+        if chosen["cleanse_also"] == "count":
+            share = max(1, round(share * len(session.evidence)))
         arguments += ["--also", f"{chosen['cleanse_also']}={share:g}"]
     if chosen["cleanse_decisions"]:
         arguments.append("--decisions")

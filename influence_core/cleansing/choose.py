@@ -1,11 +1,10 @@
 """From a ranking to the rows that would go, the fair control beside them, and what classes lose.
 
-Pure functions on arrays; nothing here knows models or files. A selection is made by one or more
-rules (`RULES`: a fraction, a count, beyond the noise, what reviewers decided) and is their union.
-`workflow` calls this before every trial and export, `rounds` between two rounds.
+Pure functions on arrays; nothing here knows models or files. Rows are chosen by one or more rules
+(`RULES`: a share, a count, significant rows only), of which any is enough.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,51 +15,49 @@ from influence_core.errors import DataError
 
 Positions = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.floating]
 
 # Influence changes once the worst rows are gone; beyond this share one ranking destroys models.
 ONE_SHOT_LIMIT = 0.02
 CLASS_LOSS_LIMIT = 0.2
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What rules choose from.
-
-    Attributes:
-        influence: (N,) of every training row on the target split; negative harms.
-        p_values: (N,) under the null that a row does nothing, None if there is no null.
-        decisions: what reviewers said, by position: a class number, or None for "exclude".
-    """
-
-    influence: npt.NDArray[np.floating]
-    p_values: npt.NDArray[np.floating] | None = None
-    decisions: Mapping[int, int | None] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.influence)
+# Rules, and what their amounts are.
+RULES = {
+    "fdr": "a false-discovery rate between 0 and 1, such as 0.1",
+    "fraction": "a share of the rows between 0 and 1, such as 0.01 for 1 %",
+    "count": "a whole number of rows, at least 1",
+}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One way of choosing; `amount` is a fraction of the rows, a count, or a discovery rate."""
+    """One way of choosing, and how much of it.
+
+    Raises:
+        DataError: there is no such rule, or its amount makes no sense.
+    """
 
     by: str
-    amount: float = 0.0
+    amount: float
+
+    def __post_init__(self) -> None:
+        if self.by not in RULES:
+            raise DataError(f"There is no rule {self.by!r}; there are {', '.join(RULES)}.")
+        whole = self.amount >= 1 and float(self.amount).is_integer()
+        if not (whole if self.by == "count" else 0 < self.amount < 1):
+            raise DataError(f"{self.by} is {self.amount:g}; it must be {RULES[self.by]}.")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows that would change: most harmful first, then rows that only reviewers chose.
+    """Rows that would change.
 
     Attributes:
-        removed: positions that go.
+        removed: positions that go, the most harmful first.
         relabelled: new class number by position.
-        reasons: names of the rules that chose a position.
     """
 
     removed: Positions
     relabelled: Mapping[int, int] = field(default_factory=dict)
-    reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def touched(self) -> Positions:
@@ -88,96 +85,46 @@ class ClassChange:
         return self.before - self.removed - self.relabelled_from + self.relabelled_to
 
 
-def harmful_first(influence: npt.NDArray[np.floating]) -> Positions:
+def harmful_first(influence: Scores) -> Positions:
     """Positions of harmful rows (influence < 0), the worst first; equals keep their order."""
     order = np.argsort(influence, kind="stable")
     return order[influence[order] < 0].astype(np.int64)
 
 
-def discoveries(candidates: Candidates, rate: float) -> Positions:
-    """Harmful rows beyond the noise at this false-discovery rate, the worst first.
-
-    Benjamini and Hochberg (1995) over all rows; with the rate r, about a share r of those listed
-    harm by chance only.
-
-    Raises:
-        DataError: there is no null to compare with, or p-values are no probabilities.
-    """
-    p = candidates.p_values
-    if p is None:
-        raise DataError(
-            "The chosen estimator has no null to tell harm from noise; choose a fraction or a "
-            "count, or an estimator with p-values."
-        )
-    if len(p) != len(candidates) or not ((p >= 0) & (p <= 1)).all():
-        raise DataError("p-values must be one number from 0 to 1 for every training row.")
-    q = false_discovery_control(p, method="bh")
-    ranked = harmful_first(candidates.influence)
-    return ranked[q[ranked] <= rate]
-
-
-def _by_fraction(candidates: Candidates, amount: float) -> Positions:
-    if not 0 < amount < 1:
-        raise DataError(f"The fraction {amount:g} must lie between 0 and 1, such as 0.01 for 1 %.")
-    return _by_count(candidates, round(amount * len(candidates)))
-
-
-def _by_count(candidates: Candidates, amount: float) -> Positions:
-    if amount < 0 or amount != int(amount):
-        raise DataError(f"The count {amount:g} must be a whole number of rows.")
-    return harmful_first(candidates.influence)[: int(amount)]
-
-
-def _by_fdr(candidates: Candidates, amount: float) -> Positions:
-    if not 0 < amount < 1:
-        raise DataError(f"The false-discovery rate {amount:g} must lie between 0 and 1.")
-    return discoveries(candidates, amount)
-
-
-def _by_decisions(candidates: Candidates, _: float) -> Positions:
-    decided = np.array(sorted(candidates.decisions), dtype=np.int64)
-    if decided.size and (decided[0] < 0 or decided[-1] >= len(candidates)):
-        raise DataError("A decision is about a row that is not there; decide again on this data.")
-    return decided[np.argsort(candidates.influence[decided], kind="stable")]
-
-
-RULES: dict[str, Callable[[Candidates, float], Positions]] = {
-    "fdr": _by_fdr,
-    "fraction": _by_fraction,
-    "count": _by_count,
-    "decisions": _by_decisions,
-}
-
-
-def choose(candidates: Candidates, rules: Sequence[Rule]) -> Selection:
-    """The union of what the rules choose.
-
-    A reviewer's relabelling wins over removal by a score: a person looked at the row.
+def choose(rules: Sequence[Rule], influence: Scores, p_values: Scores | None = None) -> Positions:
+    """Positions of the rows that any of the rules chooses, the most harmful first.
 
     Args:
-        candidates: N rows.
         rules: at least one.
-
-    Returns:
-        Rows to remove and to relabel, with the rules that chose each.
+        influence: (N,) of every training row on the target split; negative harms.
+        p_values: (N,) under the null that a row does nothing, None if there are none.
 
     Raises:
-        DataError: a rule is unknown or its amount makes no sense.
+        DataError: "fdr" has no p-values, or they are no probabilities.
     """
-    reasons: dict[int, tuple[str, ...]] = {}
+    ranked = harmful_first(influence)
+    chosen = np.zeros(len(influence), dtype=np.bool_)
     for rule in rules:
-        if rule.by not in RULES:
-            raise DataError(f"There is no rule {rule.by!r}; there are {list(RULES)}.")
-        for position in RULES[rule.by](candidates, rule.amount).tolist():
-            reasons[position] = (*reasons.get(position, ()), rule.by)
-    new = {
-        position: label
-        for position, label in candidates.decisions.items()
-        if label is not None and "decisions" in reasons.get(position, ())
-    }
-    gone = np.array([p for p in reasons if p not in new], dtype=np.int64)
-    gone = gone[np.argsort(candidates.influence[gone], kind="stable")]
-    return Selection(gone, new, reasons)
+        if rule.by == "fdr":
+            # Benjamini and Hochberg (1995) over all rows: of the rows with q <= r, about a share r
+            # harms by chance only.
+            q = false_discovery_control(_checked(p_values, len(influence)), method="bh")
+            chosen[ranked[q[ranked] <= rule.amount]] = True
+        else:
+            share = len(influence) if rule.by == "fraction" else 1
+            chosen[ranked[: round(rule.amount * share)]] = True
+    return ranked[chosen[ranked]]
+
+
+def _checked(p: Scores | None, rows: int) -> Scores:
+    if p is None:
+        raise DataError(
+            "There are no p-values to tell harm from noise by, which takes two items of the target "
+            "split at least; choose a fraction or a count, or a larger split."
+        )
+    if len(p) != rows or not ((p >= 0) & (p <= 1)).all():
+        raise DataError("p-values must be one number from 0 to 1 for every training row.")
+    return p
 
 
 def random_control(labels: Labels, selection: Selection, seed: int) -> Positions:

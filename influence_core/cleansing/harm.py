@@ -35,15 +35,14 @@ class Harm:
     score: npt.NDArray[np.float32]
     stderr: npt.NDArray[np.float32]
 
-    def worst_first(self) -> npt.NDArray[np.int64]:
-        """All positions, most harmful first; ties in order of position."""
-        return np.argsort(self.score, kind="stable")
-
-    def p_values(self) -> npt.NDArray[np.float64]:
+    def p_values(self) -> npt.NDArray[np.float64] | None:
         """(N,) one-sided, that the mean over items of this kind is not below zero.
 
-        Normal approximation of score / standard error; 1 where there is no error.
+        Normal approximation of score / standard error; 1 where there is no error, None if no row
+        has one.
         """
+        if not np.isfinite(self.stderr).any():
+            return None
         z = self.score / np.maximum(self.stderr, 1e-12)
         return np.where(np.isfinite(self.stderr), stats.norm.cdf(z), 1.0)
 

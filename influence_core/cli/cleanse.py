@@ -38,7 +38,14 @@ from influence_core.workflow.cleanse.cleansings import (
     newest_cleansing,
     save_cleansing,
 )
-from influence_core.workflow.cleanse.find_harm import ROUNDS, WAYS, Question, find_harm, rounds_stem
+from influence_core.workflow.cleanse.find_harm import (
+    DECISIONS,
+    ROUNDS,
+    WAYS,
+    Question,
+    find_harm,
+    rounds_stem,
+)
 from influence_core.workflow.cleanse.rounds import Trial
 from influence_core.workflow.cleanse.target_split import ALL, TargetSplit
 from influence_core.workflow.cleanse.trials import FRACTIONS, run_sweep, run_trial, selection_of
@@ -182,6 +189,8 @@ def trial_verb(
 
 def _rule(text: str) -> Rule:
     by, _, amount = text.partition("=")
+    if by == DECISIONS:
+        raise DataError("Reviewers' decisions are no rule with an amount; say --decisions instead.")
     try:
         return Rule(by, float(amount))
     except ValueError as error:

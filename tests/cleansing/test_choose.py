@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from influence_core.cleansing.choose import (
     RULES,
-    Candidates,
     Rule,
     Selection,
     choose,
@@ -21,25 +20,30 @@ SCORES = np.random.default_rng(0).normal(size=100)
 
 @given(st.floats(0.01, 0.4))
 def test_a_fraction_takes_the_most_harmful_and_never_a_helpful_row(share):
-    chosen = choose(Candidates(SCORES), [Rule("fraction", share)])
+    chosen = choose([Rule("fraction", share)], SCORES)
     worst = np.argsort(SCORES)[: round(share * 100)]
-    assert chosen.removed.tolist() == worst[SCORES[worst] < 0].tolist()
+    assert chosen.tolist() == worst[SCORES[worst] < 0].tolist()
 
 
-@pytest.mark.parametrize("rule", [Rule("fraction", 0), Rule("count", 1.5), Rule("fdr", 2)])
-def test_amounts_that_make_no_sense_are_refused(rule):
-    with pytest.raises(DataError):
-        choose(Candidates(SCORES, np.ones(100)), [rule])
+@pytest.mark.parametrize(
+    ("by", "amount"),
+    [(by, amount) for by in RULES for amount in (0, -1, np.nan, np.inf, -np.inf)]
+    + [("fraction", 1), ("count", 1.5), ("fdr", 2)],
+)
+def test_amounts_that_make_no_sense_are_refused(by, amount):
+    with pytest.raises(DataError, match="it must be a"):
+        Rule(by, amount)
 
 
-def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(DataError, match=next(iter(RULES))):
-        choose(Candidates(SCORES), [Rule("magic")])
+@pytest.mark.parametrize("name", ["magic", "decisions", "rounds", ""])
+def test_an_unknown_rule_lists_the_known_ones(name):
+    with pytest.raises(DataError, match=", ".join(RULES)):
+        Rule(name, 1)
 
 
-def test_discoveries_need_a_null():
-    with pytest.raises(DataError, match="no null"):
-        choose(Candidates(SCORES), [Rule("fdr", 0.1)])
+def test_discoveries_need_p_values():
+    with pytest.raises(DataError, match="no p-values"):
+        choose([Rule("fdr", 0.1)], SCORES)
 
 
 def test_under_a_pure_null_discoveries_are_as_rare_as_the_rate_says():
@@ -47,19 +51,15 @@ def test_under_a_pure_null_discoveries_are_as_rare_as_the_rate_says():
     runs = 300
     called = 0
     for _ in range(runs):
-        noise = Candidates(rng.normal(size=500), rng.random(500))
-        called += len(choose(noise, [Rule("fdr", 0.1)])) > 0
+        called += len(choose([Rule("fdr", 0.1)], rng.normal(size=500), rng.random(500))) > 0
     assert called <= 0.1 * runs + 3 * (runs * 0.09) ** 0.5
 
 
-def test_a_reviewers_label_wins_over_removal_by_score():
-    worst = int(SCORES.argmin())
-    decided = Candidates(SCORES, decisions={worst: 2, 5: None})
-    chosen = choose(decided, [Rule("count", 3), Rule("decisions")])
-    assert chosen.relabelled == {worst: 2}
-    assert worst not in chosen.removed
-    assert 5 in chosen.removed
-    assert chosen.reasons[worst] == ("count", "decisions")
+def test_rows_of_any_rule_are_chosen_once_and_worst_first():
+    few, many = choose([Rule("count", 3)], SCORES), choose([Rule("count", 9)], SCORES)
+    both = choose([Rule("count", 3), Rule("fraction", 0.09), Rule("count", 5)], SCORES)
+    assert both.tolist() == many.tolist()
+    assert both.tolist()[:3] == few.tolist()
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, unique=True), st.integers(0, 5))

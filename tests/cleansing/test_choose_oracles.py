@@ -7,7 +7,6 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import norm
 
 from influence_core.cleansing.choose import (
-    Candidates,
     Rule,
     Selection,
     choose,
@@ -21,7 +20,7 @@ INFLUENCE = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-5, 5)
 
 @given(INFLUENCE, st.floats(0.01, 0.99))
 def test_a_fraction_is_a_sorted_list_cut_short(influence, share):
-    chosen = choose(Candidates(influence), [Rule("fraction", share)]).removed
+    chosen = choose([Rule("fraction", share)], influence)
     worst = [i for value, i in sorted((v, i) for i, v in enumerate(influence)) if value < 0]
     assert chosen.tolist() == worst[: round(share * len(influence))]
 
@@ -31,7 +30,7 @@ def test_discoveries_follow_benjamini_and_hochberg(influence, data):
     n = len(influence)
     p = data.draw(hnp.arrays(np.float64, n, elements=st.floats(0, 1)))
     rate = data.draw(st.sampled_from([0.05, 0.2, 0.5]))
-    chosen = set(choose(Candidates(influence, p), [Rule("fdr", rate)]).removed.tolist())
+    chosen = set(choose([Rule("fdr", rate)], influence, p).tolist())
     # The step-up procedure as they wrote it down.
     k = max((i + 1 for i, value in enumerate(sorted(p)) if value <= rate * (i + 1) / n), default=0)
     cut = sorted(p)[k - 1] if k else -1.0
@@ -48,7 +47,7 @@ def test_discoveries_hold_their_rate_and_find_the_signal():
         z = rng.normal(size=500)
         z[:50] -= 4
         p = 2 * norm.sf(np.abs(z))
-        chosen = choose(Candidates(z, p), [Rule("fdr", 0.2)]).removed
+        chosen = choose([Rule("fdr", 0.2)], z, p)
         false.append((chosen >= 50).mean())
         found.append((chosen < 50).sum() / 50)
     assert np.mean(false) < 0.2

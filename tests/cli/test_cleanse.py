@@ -36,3 +36,21 @@ def test_the_earlier_name_is_not_in_the_help(made):
     told = run(app, ["cleanse", "--help"]).output
     assert "--target-split" in told
     assert "--judge" not in told
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ("decisions=0", "say --decisions instead"),
+        ("decisions", "say --decisions instead"),
+        ("rounds=0.1", "no rule 'rounds'"),
+        ("count=inf", "a whole number of rows"),
+        ("fdr=nan", "a false-discovery rate"),
+        ("fdr", "is no rule"),
+    ],
+)
+def test_rules_that_cannot_be_are_refused_before_anything_is_scanned(made, rule, sentence):
+    out = run(app, ["cleanse", str(made.root), "--by", "count", "--drop", "3", "--also", rule])
+    assert out.exit_code == 1
+    assert sentence in out.output
+    assert "scan" not in out.output

@@ -194,4 +194,6 @@ def test_renamed_extra_columns_never_meet_a_column_of_the_user(tmp_path):
     found = [[str(value) for value in train.extra(name)] for name in train.extra_columns]
     expected = [[f"{name}-{row}" for row in train.rows] for name in names[2:]]
     assert sorted(found) == sorted(expected)
-    assert [str(v) for v in train.extra("source_label")] == [f"source_label-{r}" for r in train.rows]
+    assert [str(v) for v in train.extra("source_label")] == [
+        f"source_label-{r}" for r in train.rows
+    ]

@@ -4,7 +4,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from influence_core.cleansing.choose import RULES, Candidates, Rule, choose
+from influence_core.cleansing.choose import RULES, Rule, Selection, choose
 from influence_core.cleansing.rounds import Plan
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR
@@ -20,11 +20,10 @@ from influence_core.workflow.session import Session
 from influence_core.workflow.train.parts_resume import unfinished_stem
 
 ROUNDS, DECISIONS = "rounds", "decisions"
-ONE_SHOT = tuple(by for by in RULES if by != DECISIONS)
 # How rows are chosen, and what it means.
 WAYS: dict[str, str] = {
     ROUNDS: "in rounds, retrained in between",
-    **{by: f"one shot, by {by}" for by in ONE_SHOT},
+    **{by: f"one shot, by {by}" for by in RULES},
     DECISIONS: "only what reviewers decided",
 }
 
@@ -87,11 +86,11 @@ def find_harm(
     if question.also and question.by in (ROUNDS, DECISIONS):
         raise DataError(
             f"More rules can be joined to one shot only, not to '{question.by}'; choose "
-            f"{list(ONE_SHOT)}."
+            f"{list(RULES)}."
         )
     if cluster is not None and question.by in (ROUNDS, DECISIONS):
         raise DataError(
-            f"A cluster ranks rows in one shot, not '{question.by}'; choose {list(ONE_SHOT)}, or "
+            f"A cluster ranks rows in one shot, not '{question.by}'; choose {list(RULES)}, or "
             "leave --ray out."
         )
     by, target, name = question.by, question.target, question.estimator
@@ -111,9 +110,9 @@ def find_harm(
         short, best = summaries(states)
         computed = tuple(edits_of_round(session, states[-1], reason))
         return Cleansing(target, name, by, computed, decided, kept, short, best, run)
-    found = ranking(session, target, name, progress=progress, cancel=cancel, cluster=cluster)
     rules = [Rule(by, question.drop), *question.also]
-    selection = choose(Candidates(found.score, found.p_values()), rules)
-    computed = tuple(edits_of(session, selection, reason, found))
+    found = ranking(session, target, name, progress=progress, cancel=cancel, cluster=cluster)
+    chosen = choose(rules, found.score, found.p_values())
+    computed = tuple(edits_of(session, Selection(chosen), reason, found))
     by = " or ".join(dict.fromkeys(rule.by for rule in rules))
     return Cleansing(target, name, by, computed, decided, kept, run=run)
