@@ -121,7 +121,7 @@ def _good_rows(
         return everything
     if options.bad_rows == "refuse":
         first = min(problems)
-        others = f" ({len(problems) - 1} more rows have problems)" if len(problems) > 1 else ""
+        others = f" ({len(problems):,} rows have problems)" if len(problems) > 1 else ""
         place = table.raw.place(first)
         raise DataError(
             f"{place[:1].upper()}{place[1:]} {problems[first].rstrip('.;')}{others}; mend it, or "

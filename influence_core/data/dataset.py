@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from datasets.table import InMemoryTable
 
+from influence_core.data.images import MAX_BYTES
 from influence_core.data.keys import Keys
 from influence_core.data.source import SourceInfo
 from influence_core.errors import DataError
@@ -28,6 +29,11 @@ from influence_core.errors import DataError
 Modality = Literal["image", "text"]
 Positions = Sequence[int] | npt.NDArray[np.integer[Any]]
 NO_LABEL = -1
+# One and several of what a data set holds, in sentences for people.
+CONTENT_WORDS: Mapping[str, tuple[str, str]] = {
+    "text": ("a sentence", "sentences"),
+    "image": ("an image", "images"),
+}
 # Columns that this package writes; a source column of the same name is kept as `source_<name>`.
 CORE_COLUMNS = ("key", "id", "label", "content_hash", "row")
 CONTENT_COLUMNS = ("text", "image", "image_path")
@@ -179,6 +185,10 @@ class Split:
             if path.exists() and not path.is_file():
                 # Reading a pipe would wait for ever.
                 raise DataError(f"Image path {relative!r} is no file; leave it out.")
+            if path.stat().st_size > MAX_BYTES:
+                raise DataError(
+                    f"Image {relative!r} is larger than {MAX_BYTES >> 20} MB; save it smaller."
+                )
             return path.read_bytes()
         except (OSError, ValueError, RuntimeError) as error:  # also a NUL, or links in a circle
             why = getattr(error, "strerror", None) or str(error)

@@ -5,6 +5,7 @@ decompression bomb or a broken file is refused at each door with the same senten
 """
 
 import io
+from collections.abc import Callable
 from pathlib import PurePath
 
 from PIL import Image
@@ -12,6 +13,7 @@ from PIL import Image
 from influence_core.errors import DataError
 
 MAX_PIXELS = 50_000_000
+MAX_BYTES = 50 << 20
 # Few and plain: every further decoder of Pillow is a further door.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
@@ -22,20 +24,39 @@ def is_image_name(name: str) -> bool:
     return PurePath(name).suffix.lower() in SUFFIXES
 
 
-def open_image(data: bytes, name: str = "the image") -> Image.Image:
+def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.Image:
     """Decode one picture (the first frame of an animation), in its own mode.
 
     Args:
         data: encoded bytes.
         name: for the error message.
+        near: pixels of the longer side that will do; a JPEG is decoded at no more than it takes.
 
     Raises:
-        DataError: not a picture of a known format, broken, or larger than 50 million pixels.
+        DataError: not a picture of a known format, broken, or larger than 50 million pixels or
+            50 MB.
     """
-    image, problem = _decode(data, reduce=False)
+    image, problem = _decode(data, lambda whole: 2 * near if 0 < 4 * near < whole else whole)
     if image is None:
         raise DataError(f"{name} cannot be used: it is {problem}; save it again or leave it out.")
     return image
+
+
+def thumbnail(data: bytes, size: int) -> bytes:
+    """A copy as WebP whose longer side has `size` pixels; what else was in the file stays behind.
+
+    Smaller pictures grow to that, without blur.
+
+    Raises:
+        DataError: as `open_image`.
+    """
+    image = open_image(data, "the picture", near=size).convert("RGB")
+    scale = size / max(image.size)
+    shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    out = io.BytesIO()
+    image.resize(shape, method).save(out, "WEBP", quality=85)
+    return out.getvalue()
 
 
 def image_problem(data: bytes) -> str | None:
@@ -43,19 +64,20 @@ def image_problem(data: bytes) -> str | None:
 
     For example "not a readable PNG, JPEG, WEBP, GIF or BMP".
     """
-    return _decode(data, reduce=True)[1]
+    # A JPEG is decoded at an eighth of its size: every byte is read, in half the time.
+    return _decode(data, lambda whole: whole // 8 or 1)[1]
 
 
-def _decode(data: bytes, reduce: bool) -> tuple[Image.Image | None, str | None]:
-    """The picture, or what is wrong with it."""
+def _decode(data: bytes, side: Callable[[int], int]) -> tuple[Image.Image | None, str | None]:
+    """The picture, or what is wrong with it; `side` says which length of a side will do."""
+    if len(data) > MAX_BYTES:
+        return None, f"larger than {MAX_BYTES >> 20} MB"
     too_large = f"larger than {MAX_PIXELS // 10**6} million pixels"
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             return None, too_large
-        if reduce:
-            # A JPEG is decoded at an eighth of its size: every byte is read, in half the time.
-            image.draft(None, (image.width // 8 or 1, image.height // 8 or 1))
+        image.draft(None, (side(image.width), side(image.height)))
         image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None, too_large

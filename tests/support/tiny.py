@@ -1,6 +1,8 @@
 """Real things, only small: a text encoder with random weights, a picture, a project."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +74,15 @@ def png(value, size=(8, 8)):
     out = io.BytesIO()
     Image.new("L", size, value).save(out, "PNG")
     return out.getvalue()
+
+
+def huge_png(width, height, depth=8, colour=0, rows=b"\x00" * 200):
+    """A PNG that promises so many pixels and holds almost none, or these filtered rows."""
+
+    def chunk(name, data):
+        whole = name + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")

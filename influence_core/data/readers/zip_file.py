@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.columns import known_split
-from influence_core.data.images import image_problem, is_image_name
+from influence_core.data.images import MAX_BYTES, image_problem, is_image_name
 from influence_core.data.rows import Watch
 from influence_core.errors import DataError
 
 SUFFIX = ".zip"
 MOST_ENTRIES = 200_000
-MOST_PICTURE_BYTES = 50 << 20
 MOST_BYTES = 2 << 30  # of all pictures together
 # Pictures are packed already, so a ZIP of them hardly gets smaller; bitmaps of one colour may.
 MOST_RATIO = 100
@@ -141,9 +140,9 @@ def _rows(
             )
         data = _read(opened, info)
         left -= len(data)
-        if len(data) > MOST_PICTURE_BYTES:
+        if len(data) > MAX_BYTES:
             raise DataError(
-                f"{path} in {name} is larger than {MOST_PICTURE_BYTES >> 20} MB; save it smaller "
+                f"{path} in {name} is larger than {MAX_BYTES >> 20} MB; save it smaller "
                 "or leave it out."
             )
         if left < 0:
@@ -164,7 +163,7 @@ def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """The entry's bytes, one more than allowed at most."""
     try:
         with opened.open(info) as file:
-            return file.read(MOST_PICTURE_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:  # a directory that points before the start of the file
         raise zipfile.BadZipFile(str(error)) from error
 

@@ -134,8 +134,8 @@ def load_network(
     missing = sorted(trainable - set(state))
     if missing:
         raise ModelError(
-            f"The stored network lacks {missing[0]} and {len(missing) - 1} more weights; the file "
-            "was cut short or belongs to another network, so train again."
+            f"The stored network lacks {len(missing)} of its weights, such as {missing[0]}; the "
+            "file was cut short or belongs to another network, so train again."
         )
     try:
         load_learned(network.model, state)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from influence_core.data.dataset import Split
+from influence_core.data.dataset import CONTENT_WORDS, Split
 from influence_core.errors import DataError, ModelError
 from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence.base import Query, Targets
@@ -111,8 +111,8 @@ def own_item(session: Session, content: str | bytes, label: str | None = None) -
         ModelError: the label is not one of the classes.
     """
     if isinstance(content, str) != (session.project.dataset.modality == "text"):
-        wanted = session.project.dataset.modality
-        raise DataError(f"Project '{session.project.name}' holds {wanted}s; give it an {wanted}.")
+        one, several = CONTENT_WORDS[session.project.dataset.modality]
+        raise DataError(f"Project '{session.project.name}' holds {several}; give it {one}.")
     if isinstance(content, str) and not content.strip():
         raise DataError("The sentence is empty; type at least one word.")
     raw = session.encoder().encode([content])

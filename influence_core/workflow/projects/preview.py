@@ -5,9 +5,9 @@ says what is wrong with it. Both write nothing. What they return is plain and sa
 texts are cut, pictures are small and encoded anew.
 """
 
-import io
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 from influence_core.data.checks import Finding, check_dataset
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
-from influence_core.data.images import open_image
+from influence_core.data.images import thumbnail
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import READERS, preview_source, read_source
 from influence_core.errors import DataError
@@ -191,14 +191,9 @@ def _balance(dataset: Dataset) -> pd.DataFrame:
 def _thumbnails(dataset: Dataset) -> tuple[tuple[bytes, str], ...]:
     made = []
     for row in range(min(ROWS_SHOWN, len(dataset.train))):
-        try:
-            image = open_image(dataset.train.image_bytes(row)).convert("RGB")
-        except DataError:
-            continue  # among the findings already
-        image.thumbnail((THUMB, THUMB))
-        out = io.BytesIO()
-        image.save(out, "WEBP", quality=85)
-        made.append((out.getvalue(), _label(dataset, dataset.train, row)))
+        with suppress(DataError):  # among the findings already
+            small = thumbnail(dataset.train.image_bytes(row), THUMB)
+            made.append((small, _label(dataset, dataset.train, row)))
     return tuple(made)
 
 

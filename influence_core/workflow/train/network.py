@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from influence_core.data.dataset import CONTENT_WORDS
 from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
@@ -85,8 +86,9 @@ def train_network(
     network = build_network(network_settings(project, options), root=project.root)
     if network.modality != project.dataset.modality:
         raise ModelError(
-            f"'{network.settings.encoder}' reads {network.modality}s, but project "
-            f"'{project.name}' holds {project.dataset.modality}s; choose another --encoder."
+            f"'{network.settings.encoder}' reads {CONTENT_WORDS[network.modality][1]}, but project "
+            f"'{project.name}' holds {CONTENT_WORDS[project.dataset.modality][1]}; choose another "
+            "--encoder."
         )
     rate = options.learning_rate or network.learning_rate
     training = replace(options.training, learning_rate=rate)

@@ -4,12 +4,10 @@ Data never passes through Markdown or HTML here: a sentence may hold an image li
 trick with text direction, and must stay a sentence.
 """
 
-import io
-
 import streamlit as st
-from PIL import Image
 
 from influence_core.data.dataset import Split
+from influence_core.data.images import thumbnail
 from influence_core.errors import DataError
 from influence_core.visible import visible as visible  # noqa: PLC0414  (parts of pages use it)
 from pages.ui.draw.text import plain
@@ -20,16 +18,7 @@ LARGE = 224
 
 @st.cache_data(max_entries=4096, show_spinner=False)
 def picture(raw: bytes, size: int) -> bytes:
-    image = Image.open(io.BytesIO(raw))
-    if max(image.size) > 4 * size:
-        image.draft("RGB", (2 * size, 2 * size))
-    image = image.convert("RGB")
-    scale = size / max(image.size)
-    shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    out = io.BytesIO()
-    image.resize(shape, method).save(out, "WEBP", quality=85)
-    return out.getvalue()
+    return thumbnail(raw, size)
 
 
 def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
@@ -40,9 +29,11 @@ def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
         return
     try:
         st.image(picture(split.image_bytes(position), size), alt=alt, width=size)
-    except (DataError, OSError) as error:
-        st.caption(f":material/broken_image: {plain(alt)}: the picture cannot be read")
-        st.session_state.setdefault("unreadable", {})[key] = str(error)
+    except DataError as error:
+        st.caption(
+            f":material/broken_image: {plain(alt)}: the picture cannot be used",
+            help=plain(visible(str(error))),
+        )
 
 
 def show_own(given: str | bytes) -> None:

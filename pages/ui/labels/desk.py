@@ -203,7 +203,7 @@ def _content(train: Split, position: int, size: int) -> dict[str, str]:
         return {"text": content.visible(train.texts([position])[0])}
     try:
         picture = content.picture(train.image_bytes(position), size)
-    except (DataError, OSError):
+    except DataError:
         return {}
     return {"image": "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")}
 

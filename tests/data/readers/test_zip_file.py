@@ -126,7 +126,7 @@ def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch):
 
 
 def test_a_bomb_whose_directory_lies_is_refused_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(zipped, "MOST_PICTURE_BYTES", 1 << 20)
+    monkeypatch.setattr(zipped, "MAX_BYTES", 1 << 20)
     path = archive(tmp_path / "a.zip", {"cat/a.png": png(1) + bytes(8 << 20)}, compresslevel=9)
     data = path.read_bytes()
     refused(path, r"cat/a\.png in a\.zip is larger")

@@ -69,7 +69,7 @@ def test_the_same_sentence_typed_in_gets_the_same_answer(session, item):
 def test_bad_items_are_refused_in_one_sentence(session, item):
     with pytest.raises(DataError, match="empty"):
         own_item(session, "  ")
-    with pytest.raises(DataError, match="holds texts"):
+    with pytest.raises(DataError, match="holds sentences; give it a sentence"):
         own_item(session, png(3))
     with pytest.raises(ModelError, match="does not know the label 'meh'"):
         own_item(session, "fine", "meh")
