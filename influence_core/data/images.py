@@ -36,7 +36,7 @@ def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.
         DataError: not a picture of a known format, broken, or larger than 50 million pixels or
             50 MB.
     """
-    image, problem = _decode(data, lambda whole: 2 * near if 0 < 4 * near < whole else whole)
+    image, problem = _decode(data, lambda longer: longer // (2 * near) if near else 1)
     if image is None:
         raise DataError(f"{name} cannot be used: it is {problem}; save it again or leave it out.")
     return image
@@ -65,11 +65,14 @@ def image_problem(data: bytes) -> str | None:
     For example "not a readable PNG, JPEG, WEBP, GIF or BMP".
     """
     # A JPEG is decoded at an eighth of its size: every byte is read, in half the time.
-    return _decode(data, lambda whole: whole // 8 or 1)[1]
+    return _decode(data, lambda longer: 8)[1]
 
 
-def _decode(data: bytes, side: Callable[[int], int]) -> tuple[Image.Image | None, str | None]:
-    """The picture, or what is wrong with it; `side` says which length of a side will do."""
+def _decode(data: bytes, share: Callable[[int], int]) -> tuple[Image.Image | None, str | None]:
+    """The picture, or what is wrong with it.
+
+    `share` says what part of the longer side's pixels will do, where the format can do with less.
+    """
     if len(data) > MAX_BYTES:
         return None, f"larger than {MAX_BYTES >> 20} MB"
     too_large = f"larger than {MAX_PIXELS // 10**6} million pixels"
@@ -77,7 +80,8 @@ def _decode(data: bytes, side: Callable[[int], int]) -> tuple[Image.Image | None
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             return None, too_large
-        image.draft(None, (side(image.width), side(image.height)))
+        part = max(share(max(image.size)), 1)
+        image.draft(None, (image.width // part or 1, image.height // part or 1))
         image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None, too_large
