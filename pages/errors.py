@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.workflow.explain.explain import (
     Item,
@@ -59,8 +60,8 @@ def _opened_key() -> int | None:
     if not text:
         return None
     try:
-        return int(text, 16)
-    except ValueError:
+        return from_hex(text)
+    except DataError:
         st.warning("The link names no item; here is the list instead.")
         return None
 
@@ -70,7 +71,7 @@ def _open(key: int | None) -> None:
     if key is None:
         st.query_params.pop("item", None)
     else:
-        st.query_params["item"] = f"{key:016x}"
+        st.query_params["item"] = to_hex(key)
 
 
 def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
@@ -123,7 +124,7 @@ def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
                     )
                     st.button(
                         "Explain",
-                        key=f"open_{row.key:016x}",
+                        key=f"open_{to_hex(row.key)}",
                         on_click=_open,
                         args=(row.key,),
                         type="tertiary",
@@ -139,7 +140,7 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         st.button("All errors", key="back", on_click=_open, args=(None,))
         return
     beside = compare.asked()
-    start_at_top(f"{split}/{key:016x}/{beside}")
+    start_at_top(f"{split}/{to_hex(key)}/{beside}")
     if beside is not None:
         _compared(session, item, beside)
         return

@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from influence_core.data.keys import to_hex
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunRecord
 from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
@@ -196,13 +197,16 @@ def _changed(found: RunComparison, first: str, second: str) -> None:
     for row in table.iloc[page_of(len(table), SHOWN, f"compare_page_{which}")].itertuples():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button(
-                plain(row.id), key=f"open_{row.key:016x}", icon=":material/search:", type="tertiary"
+                plain(row.id),
+                key=f"open_{to_hex(row.key)}",
+                icon=":material/search:",
+                type="tertiary",
             ):
                 # The menu in the sidebar follows; see shell.
                 st.session_state["open_run"] = wrong_run
                 st.switch_page(
                     "pages/errors.py",
-                    query_params={"split": found.split, "item": f"{row.key:016x}"},
+                    query_params={"split": found.split, "item": to_hex(row.key)},
                 )
             st.caption(
                 f"true **{plain(row.label)}** · {plain(row.first)} → {plain(row.second)} · "

@@ -4,6 +4,7 @@ from math import isfinite, nan
 
 import streamlit as st
 
+from influence_core.data.keys import to_hex
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.workflow.evaluate.estimators import estimator_table
 from influence_core.workflow.session import Session
@@ -141,7 +142,7 @@ def _tables(session: Session) -> None:
             st.caption(about)
             table = session.run.table(f"eval-{name}")
             for column in {"key", "target"} & set(table):
-                table[column] = [f"{key:016x}" for key in table[column]]
+                table[column] = [to_hex(key) for key in table[column]]
             st.dataframe(table, hide_index=True, key=f"table_{name}")
 
 

@@ -23,6 +23,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from influence_core.data.keys import to_hex
 from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError, TurnoverError
 from influence_core.jobs.report import (
@@ -192,13 +193,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     rows = [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
     for row in rows:
         if "key" in row:
-            row["key"] = hex_key(row["key"])
+            row["key"] = to_hex(row["key"])
     return rows
-
-
-def hex_key(key: int) -> str:
-    """A key as the address bar and files write it."""
-    return f"{int(key):016x}"
 
 
 def print_table(title: str, frame: pd.DataFrame) -> None:
@@ -216,7 +212,7 @@ def print_table(title: str, frame: pd.DataFrame) -> None:
 
 def _cell(name: str, value: Any) -> str:
     if name == "key":
-        return hex_key(value)
+        return to_hex(value)
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
     return str(value)

@@ -24,6 +24,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.data.keys import from_hex
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.workflow.cluster.cluster import perhaps_connected
@@ -125,12 +126,11 @@ def _target(
             raise DataError(f"No item of split '{split}' is misclassified; name one with --item.")
         return find_item(session, split, int(wrong["key"].iloc[0]))
     data = session.project.dataset.split(split)
-    if item in data.ids:
-        return find_item(session, split, int(data.keys[data.ids.index(item)]))
     try:
-        return find_item(session, split, int(item, 16))
-    except ValueError as error:
+        position = data.ids.index(item) if item in data.ids else data.position(from_hex(item))
+    except DataError as error:
         raise DataError(f"Split '{split}' has no item with the id or key '{item}'.") from error
+    return find_item(session, split, int(data.keys[position]))
 
 
 def _as_json(session: Session, answer: Explanation) -> dict[str, object]:

@@ -30,6 +30,7 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.data.dataset import Split
+from influence_core.data.keys import from_hex, to_hex
 from influence_core.disk.atomic import write_text
 from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
@@ -178,7 +179,7 @@ def _pairs(session: Session) -> pd.DataFrame:
     out = pd.DataFrame({"kind": pairs["kind"], "similarity": pairs["similarity"]})
     for side in ("a", "b"):
         positions = pairs[f"position_{side}"].to_numpy()
-        out[f"key_{side}"] = [f"{int(key):016x}" for key in train.keys[positions]]
+        out[f"key_{side}"] = [to_hex(key) for key in train.keys[positions]]
         out[f"id_{side}"] = [train.ids[position] for position in positions]
         out[f"label_{side}"] = _names(session, pairs[f"label_{side}"])
     return out
@@ -196,7 +197,7 @@ def _with_text(train: Split, found: pd.DataFrame, top: int) -> pd.DataFrame:
     if "key" in shown:
         keys = shown["key"].to_numpy(dtype=np.uint64)
     else:
-        keys = np.array([int(key, 16) for key in shown["key_a"]], dtype=np.uint64)
+        keys = np.array([from_hex(key) for key in shown["key_a"]], dtype=np.uint64)
         shown = shown.drop(columns=["key_a", "key_b"])
     return shown.assign(text=train.texts(train.positions_of(keys)))
 
@@ -205,7 +206,7 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     """A table as CSV with the columns of `--json`, keys as 16 hex digits."""
     plain = frame
     if "key" in frame:
-        plain = frame.assign(key=[f"{int(key):016x}" for key in frame["key"]])
+        plain = frame.assign(key=[to_hex(key) for key in frame["key"]])
     write_text(path, plain.to_csv(index=False, lineterminator="\n"))
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from datasets.table import InMemoryTable
 
 from influence_core.data.images import MAX_BYTES
-from influence_core.data.keys import Keys
+from influence_core.data.keys import Keys, to_hex
 from influence_core.data.source import SourceInfo
 from influence_core.errors import DataError
 
@@ -135,10 +135,20 @@ class Split:
         known[known] = ranked[slots[known]] == wanted[known]
         if not known.all():
             raise DataError(
-                f"Key {int(wanted[~known][0]):016x} is not in split {self.name!r}; "
+                f"Key {to_hex(wanted[~known][0])} is not in split {self.name!r}; "
                 "it belongs to another data set or split."
             )
         return order[slots]
+
+    def position(self, key: int) -> int:
+        """Position of one key.
+
+        Raises:
+            DataError: it belongs to no row of this split.
+        """
+        if not 0 <= key < 2**64:
+            raise DataError(f"{key} is no key; a key has 64 bits.")
+        return int(self.positions_of(np.array([key], dtype=np.uint64))[0])
 
     def extra(self, name: str) -> npt.NDArray[Any]:
         """Another column of the source, (N,); its nulls become None or NaN.

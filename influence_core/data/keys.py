@@ -7,6 +7,7 @@ get a running number: they are interchangeable, so which of them comes first doe
 `data.dataset.build_dataset` is the only caller that matters.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -17,11 +18,28 @@ import numpy.typing as npt
 from influence_core.errors import DataError
 
 Keys = npt.NDArray[np.uint64]
+_HEX = re.compile("[0-9A-Fa-f]{1,16}")
 
 # Different purposes draw from different hash functions: an id "7" is not a sentence "7".
 _ID = b"turnover-id"
 _CONTENT = b"turnover-content"
 _REPEAT = b"turnover-repeat"
+
+
+def to_hex(key: int) -> str:
+    """A key as files, databases and the address bar write it: 16 hexadecimal digits."""
+    return f"{int(key):016x}"
+
+
+def from_hex(text: object) -> int:
+    """A key that came from outside; zeros in front may be missing, as after a spreadsheet.
+
+    Raises:
+        DataError: it is no text of 1 to 16 hexadecimal digits.
+    """
+    if not isinstance(text, str) or not _HEX.fullmatch(text):
+        raise DataError(f"{str(text)[:80]!r} is no key; a key has 1 to 16 digits 0-9 and a-f.")
+    return int(text, 16)
 
 
 def _hash_all(items: Iterable[str | bytes], person: bytes) -> Keys:

@@ -93,3 +93,17 @@ def test_prove_it_retrains_and_says_what_happened():
     assert not test.error
     told = [i.value.replace("\\", "") for i in test.info]
     assert any("of 10 retrainings" in t for t in told)
+
+
+@pytest.mark.parametrize("item", ["-5", "1" * 17, "f" * 400, "0x1", "nothing", "٣"])
+def test_a_link_to_what_is_no_key_shows_the_list(item):
+    test = start(project="reviews", item=item, address={"with": item})
+    assert not test.exception
+    assert any("names no item" in w.value for w in test.warning)
+
+
+def test_a_link_to_a_training_row_that_is_no_key_opens_the_item_alone():
+    _, wrong = worst("reviews")
+    test = start(project="reviews", item=f"{wrong['key'][0]:016x}", address={"with": "-5"})
+    assert not test.exception
+    assert not test.error

@@ -130,3 +130,8 @@ def test_encode_without_its_encoder_is_one_sentence(tmp_path):
     root = tiny.project(tmp_path / "films", 60).with_settings(encoder="hf:nowhere").root
     assert "nowhere" in refused("encode", root)
     assert "There is no project 'nobody'" in refused("encode", "nobody")
+
+
+@pytest.mark.parametrize("item", ["-5", "--", "1" * 17, "f" * 400, "0x1", "nothing", ""])
+def test_an_item_that_is_neither_id_nor_key_is_one_sentence(root, item):
+    assert "has no item with the id or key" in refused("explain", root, f"--item={item}")

@@ -75,12 +75,21 @@ def test_positions_of_inverts_keys(positions):
     columns = {"label": [0] * 12, "text": [f"t{i % 5}" for i in range(12)]}
     train = build_dataset({"train": columns}, ["x"]).train
     assert train.positions_of(train.keys[positions]).tolist() == positions
+    assert [train.position(int(key)) for key in train.keys[positions]] == positions
 
 
 def test_an_unknown_key_is_refused():
     train = build_dataset(_texts(), ["no", "yes"]).train
     with pytest.raises(DataError, match="is not in split 'train'"):
         train.positions_of(np.array([train.keys[0], 12345], dtype=np.uint64))
+    with pytest.raises(DataError, match="is not in split 'train'"):
+        train.position(12345)
+
+
+@pytest.mark.parametrize("key", [-5, 2**64, 10**30])
+def test_a_number_that_is_no_key_is_refused(key):
+    with pytest.raises(DataError, match=f"{key} is no key"):
+        build_dataset(_texts(), ["no", "yes"]).train.position(key)
 
 
 def test_labels_cannot_be_changed_by_accident():

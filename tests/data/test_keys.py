@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 
 from influence_core.data.keys import (
     content_hashes,
+    from_hex,
     keys_from_ids,
     make_keys,
     number_repeats,
     occurrence_numbers,
+    to_hex,
 )
 from influence_core.errors import DataError
 
@@ -92,3 +94,35 @@ def test_repeated_ids_can_be_let_through_to_be_looked_at():
 def test_keys_need_ids_or_contents():
     with pytest.raises(DataError, match="ids or contents"):
         make_keys()
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_any_key_survives_its_hex_form(key):
+    assert len(to_hex(key)) == 16
+    assert from_hex(to_hex(key)) == from_hex(to_hex(key).lstrip("0") or "0") == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "-5",
+        "+5",
+        " 5",
+        "5 ",
+        "0x5",
+        "1_0",
+        "g",
+        "٣",
+        "1" * 17,
+        "1" * 5000,
+        "5\n",
+        None,
+        5,
+        [],
+        b"5",
+    ],
+)
+def test_what_is_no_key_is_one_sentence(text):
+    with pytest.raises(DataError, match="is no key; a key has 1 to 16 digits 0-9 and a-f"):
+        from_hex(text)

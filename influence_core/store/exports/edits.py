@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from influence_core.data.dataset import Dataset
+from influence_core.data.keys import to_hex
 from influence_core.errors import DataError, MismatchError, StoreError
 
 Action = Literal["remove", "relabel"]
@@ -50,7 +51,7 @@ class Edit:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the key as 16 hex digits, since JSON numbers lose bits beyond 2^53."""
-        return {**asdict(self), "key": f"{self.key:016x}"}
+        return {**asdict(self), "key": to_hex(self.key)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Edit":

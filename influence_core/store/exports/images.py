@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors
 from influence_core.errors import MismatchError
 from influence_core.progress import Progress, ProgressFn
@@ -49,7 +50,7 @@ def plan_tree(paths: Sequence[str], edits: Mapping[int, Edit], depth: int) -> di
         parts[depth] = plain_name(edit.new_label, Path(paths[row]))
         wanted = PurePosixPath(*parts)
         if str(wanted).casefold() in taken:
-            wanted = wanted.with_name(f"{wanted.stem}-{edit.key:016x}{wanted.suffix}")
+            wanted = wanted.with_name(f"{wanted.stem}-{to_hex(edit.key)}{wanted.suffix}")
         taken.add(str(wanted).casefold())
         moves[row] = Move(paths[row], f"{TREE}/{wanted}")
     return moves

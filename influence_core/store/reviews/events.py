@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from influence_core.data.keys import to_hex
 from influence_core.errors import DataError
 
 Verdict = Literal["relabel", "exclude", "keep", "unsure"]
@@ -52,12 +53,12 @@ class Decision:
             raise DataError(f"'{self.verdict}' is not a verdict; there are {', '.join(VERDICTS)}.")
         if (self.verdict == "relabel") != (self.new_label is not None):
             raise DataError(
-                f"Row {self.key:016x}: a new label belongs to the verdict 'relabel' and to no "
+                f"Row {to_hex(self.key)}: a new label belongs to the verdict 'relabel' and to no "
                 "other; give it one or choose another verdict."
             )
         if self.verdict == "relabel" and self.new_label == self.old_label:
             raise DataError(
-                f"Row {self.key:016x} is labelled '{self.old_label}' already; choose another "
+                f"Row {to_hex(self.key)} is labelled '{self.old_label}' already; choose another "
                 "label, or the verdict 'keep'."
             )
         if len(self.note) > MAX_NOTE:
@@ -112,7 +113,7 @@ class Action:
         keys = [decision.key for decision in self.decisions]
         if len(set(keys)) < len(keys):
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"Row {twice:016x} has two decisions in one step; keep one of them.")
+            raise DataError(f"Row {to_hex(twice)} has two decisions in one step; keep one of them.")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from influence_core.data.keys import from_hex, to_hex
 from influence_core.store.reviews.events import Action, Decision, Event
 from influence_core.store.reviews.schema import EVENTS, open_engine, plain_database_errors
 
@@ -114,9 +115,9 @@ class ReviewStore:
                 "project": self._project,
                 "time": action.time,
                 "reviewer": action.reviewer,
-                "key": f"{decision.key:016x}",
+                "key": to_hex(decision.key),
                 "fingerprint": action.fingerprint,
-                "content_hash": f"{decision.content_hash:016x}",
+                "content_hash": to_hex(decision.content_hash),
                 "verdict": decision.verdict,
                 "old_label": decision.old_label,
                 "new_label": decision.new_label,
@@ -136,8 +137,8 @@ class ReviewStore:
             rows = connection.execute(query).all()
         for row in rows:
             decision = Decision(
-                int(row.key, 16),
-                int(row.content_hash, 16),
+                from_hex(row.key),
+                from_hex(row.content_hash),
                 row.verdict,
                 row.old_label,
                 row.new_label,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from influence_core.cleansing.rounds import Round, best_round
+from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import read_json, write_json
 from influence_core.disk.names import check_name, new_run_id
 from influence_core.errors import DataError, MismatchError, StoreError
@@ -119,7 +120,7 @@ def save_cleansing(session: Session, found: Cleansing) -> str:
             "by": found.by,
             "edits": [edit.to_json() for edit in found.computed],
             "decided": [edit.to_json() for edit in found.decided],
-            "kept": [f"{key:016x}" for key in sorted(found.kept)],
+            "kept": [to_hex(key) for key in sorted(found.kept)],
             "rounds": [asdict(state) for state in found.rounds],
             "taken": found.taken,
         },

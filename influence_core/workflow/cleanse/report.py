@@ -117,7 +117,7 @@ def _examples(project: Project, edits: tuple[Edit, ...]) -> list[Example]:
     worst = sorted(edits, key=lambda e: e.score if e.score is not None else 0.0)[:EXAMPLES]
     out = []
     for edit in worst:
-        position = int(train.positions_of(np.array([edit.key], dtype=np.uint64))[0])
+        position = train.position(edit.key)
         content: str | bytes
         if train.content_column == "text":
             content = train.texts([position])[0]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import write_bytes, write_text
 from influence_core.errors import DataError
 from influence_core.store.project import Project
@@ -115,7 +116,7 @@ def _row(project: Project, position: int, said: Said, suggested: _Suggested) -> 
     label = int(train.labels[position])
     name, probability = suggested.at(position)
     return Row(
-        key=f"{int(train.keys[position]):016x}",
+        key=to_hex(train.keys[position]),
         id=train.ids[position],
         given=project.dataset.classes[label] if label >= 0 else "",
         text=train.texts([position])[0] if text else None,
@@ -129,7 +130,7 @@ def _row(project: Project, position: int, said: Said, suggested: _Suggested) -> 
 def _gone(key: int, words: list[tuple[str, Event]]) -> Row:
     """A row that is not in the data any more, as far as the decision remembers it."""
     given = words[0][1].decision.old_label or ""
-    return Row(f"{key:016x}", "", given, None, None, "", 0.0, _words(words))
+    return Row(to_hex(key), "", given, None, None, "", 0.0, _words(words))
 
 
 def _words(said: list[tuple[str, Event]]) -> tuple[Word, ...]:
@@ -141,7 +142,7 @@ def _words(said: list[tuple[str, Event]]) -> tuple[Word, ...]:
             event.decision.note,
             event.time,
             event.run,
-            f"{event.decision.content_hash:016x}",
+            to_hex(event.decision.content_hash),
         )
         for who, event in said
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import (
@@ -152,7 +153,7 @@ def apply_decisions(
         for decision in made:
             if merged.setdefault(decision.key, decision) != decision:
                 raise DataError(
-                    f"Row {decision.key:016x} has two decisions, one without a reviewer and one "
+                    f"Row {to_hex(decision.key)} has two decisions, one without a reviewer and one "
                     f"of '{who or reviewer}'; keep one of them. None was applied."
                 )
     # All actions are made, so checked, before the first is written.
@@ -226,7 +227,6 @@ class _Rows:
     def __init__(self, project: Project) -> None:
         self._train = project.dataset.train
         self._classes = project.dataset.classes
-        self._keys = {f"{key:016x}": i for i, key in enumerate(self._train.keys.tolist())}
         self._ids: dict[str, int | None] = {}
         for i, name in enumerate(self._train.ids):
             self._ids[name] = None if name in self._ids else i  # None: not unique
@@ -237,7 +237,7 @@ class _Rows:
             raise DataError(f"{line.problem}.")
         position = self._position(line)
         content = int(self._train.content_hashes[position])
-        if line.content and line.content != f"{content:016x}":
+        if line.content and line.content.zfill(16) != to_hex(content):
             raise DataError("the row's content has changed since the decision.")
         number = int(self._train.labels[position])
         given = self._classes[number] if number >= 0 else None
@@ -252,9 +252,10 @@ class _Rows:
     def _position(self, line: Line) -> int:
         by_id = self._ids.get(line.id) if line.id else None
         if line.key:
-            if line.key not in self._keys:
-                raise DataError(f"no training row has the key '{line.key}'.")
-            found = self._keys[line.key]
+            try:
+                found = self._train.position(from_hex(line.key))
+            except DataError as error:
+                raise DataError(f"no training row has the key '{line.key}'.") from error
             if by_id is not None and by_id != found:
                 raise DataError(f"the key '{line.key}' and the id '{line.id}' are different rows.")
             return found

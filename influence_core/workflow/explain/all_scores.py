@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors, read_json, remove_stale, write_json
 from influence_core.errors import DataError, StoreError
 from influence_core.influence.scan import full_scores
@@ -122,5 +123,5 @@ def _named(session: Session, item: Item) -> dict[str, str | None]:
         text = item.content if isinstance(item.content, str) else None
         return {"split": None, "id": None, "key": None, "text": text}
     split = session.project.dataset.split(item.split)
-    position = int(split.positions_of(np.array([item.key], dtype=np.uint64))[0])
-    return {"split": item.split, "id": split.ids[position], "key": f"{item.key:016x}"}
+    position = split.position(item.key)
+    return {"split": item.split, "id": split.ids[position], "key": to_hex(item.key)}

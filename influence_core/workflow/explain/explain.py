@@ -97,7 +97,7 @@ def find_item(session: Session, split: str, key: int) -> Item:
         DataError: there is no such split or key.
     """
     data = session.project.dataset.split(split)
-    position = int(data.positions_of(np.array([key], dtype=np.uint64))[0])
+    position = data.position(key)
     features = session.split_features(split).rows(torch.tensor([position]))[0]
     label = int(data.labels[position])
     return Item(features, _proba(session, features), label if label >= 0 else None, split, key)
@@ -187,7 +187,7 @@ def _content(session: Session, item: Item) -> str | bytes:
     if item.content is not None or item.split is None or item.key is None:
         return item.content or ""
     split = session.project.dataset.split(item.split)
-    found: str | bytes = split.items(split.positions_of(np.array([item.key], dtype=np.uint64)))[0]
+    found: str | bytes = split.items([split.position(item.key)])[0]
     return found
 
 
@@ -248,7 +248,7 @@ def _own_position(session: Session, item: Item) -> list[int]:
     if item.split != "train" or item.key is None:
         return []
     train = session.project.dataset.train
-    return [int(train.positions_of(np.array([item.key], dtype=np.uint64))[0])]
+    return [train.position(item.key)]
 
 
 def _explanation(

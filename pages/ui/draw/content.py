@@ -23,7 +23,7 @@ def picture(raw: bytes, size: int) -> bytes:
 
 def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
     """Draw the row with this key."""
-    position = int(split.positions_of([key])[0])  # type: ignore[arg-type]
+    position = split.position(int(key))
     if split.content_column == "text":
         st.text(visible(split.texts([position])[0]))
         return

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.data.dataset import Split
+from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.explain import Item, Question, RowScore, score_of
@@ -26,8 +27,8 @@ Probabilities = Callable[[tuple[str, ...], Item], None]
 def asked() -> int | None:
     """The training row that the address names; None if it names none that can be one."""
     try:
-        return int(st.query_params.get(PARAMETER, ""), 16)
-    except ValueError:
+        return from_hex(st.query_params.get(PARAMETER))
+    except DataError:
         return None
 
 
@@ -36,7 +37,7 @@ def compare_with(key: int | None) -> None:
     if key is None:
         st.query_params.pop(PARAMETER, None)
     else:
-        st.query_params[PARAMETER] = f"{key:016x}"
+        st.query_params[PARAMETER] = to_hex(key)
 
 
 def compare_button(key: int, place: str) -> None:
@@ -68,12 +69,12 @@ def side_by_side(
         return
     train = session.project.dataset.train
     try:
-        position = int(train.positions_of([key])[0])  # type: ignore[arg-type]
+        position = train.position(key)
     except DataError as error:
         st.error(plain(str(error)))
         return
     data = session.project.dataset.split(item.split)
-    place = int(data.positions_of([item.key])[0])  # type: ignore[arg-type]
+    place = data.position(item.key)
     with st.spinner("Scoring this row …"):  # a whole network's gradients take a moment
         score = score_of(session, item, question, position)
     text = train.content_column == "text"

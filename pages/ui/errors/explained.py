@@ -162,7 +162,7 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
     elif item.split is not None and item.key is not None:
         split = session.project.dataset.split(item.split)
         content.show(split, item.key, alt="The item", size=content.LARGE)
-        st.caption(f"id {plain(split.ids[int(split.positions_of([item.key])[0])])}")
+        st.caption(f"id {plain(split.ids[split.position(item.key)])}")
     true = "not given" if item.true is None else plain(session.classes[item.true])
     st.markdown(
         f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "

@@ -6,7 +6,6 @@ side which never saw the row finds most probable, and undoable here or there.
 
 import secrets
 
-import numpy as np
 import streamlit as st
 
 from influence_core.workflow.review.desk import Choice, Desk, alternative_labels, open_desk
@@ -65,7 +64,7 @@ def _relabel(session: Session, key: int, action: str) -> str:
     """Decide for the most probable other class; its name."""
     desk = desk_of(session)
     train = session.project.dataset.train
-    position = int(train.positions_of(np.array([key], dtype=np.uint64))[0])
+    position = train.position(key)
     new = desk.classes[int(alternative_labels(session, desk.scores, [position])[0])]
     desk.decide(reviewer(), [Choice(position, "relabel", new, _NOTE)], action)
     return new

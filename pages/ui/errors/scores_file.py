@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors
 from influence_core.errors import StoreError
 from influence_core.workflow.explain.explain import Explanation
@@ -19,7 +20,7 @@ def scores_box(session: Session, answer: Explanation) -> None:
     if item.split is None or item.key is None:
         return
     job = jobs_ui.latest(session.project, VERB)
-    of_this = job is not None and f"{item.key:016x}" in job.arguments
+    of_this = job is not None and to_hex(item.key) in job.arguments
     title = "All scores as a file"
     with st.expander(title, icon=":material/description:", expanded=of_this):
         st.caption(
@@ -34,7 +35,7 @@ def scores_box(session: Session, answer: Explanation) -> None:
 def _begin(session: Session, answer: Explanation) -> None:
     item, question = answer.item, answer.question
     folder = session.project.exports_folder
-    name = f"scores-{session.run.id}-{item.key:016x}-{question.estimator}-{question.toward}.npy"
+    name = f"scores-{session.run.id}-{to_hex(item.key)}-{question.estimator}-{question.toward}.npy"
     try:
         with plain_errors("write", folder):
             folder.mkdir(exist_ok=True)
@@ -42,9 +43,9 @@ def _begin(session: Session, answer: Explanation) -> None:
         st.error(plain(str(error)))
         return
     arguments = [VERB, str(session.project.root.resolve()), "--run", session.run.id]
-    arguments += ["--split", str(item.split), "--item", f"{item.key:016x}"]
+    arguments += ["--split", str(item.split), "--item", to_hex(item.key)]
     arguments += ["--estimator", question.estimator, "--toward", question.toward]
     arguments += ["--scores", str((folder / name).resolve())]
     split = session.project.dataset.split(str(item.split))
-    number = split.ids[int(split.positions_of([item.key])[0])]
+    number = split.ids[split.position(item.key)]
     jobs_ui.begin(session.project, arguments, title=f"All scores of {number}")

@@ -4,6 +4,7 @@ from collections import Counter
 
 import streamlit as st
 
+from influence_core.data.keys import to_hex
 from influence_core.errors import TurnoverError
 from influence_core.workflow.review.desk import Choice, Desk
 from pages.ui.draw import content, numbers
@@ -87,7 +88,7 @@ def _tiles(desk: Desk, shown: list[int]) -> list[int]:
                 st.caption(f"{plain(given)}{arrow} {numbers.percent(float(row['p_given']))}")
                 word = desk.effective(position)
                 said = "" if word is None else f" ({word.outcome})"
-                if st.checkbox(f"Select{said}", key=f"tick_{key:016x}"):
+                if st.checkbox(f"Select{said}", key=f"tick_{to_hex(key)}"):
                     ticked.append(position)
     return ticked
 

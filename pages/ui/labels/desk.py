@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from influence_core.data.dataset import Split
+from influence_core.data.keys import to_hex
 from influence_core.errors import DataError, TurnoverError
 from influence_core.influence.scan import Top
 from influence_core.workflow.review.desk import Choice, Desk, LabelEvidence
@@ -108,7 +109,7 @@ def _write(desk: Desk, queue: Queue, reviewer: str, one: Pending) -> dict[str, A
         places = np.flatnonzero(np.isin(queue.positions, rows))
         return {"id": one.id, "index": int(places[0]) if len(places) else None}
     train = desk.session.project.dataset.train
-    position = int(train.positions_of(np.array([one.key], dtype=np.uint64))[0])
+    position = train.position(one.key)
     desk.decide(reviewer, [Choice(position, one.verdict, one.new_label, one.note)], one.id)
     return None
 
@@ -136,7 +137,7 @@ def card(desk: Desk, evidence: LabelEvidence, reviewer: str) -> dict[str, Any]:
     words = desk.words(position)
     own = words.pop(reviewer, None)
     return {
-        "key": f"{int(train.keys[position]):016x}",
+        "key": to_hex(train.keys[position]),
         "id": _id(train, position),
         **_content(train, position, content.LARGE),
         "given": int(row["given"]),

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from influence_core.data.keys import from_hex
+from influence_core.errors import DataError
+
 MOST_WAITING = 1_000  # decisions on their way
 MOST_TEXT = 10_000  # characters of a label or a note; a note may have less, and that is then said
 _ID = re.compile(r"[0-9a-f]{32}")
-_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,11 @@ def _pending(one: Any) -> Pending | None:
     texts = [one.get("verdict"), note, *([] if label is None else [label])]
     if not all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts):
         return None
-    if not _matches(_KEY, one.get("key")):
+    try:
+        key = from_hex(one.get("key"))
+    except DataError:
         return None
-    return Pending(one["id"], int(one["key"], 16), one["verdict"], label, note.strip())
+    return Pending(one["id"], key, one["verdict"], label, note.strip())
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from influence_core.data.keys import to_hex
 from influence_core.errors import TurnoverError
 from influence_core.labels.agreement import agreement
 from influence_core.workflow.exchange.export_rows import decided_rows
@@ -146,7 +147,7 @@ def exchange_box(desk: Desk, who: str) -> None:
             f"{numbers.count(len(changed))} decisions do not count: their rows have changed",
             icon=":material/warning:",
         ):
-            shown = changed.assign(key=[f"{int(key):016x}" for key in changed["key"]])
+            shown = changed.assign(key=[to_hex(key) for key in changed["key"]])
             st.dataframe(shown, hide_index=True, key="changed_table")
     with st.expander("Decisions in files: CSV, JSON lines, Label Studio, Argilla"):
         form = st.selectbox(
