@@ -34,6 +34,7 @@ from influence_core.data.keys import from_hex, to_hex
 from influence_core.disk.atomic import write_text
 from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
+from influence_core.store.exports.csv_fields import escaped
 from influence_core.workflow.exchange.export_rows import export_decisions
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
@@ -48,6 +49,9 @@ from influence_core.workflow.session import Session, open_session
 
 LOCAL = "local"  # the reviewer's name where nobody logs in, as in the dashboard
 _SHOWN = ["key", "id", "given", "suggested", "p_given", "p_suggested", "knn_agreement", "flagged"]
+SafeOption = Annotated[
+    bool, typer.Option("--spreadsheet-safe", help="CSV: guard against formulas; this changes text.")
+]
 FormatOption = Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")]
 
 
@@ -62,6 +66,7 @@ def labels_verb(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Equal or nearly equal rows labelled differently.")
     ] = False,
+    spreadsheet_safe: SafeOption = False,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -73,7 +78,7 @@ def labels_verb(
     keep_result(run=session.run.id)
     found = _pairs(session) if duplicates else _queue(session, table)
     if target is not None:
-        _write_csv(target, found.head(top or len(found)))
+        _write_csv(target, found.head(top or len(found)), spreadsheet_safe)
     if json:
         print_json(
             {
@@ -140,6 +145,7 @@ def decisions_verb(
     undecided: Annotated[
         int, typer.Option(min=0, help="So many undecided rows go along, most suspicious first.")
     ] = 0,
+    spreadsheet_safe: SafeOption = False,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -155,7 +161,10 @@ def decisions_verb(
         if wanted and (run is not None or opened.latest_run() is not None):
             session = open_session(opened, run, device)
             scores = label_table(session, progress=tell, cancel=cancel)
-    rows = export_decisions(opened, target, form, scores=scores, undecided=undecided)
+    rows = export_decisions(
+        opened, target, form,
+        scores=scores, undecided=undecided, spreadsheet_safe=spreadsheet_safe,
+    )  # fmt: skip
     if json:
         print_json({"out": target, "rows": rows})
     else:
@@ -202,12 +211,15 @@ def _with_text(train: Split, found: pd.DataFrame, top: int) -> pd.DataFrame:
     return shown.assign(text=train.texts(train.positions_of(keys)))
 
 
-def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+def _write_csv(path: Path, frame: pd.DataFrame, spreadsheet_safe: bool) -> None:
     """A table as CSV with the columns of `--json`, keys as 16 hex digits."""
     plain = frame
     if "key" in frame:
         plain = frame.assign(key=[to_hex(key) for key in frame["key"]])
-    write_text(path, plain.to_csv(index=False, lineterminator="\n"))
+    if spreadsheet_safe:
+        plain = plain.map(lambda cell: escaped(cell) if isinstance(cell, str) else cell)
+    # Python before 3.13 quotes a lone "\r" only if the line end has one.
+    write_text(path, plain.to_csv(index=False, lineterminator="\r\n"))
 
 
 def _summary(desk: Desk, json: bool) -> None:

@@ -71,3 +71,12 @@ def test_the_estimate_says_how_weak_its_interval_is():
     assert not test.exception
     assert "90 % interval" in words(test).replace("\\", "")
     assert "a guide, not a guarantee" in words(test)
+
+
+def test_only_a_csv_of_decisions_can_be_escaped():
+    test = start(project="reviews", view="many")
+    test.checkbox(key="exchange_safe").check().run()
+    assert not test.exception
+    test.selectbox(key="exchange_format").set_value("jsonl").run()
+    assert not test.exception
+    assert not [box for box in test.checkbox if box.key == "exchange_safe"]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.labels.scores import COLUMNS
+from influence_core.store.exports.csv_fields import is_formula
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.train.head import TrainOptions, train
@@ -136,3 +137,59 @@ def test_without_a_file_it_says_how_far_the_reviewers_are(made, tmp_path):
 )
 def test_wrong_usage_ends_with_two(arguments):
     assert run(app, arguments).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def formulas(tmp_path_factory):
+    """Ids, classes, notes and a reviewer that a spreadsheet would run; some look escaped."""
+    texts, labels = sentences(60)
+    signs = ["=1+1", "@SUM(A1)", "+A1", "-A1+2", "\tx", "＝A1", "'=1", "''=1", "'plain", "-1.5"]
+    columns = {"text": [*texts, texts[3]], "label": [*labels, 1 - labels[3]]}
+    columns["id"] = [f"{signs[i % len(signs)]}{i}" for i in range(61)]
+    built = build_dataset({"train": columns, "valid": columns}, ["=cmd|' /C calc'!A0", "'@good"])
+    made = Project.create(tmp_path_factory.mktemp("home") / "formulas", "F", built, "minilm")
+    train(made, TrainOptions(members=2, width=32, epochs=1))
+    split = Project.open(made.root).dataset.train
+    said = [
+        {"key": f"{int(key):016x}", "verdict": "relabel", "note": f"{name}; a 'note'",
+         "new_label": built.classes[1 - label], "reviewer": "=ann"}
+        for key, name, label in zip(split.keys, split.ids, split.labels, strict=True)
+    ]  # fmt: skip
+    path = made.root.parent / "said.jsonl"
+    path.write_text("\n".join(map(json.dumps, said)))
+    assert run(app, ["decide", str(made.root), str(path), "--format", "jsonl"]).exit_code == 0
+    return made
+
+
+def cells(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return [cell for line in csv.reader(file) for cell in line]
+
+
+@pytest.mark.parametrize("verb", [["labels"], ["labels", "--duplicates"], ["decisions"]])
+def test_no_spreadsheet_runs_what_a_file_for_people_says(formulas, tmp_path, verb):
+    path, safe = tmp_path / "as-it-is.csv", tmp_path / "safe.csv"
+    start = [verb[0], str(formulas.root), *verb[1:], "--out"]
+    assert run(app, [*start, str(path)]).exit_code == 0
+    out = run(app, [*start, str(safe), "--spreadsheet-safe"])
+    assert out.exit_code == 0, out.output
+    assert any(map(is_formula, cells(path)))
+    assert not any(map(is_formula, cells(safe)))
+    assert len(cells(safe)) == len(cells(path))
+
+
+@pytest.mark.parametrize("option", [[], ["--spreadsheet-safe"]])
+def test_decisions_come_back_as_they_were_whether_escaped_or_not(formulas, tmp_path, option):
+    path = tmp_path / "d.csv"
+    assert run(app, ["decisions", str(formulas.root), "--out", str(path), *option]).exit_code == 0
+    out = run(app, ["decide", str(formulas.root), str(path)])
+    assert "61 were there already" in out.stdout, out.output
+
+
+def test_only_a_csv_can_be_made_safe_for_spreadsheets(formulas, tmp_path):
+    path = tmp_path / "d.jsonl"
+    start = ["decisions", str(formulas.root), "--out", str(path), "--format", "jsonl"]
+    out = run(app, [*start, "--spreadsheet-safe"])
+    assert out.exit_code == 1
+    assert "Only a CSV" in out.stderr
+    assert not path.exists()

@@ -72,6 +72,11 @@ def is_formula(value: str) -> bool:
     return text.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(text.rstrip())
 
 
+def escaped(value: str) -> str:
+    """The value with an apostrophe in front if a spreadsheet might run it."""
+    return f"'{value}" if is_formula(value) else value
+
+
 def defuse(field: str, form: CsvFormat) -> str:
     """The raw text of a field with an apostrophe before its value."""
     if form.quoting and field.startswith('"'):

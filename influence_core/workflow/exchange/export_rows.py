@@ -18,7 +18,7 @@ from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import Event
 from influence_core.store.reviews.store import open_reviews
-from influence_core.workflow.exchange.formats import Row, Word
+from influence_core.workflow.exchange.formats import Row, Word, write_safe_csv
 from influence_core.workflow.exchange.import_decisions import find_format, standing_words
 
 Said = dict[int, list[tuple[str, Event]]]
@@ -31,6 +31,7 @@ def export_decisions(
     *,
     scores: pd.DataFrame | None = None,
     undecided: int = 0,
+    spreadsheet_safe: bool = False,
 ) -> int:
     """Write all words of all reviewers; returns how many rows the file is about.
 
@@ -43,9 +44,10 @@ def export_decisions(
         form: a name in `decide.FORMATS`.
         scores: the label table of a run; suggestions and the order of the queue come from it.
         undecided: so many undecided rows go along, the most suspicious first, to be labelled there.
+        spreadsheet_safe: put an apostrophe before what a spreadsheet would run as a formula.
 
     Raises:
-        DataError: undecided rows are wanted without scores.
+        DataError: undecided rows are wanted without scores, or another format made safe than CSV.
         StoreError: the file cannot be written; an earlier one stays as it was.
     """
     format_ = find_format(form)
@@ -53,9 +55,12 @@ def export_decisions(
         raise DataError(
             "Which undecided rows to hand out is told by label scores; train a run first."
         )
+    if spreadsheet_safe and form != "csv":
+        raise DataError(f"Only a CSV can be made safe for spreadsheets, and this is '{form}'.")
     rows = decided_rows(project, scores, undecided)
     classes = project.dataset.classes
-    write_bytes(path, format_.write(rows, classes))
+    write = write_safe_csv if spreadsheet_safe else format_.write
+    write_bytes(path, write(rows, classes))
     if format_.settings is not None:
         beside = path.with_name(path.name + format_.settings_suffix)
         write_text(beside, format_.settings(rows, classes))

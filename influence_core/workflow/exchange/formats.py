@@ -15,6 +15,7 @@ from typing import Any
 
 from influence_core.data.readers.csv_format import detect_format, read_records
 from influence_core.errors import DataError
+from influence_core.store.exports.csv_fields import escaped, is_formula
 
 COLUMNS = (
     "key", "id", "given", "verdict", "new_label", "note", "reviewer", "time", "run", "content"
@@ -133,11 +134,28 @@ class Format:
 
 def write_csv(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
     """One line a row and reviewer, UTF-8, columns `COLUMNS`."""
+    return _csv(rows, lambda value: value)
+
+
+def write_safe_csv(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
+    """The same with an apostrophe before what a spreadsheet would run; `read_csv` removes it."""
+    return _csv(rows, escaped)
+
+
+def _csv(rows: Sequence[Row], spelled: Callable[[str], str]) -> bytes:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    # Python before 3.13 quotes a lone "\r" only if the line end has one.
+    writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([record[name] for name in COLUMNS] for record in _flat(rows))
+    for record in _flat(rows):
+        values = (record[name] for name in COLUMNS)
+        # What looks escaped already gets one apostrophe more, so reading may always take one.
+        writer.writerow(f"'{v}" if _looks_escaped(v) else spelled(v) for v in values)
     return out.getvalue().encode("utf-8")
+
+
+def _looks_escaped(value: str) -> bool:
+    return value.startswith("'") and is_formula(value.lstrip("'"))
 
 
 def write_jsonl(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
@@ -185,7 +203,8 @@ def read_csv(path: Path) -> list[Line]:
         )
     lines = []
     for record in records:
-        fields = dict(zip(names, record.fields, strict=False))
+        values = (v[1:] if _looks_escaped(v) else v for v in record.fields)
+        fields = dict(zip(names, values, strict=False))
         problem = ""
         if len(record.fields) != len(names):
             problem = (

@@ -9,7 +9,7 @@ from influence_core.data.keys import to_hex
 from influence_core.errors import TurnoverError
 from influence_core.labels.agreement import agreement
 from influence_core.workflow.exchange.export_rows import decided_rows
-from influence_core.workflow.exchange.formats import Row
+from influence_core.workflow.exchange.formats import Row, write_safe_csv
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
@@ -171,6 +171,11 @@ def _hand_out(desk: Desk, form: str) -> None:
         help="The most suspicious ones, to be labelled elsewhere.",
         disabled=not format_.scored,
     )
+    safe = form == "csv" and st.checkbox(
+        "Escape formulas (Excel)", key="exchange_safe",
+        help="Puts an apostrophe before text that a spreadsheet would run as a formula; importing "
+        "the file takes it off again.",
+    )  # fmt: skip
     project = desk.session.project
 
     def rows() -> list[Row]:
@@ -179,7 +184,7 @@ def _hand_out(desk: Desk, form: str) -> None:
     name = f"{project.root.name}-decisions{format_.suffix}"
     st.download_button(
         "Export decisions",
-        lambda: format_.write(rows(), desk.classes),
+        lambda: (write_safe_csv if safe else format_.write)(rows(), desk.classes),
         file_name=name,
         key="exchange_out",
     )
