@@ -14,12 +14,13 @@ Whether a model survives this is not guessed but checked on two keys for each gr
 * "plain": the target itself is repeated and the whole network runs on each copy, for models whose
   first part cannot be told apart row by row.
 
-All three are the same function; the first that gives what it must is used.
+All three are the same function; the first that gives what "plain" gives is used.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ from influence_core.influence.base import Scores
 from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.turnover.calls import Inputs, logits_of, row_count, take_rows, to_device
+from influence_core.turnover.checks import PROBE_KEYS, check_masks, same
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.masks import as_keys
 from influence_core.turnover.prefix import Prefix, eval_shell
@@ -39,8 +41,6 @@ from influence_core.turnover.prefix import Prefix, eval_shell
 CHUNK_ENTRIES = 1 << 24
 LAYERS_HELD = 2  # at a time: one was measured for MiniLM, three and a half for a VGG
 MAX_CHUNK = 4096
-PROBE_KEYS = torch.tensor([0x5DEECE66D, 0xB])
-PROBE_TOLERANCE = 1e-3  # of the largest logit: float32 rounding passes, a wrong row does not
 
 
 Mode = Literal["broadcast", "repeat", "plain"]
@@ -83,6 +83,7 @@ class NetworkQuery:
         device = next(model.parameters()).device
         starts = range(0, targets, self.options.group)
         parts = [take_rows(inputs, slice(i, i + self.options.group)) for i in starts]
+        check_masks(model, to_device(parts[0], device))
         self._groups = [_Group(model, to_device(part, device)) for part in parts]
 
     @property
@@ -153,14 +154,12 @@ class _Group:
     def _choose(self) -> Mode:
         """The fastest way that gives what it must, on the first and the last target."""
         targets = sorted({0, self.targets - 1})
-        full = self.prefix.logits[targets].repeat_interleave(2, dim=0)
-        with exposure(self.prefix.shell, side=None):
-            replayed = _attempt(lambda: torch.cat([self._run(t, 2, "repeat") for t in targets]))
-        if not _same(replayed, full):
-            return "plain"
-        repeated = self.sides(PROBE_KEYS, targets, "repeat")
-        broadcast = _attempt(lambda: self.sides(PROBE_KEYS, targets, "broadcast"))
-        return "broadcast" if _same(broadcast, repeated) else "repeat"
+        plain = self.sides(PROBE_KEYS, targets, "plain")
+        modes: tuple[Mode, ...] = ("broadcast", "repeat")
+        for mode in modes:
+            if same(_attempt(partial(self.sides, PROBE_KEYS, targets, mode)), plain):
+                return mode
+        return "plain"
 
 
 def _attempt(run: Callable[[], Tensor]) -> Tensor | None:
@@ -168,12 +167,6 @@ def _attempt(run: Callable[[], Tensor]) -> Tensor | None:
         return run()
     except (RuntimeError, ValueError, IndexError, ModelError):
         return None
-
-
-def _same(a: Tensor | None, b: Tensor) -> bool:
-    if a is None or a.shape != b.shape:
-        return False
-    return bool((a - b).abs().max() <= PROBE_TOLERANCE * b.abs().max())
 
 
 def network_scan(

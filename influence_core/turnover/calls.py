@@ -16,7 +16,10 @@ Inputs: TypeAlias = "Tensor | Sequence[Tensor] | Mapping[str, Tensor]"
 
 
 def logits_of(model: nn.Module, inputs: Inputs) -> Tensor:
-    """Run `model` on `inputs`; returns its logits, rows first.
+    """Run `model` on `inputs`; returns its logits (rows, C).
+
+    A single logit z, of a model trained with binary cross-entropy, becomes two classes [0, z]:
+    their softmax is (1 − σ(z), σ(z)), and their cross-entropy the binary one.
 
     Raises:
         ModelError: if the output holds no tensor that could be logits.
@@ -28,9 +31,7 @@ def logits_of(model: nn.Module, inputs: Inputs) -> Tensor:
         output = model(**inputs)
     else:
         output = model(*inputs)
-    if isinstance(output, Tensor):
-        return output
-    found = getattr(output, "logits", None)
+    found = output if isinstance(output, Tensor) else getattr(output, "logits", None)
     if found is None and isinstance(output, Mapping):
         found = output.get("logits")
     if found is None and isinstance(output, tuple) and output:
@@ -40,6 +41,16 @@ def logits_of(model: nn.Module, inputs: Inputs) -> Tensor:
             f"{type(model).__name__} returned {type(output).__name__} without logits; return a "
             "tensor, or an object with `.logits`, and pass no labels."
         )
+    if found.ndim <= 1:
+        # (B,) is one logit a row; of a single row it may also be that row's classes, squeezed.
+        found = found.reshape(1, -1) if row_count(inputs) == 1 else found.reshape(-1, 1)
+    if found.ndim != 2:
+        raise ModelError(
+            f"{type(model).__name__} returned a tensor of shape {tuple(found.shape)}; a classifier "
+            "returns one vector of logits a row, (B, C)."
+        )
+    if found.shape[1] == 1:
+        found = torch.cat([torch.zeros_like(found), found], dim=1)  # (B, 2)
     return found
 
 

@@ -1,4 +1,4 @@
-"""`TurnoverDropout`: the layer that gives every training instance its own fixed mask.
+"""`TurnoverDropout`: the layer that gives every training row its own fixed mask.
 
 Put it where a network has an `nn.Dropout`, or after the activation whose units should be split.
 It does nothing by itself: whose mask it applies, and which side of it, comes from the `exposure`
@@ -26,7 +26,7 @@ UNKNOWN = -1
 
 
 class TurnoverDropout(nn.Module):
-    """Instance-keyed dropout over the units of an activation.
+    """Dropout over the units of an activation, one fixed mask for each row's key.
 
     Units are the channels (dimension 1) of a 4-D or 5-D activation, where a filter is shared over
     all positions and an elementwise mask would leak, and the last dimension of a 2-D or 3-D one:
@@ -34,7 +34,7 @@ class TurnoverDropout(nn.Module):
 
     Args:
         size: number of units; None takes it from the first activation that arrives.
-        p: probability that a unit is on an instance's learned side. Learned masks are 0 or 1/p,
+        p: probability that a unit is on a row's learned side. Learned masks are 0 or 1/p,
             flipped ones 1/p − learned.
         seed: the run's mask seed.
         layer: number of the layer within the model; None is numbered by `number_layers`, in the
@@ -42,6 +42,9 @@ class TurnoverDropout(nn.Module):
         twin: unit k and unit k + size/2 always carry opposite bits (p = 0.5, even size).
         dim: the dimension that holds the units, where the rule above is wrong: 1 for (B, C, L),
             -1 for (B, H, W, C).
+        row_dim: the dimension that holds the rows, where it is not the first: 1 for (T, B, H).
+        optional: a pass may leave this layer out (an auxiliary head, a conditional branch); else
+            an exposure in which it was not called raises.
 
     Raises:
         ModelError: if p is outside (0, 1), or twins are impossible.
@@ -49,7 +52,7 @@ class TurnoverDropout(nn.Module):
 
     mask_spec: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it stands inside model definitions: all is said in one place
         self,
         size: int | None = None,
         p: float = 0.5,
@@ -58,6 +61,8 @@ class TurnoverDropout(nn.Module):
         layer: int | None = None,
         twin: bool = False,
         dim: int | None = None,
+        row_dim: int = 0,
+        optional: bool = False,
     ) -> None:
         super().__init__()
         planes(p)
@@ -71,6 +76,8 @@ class TurnoverDropout(nn.Module):
         self.layer = layer
         self.twin = twin
         self.dim = dim
+        self.row_dim = row_dim
+        self.optional = optional
         self.register_buffer("mask_spec", self._spec())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,35 +85,57 @@ class TurnoverDropout(nn.Module):
 
         Raises:
             KeysError: in train mode without an exposure, or when keys and rows do not fit.
-            ModelError: when x has another number of units than the layer.
+            ModelError: when x has another number of units than the layer, or a trace would keep
+                these masks for good.
         """
+        if torch.compiler.is_compiling():
+            # What is exposed changes from call to call: no compiled graph may remember it.
+            return torch.compiler.disable(self._masked)(x)
+        return self._masked(x)
+
+    def _masked(self, x: Tensor) -> Tensor:
         exposed = open_exposure(self)
         if exposed is None:
             if self.training:
                 raise KeysError(
-                    f"{self.title()} ran in train mode without instance keys, so it cannot know "
+                    f"{self.title()} ran in train mode without keys, so it cannot know "
                     "whose units to keep; wrap forward and backward in "
                     "`with exposure(model, keys):`, or call `model.eval()` for the full network."
                 )
             return x
         if exposed.side is None:
             return x
+        exposed.begun += 1
+        if torch._C._get_tracing_state() is not None:
+            raise ModelError(
+                f"{self.title()} was traced under keys, and a trace would keep their masks for "
+                "every row; trace outside the exposure, where it is the full network."
+            )
         dim = self.unit_dim(x)
+        row_dim = self.row_dim % x.ndim
         self._fit_size(x.shape[dim], dim)
-        exposed.check_rows(len(x), self.title())
+        exposed.check_rows(x.shape[row_dim], self.title())
         mask = exposed.mask(self, x)  # (B, units)
-        shape = [1] * x.ndim
-        shape[0], shape[dim] = mask.shape
-        return x * mask.view(shape)  # a (1, ...) activation broadcasts here, in a scan
+        shape = [1] * x.ndim  # (B, 1, ..., units), or where else rows and units stand
+        shape[row_dim], shape[dim] = mask.shape
+        if dim < row_dim:
+            mask = mask.T
+        return x * mask.reshape(shape)  # an activation of one row broadcasts here, in a scan
 
     def unit_dim(self, x: Tensor) -> int:
         """The non-negative dimension of x that holds the units."""
-        if x.ndim < 2:
+        if not isinstance(x, Tensor) or x.is_nested or x.ndim < 2:
+            shape = tuple(x.shape) if isinstance(x, Tensor) and not x.is_nested else type(x)
             raise ModelError(
-                f"{self.title()} got an activation of shape {tuple(x.shape)}; it needs rows first "
-                "and units in another dimension."
+                f"{self.title()} got an activation of shape {shape}; it needs a plain tensor with "
+                "rows first and units in another dimension."
             )
         dim = self.dim if self.dim is not None else (1 if x.ndim >= 4 else -1)
+        if dim % x.ndim == self.row_dim % x.ndim:
+            raise ModelError(
+                f"{self.title()} takes dimension {dim} of a {x.ndim}-D activation for its rows and "
+                "for its units; say `dim=` or `row_dim=` so that they differ."
+            )
         return dim % x.ndim
 
     def title(self) -> str:
@@ -187,9 +216,10 @@ def number_layers(model: nn.Module) -> dict[str, TurnoverDropout]:
     layers = turnover_layers(model)
     if not layers:
         raise ModelError(
-            f"{type(model).__name__} has no turn-over layer, so no instance has a mask in it; "
+            f"{type(model).__name__} has no turn-over layer, so no row has a mask in it; "
             "call `inject(model)` or put a TurnoverDropout where units should be split."
         )
+    _check_parents(model)
     free = _unused([layer.layer for layer in layers.values()])
     for layer in layers.values():
         if layer.layer is None:
@@ -200,10 +230,23 @@ def number_layers(model: nn.Module) -> dict[str, TurnoverDropout]:
         if other != name:
             raise ModelError(
                 f"The turn-over layers {other!r} and {name!r} share seed {layer.seed} and number "
-                f"{layer.layer}, so every instance would get the same mask in both; give one of "
+                f"{layer.layer}, so every row would get the same mask in both; give one of "
                 "them another `layer=`."
             )
     return layers
+
+
+def _check_parents(model: nn.Module) -> None:
+    """Refuse a layer inside a module of PyTorch that knows its dropout as a number only."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+            inside = [child for child, m in module.named_children() if type(m) is TurnoverDropout]
+            if inside:
+                raise ModelError(
+                    f"{name or 'the model'}.{inside[0]} is a turn-over layer, but "
+                    f"{type(module).__name__} takes its dropout as a number and never calls a "
+                    "module; put the layer after it instead."
+                )
 
 
 def _unused(taken: Iterable[int | None]) -> Iterator[int]:
@@ -253,6 +296,6 @@ def refuse_other_masks(name: str, layer: TurnoverDropout, stored: Tensor) -> Non
             shown = (a / 2**PRECISION, b / 2**PRECISION) if field == "p" else (a, b)
             raise MismatchError(
                 f"The turn-over layer {name!r} has {field} = {shown[0]}, but the checkpoint was "
-                f"trained with {field} = {shown[1]}: its instances own other masks. Build the "
+                f"trained with {field} = {shown[1]}: its rows own other masks. Build the "
                 "model with the checkpoint's settings, or train again."
             )

@@ -1,16 +1,17 @@
 """Run what stands before the first turn-over layer once, and the rest as often as needed.
 
-Scoring N instances on a target means running the same target under N masks. Everything before the
+Scoring N rows on a target means running the same target under N masks. Everything before the
 first mask does not depend on them. This module makes a *shell* of the model (the same parameters,
 but modules of its own to rearrange, so other threads may use the model meanwhile), runs it once in
 full, and remembers what came out of each module that had finished before the first turn-over layer
-began. In the replays those modules hand out what they remember. There the first turn-over layer
+began. In the replays those modules return what they remember. There the first turn-over layer
 meets a (1, ...) activation and broadcasts it against the masks of a whole chunk.
 
 No knowledge of the architecture is needed. Callers: `influence.network_scan` (one target, many
-masks) and `training.network_sides` (both sides of the same rows).
+masks) and `training.networks.sides` (both sides of the same rows).
 """
 
+import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from types import MethodType
@@ -29,6 +30,7 @@ from influence_core.turnover.layer import TurnoverDropout, number_layers, turnov
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs",
           "_forward_pre_hooks_with_kwargs", "_forward_hooks_always_called")  # fmt: skip
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 class Prefix:
@@ -96,7 +98,7 @@ def eval_shell(model: nn.Module) -> nn.Module:
 
 
 class _Replay(nn.Module):
-    """Stands in for a module: hands out its remembered outputs, then works on as the module."""
+    """Stands in for a module: returns its remembered outputs, then works on as the module."""
 
     def __init__(self, real: nn.Module, outputs: list[Any]) -> None:
         super().__init__()
@@ -160,7 +162,7 @@ class _Tape:
             return
         if isinstance(module, TurnoverDropout):
             self.running = False
-            self.units = args[0][0].numel()
+            self.units = args[0].numel() // args[0].shape[module.row_dim]
             for calls in self._open:
                 for done, output in calls:
                     self.finished.setdefault(done, []).append(output)
@@ -182,6 +184,12 @@ def _shell(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:
     """The same module tree over the same parameters and buffers, as new module objects."""
     if id(module) in made:
         return made[id(module)]
+    if "_orig_mod" in module._modules or isinstance(module, _PARALLEL):
+        # torch.compile and replicas run the model that they wrap, which a shell of them would too.
+        return _shell(next(module.children()), made)
+    if isinstance(module, torch.jit.ScriptModule):
+        made[id(module)] = copy.deepcopy(module)  # holds no turn-over layer, but has a mode
+        return made[id(module)]
     clone = module.__new__(type(module))
     made[id(module)] = clone
     clone.__dict__ = dict(module.__dict__)
@@ -190,6 +198,7 @@ def _shell(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:
     patched = module.__dict__.get("forward")
     if isinstance(patched, MethodType) and patched.__self__ is module:
         clone.__dict__["forward"] = MethodType(patched.__func__, clone)
+    clone.__dict__["_compiled_call_impl"] = None  # of `module.compile()`: the model itself again
     clone._modules = {
         name: None if child is None else _shell(child, made)
         for name, child in module._modules.items()

@@ -168,13 +168,16 @@ def test_the_first_part_runs_once_for_all_targets():
     model, inputs = bert(1), sentences(4)
     calls = count_calls(model)
     query = NetworkQuery(model, inputs, None, KEYS, ScanOptions(chunk=2, group=4))
-    assert calls["bert.encoder.layer.0"] == 1  # all four targets in one batch
+    several = count_calls(other := bert(1))
+    NetworkQuery(other, sentences(5), None, KEYS, ScanOptions(chunk=2, group=5))
+    # All targets in one batch; what else runs are probes, as many however many targets there are.
+    assert calls["bert.encoder.layer.0"] == several["bert.encoder.layer.0"]
     before = Counter(calls)
     query.scores(slice(0, 9))
     scanned = calls - before
     first_part = ["bert.embeddings", *(f"bert.encoder.layer.{i}" for i in range(3))]
     first_part += ["bert.encoder.layer.3.attention", "bert.encoder.layer.3.intermediate.dense"]
-    assert [calls[name] for name in first_part] == [1] * len(first_part)
+    assert [scanned[name] for name in first_part] == [0] * len(first_part)
     chunks = 5
     assert scanned["bert.encoder.layer.3.output.dense"] == scanned["classifier"] == 4 * chunks
 
@@ -241,7 +244,7 @@ def test_wrong_labels_models_and_stops():
         network_scan(nn.Linear(3, 2), torch.randn(2, 3), None, KEYS)
     unused = nn.Linear(3, 2)
     unused.mask = TurnoverDropout(2)
-    with pytest.raises(ModelError, match="No turn-over layer ran"):
+    with pytest.raises(ModelError, match="layer 'mask' was not called"):
         network_scan(unused, torch.randn(2, 3), None, KEYS)
     stop = threading.Event()
     stop.set()

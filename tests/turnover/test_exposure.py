@@ -88,6 +88,7 @@ def test_contexts_nest_and_restore(model):
 def test_inner_exposure_of_a_part_leaves_the_rest(model):
     with exposure(model, KEYS), exposure(model.last, KEYS, side="flipped"):
         states = [open_exposure(m).side for m in model.modules() if isinstance(m, TurnoverDropout)]
+        model(X)
     assert states == ["learned", "flipped"]
 
 
@@ -174,7 +175,7 @@ def test_a_backward_thread_falls_back_to_the_innermost_open_exposure():
     layer, seen = TurnoverDropout(4), []
     x = torch.ones(2, 4, requires_grad=True)
     with exposure(layer, torch.tensor([1, 2])), exposure(layer, torch.tensor([3, 4])):
-        InAnotherThread.apply(x, layer, seen).sum().backward()
+        InAnotherThread.apply(layer(x), layer, seen).sum().backward()
         own = open_exposure(layer)
     assert seen == [own]
     assert own.keys.tolist() == [3, 4]
@@ -187,6 +188,7 @@ def test_a_backward_thread_refuses_to_guess_between_two_trainings():
 
     def train_too():
         with exposure(layer, torch.tensor([1, 2])):
+            layer(x)
             opened.set()
             done.wait(10)
 
@@ -194,7 +196,7 @@ def test_a_backward_thread_refuses_to_guess_between_two_trainings():
     other.start()
     opened.wait(10)
     with exposure(layer, torch.tensor([3, 4])):
-        InAnotherThread.apply(x, layer, seen).sum().backward()
+        InAnotherThread.apply(layer(x), layer, seen).sum().backward()
     done.set()
     other.join()
     assert isinstance(seen[0], KeysError)
@@ -202,9 +204,9 @@ def test_a_backward_thread_refuses_to_guess_between_two_trainings():
 
 
 def test_key_count_must_be_the_row_count(model):
-    with exposure(model, KEYS), pytest.raises(KeysError, match="2 rows but 3 instance keys"):
+    with exposure(model, KEYS), pytest.raises(KeysError, match="2 rows but 3 keys"):
         model(X[:2])
-    with exposure(model, KEYS), pytest.raises(KeysError, match="1 rows but 3 instance keys"):
+    with exposure(model, KEYS), pytest.raises(KeysError, match="1 rows but 3 keys"):
         model(X[:1])
 
 

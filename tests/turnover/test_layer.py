@@ -82,7 +82,7 @@ def test_a_unit_is_masked_as_a_whole(shape, dim, units):
 def test_train_mode_without_keys_is_refused_and_eval_is_the_full_network():
     layer = TurnoverDropout(4)
     x = torch.randn(2, 4)
-    with pytest.raises(KeysError, match="without instance keys"):
+    with pytest.raises(KeysError, match="without keys"):
         layer(x)
     layer.eval()
     assert torch.equal(layer(x), x)

@@ -53,6 +53,7 @@ def fit_network(
     check_network(model, data)
     with torch.random.fork_rng(devices=[]):
         loop = Loop(model, data, training, cancel)
+        loop.check()
         belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
         for epoch in range(loop.resume(checkpoint, belongs_to), training.epochs):
             if loop.stale(epoch):

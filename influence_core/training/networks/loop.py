@@ -38,7 +38,8 @@ from influence_core.training.networks.types import (
     NetworkFit,
     NetworkTraining,
 )
-from influence_core.turnover.calls import logits_of
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.checks import check_masks
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.layer import number_layers, turnover_layers
 
@@ -100,6 +101,13 @@ class Loop:
         self.best = learned_state(model)
         self.best_value, self.best_stderr, self.best_epoch = math.inf, 0.0, 0
 
+    def check(self) -> None:
+        """Refuse before the first epoch what the masks cannot act on, on a few rows."""
+        if self.masked:
+            last = len(self.data.train) - 1
+            inputs = self.data.train.inputs([0, last // 2, last])
+            check_masks(self.model, to_device(inputs, self.accelerator.device), fresh=True)
+
     def epoch(self, epoch: int) -> None:
         """One pass over the training rows."""
         self.order.epoch = epoch
@@ -134,6 +142,11 @@ class Loop:
 
     def measure(self, epoch: int) -> NetworkEpoch:
         """Both sides on the probed rows, the full network on valid and test; keeps the best."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            raise ModelError(
+                "Training diverged: the weights are no longer finite. Lower the learning rate "
+                f"(now {self.training.learning_rate:g})."
+            )
         learned, flipped = self._sides()
         valid, test = self._full(self.data.valid), self._full(self.data.test)
         stats = NetworkEpoch(
@@ -149,11 +162,6 @@ class Loop:
             test_loss=test.loss,
             test_accuracy=test.accuracy,
         )
-        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            raise ModelError(
-                "Training diverged: the weights are no longer finite. Lower the learning rate "
-                f"(now {self.training.learning_rate:g})."
-            )
         self.history.append(stats)
         self._keep(stats)
         return stats

@@ -38,18 +38,27 @@ class KeyCarrier:
         self._layers = list(number_layers(model).values())
         self.column = column
         self._open: exposure | None = None
-        self._handle = model.register_forward_pre_hook(self._before, with_kwargs=True)
+        self._ended = False  # whether the pass of the open exposure came to its end
+        self._handles = [
+            model.register_forward_pre_hook(self._before, with_kwargs=True),
+            model.register_forward_hook(self._after),
+        ]
 
     def close(self) -> None:
-        """End the exposure of the last batch."""
-        if self._open is not None:
-            self._open.__exit__()
-            self._open = None
+        """End the exposure of the last batch.
+
+        Raises:
+            ModelError: a turn-over layer was not called in it.
+        """
+        last, self._open = self._open, None
+        if last is not None:
+            last.close(checked=self._ended)
 
     def remove(self) -> None:
         """Take the carrier off the model."""
         self.close()
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
     def _exposed_by_others(self) -> bool:
         return all(open_exposure(layer) is not None for layer in self._layers)
@@ -69,6 +78,9 @@ class KeyCarrier:
                     "column (for the Hugging Face Trainer use KeyCollator, which also keeps "
                     "it from being removed as unused) and pass it with the batch."
                 )
-            self._open = exposure(model, keys)
+            self._open, self._ended = exposure(model, keys), False
             self._open.__enter__()
         return args, kwargs
+
+    def _after(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self._ended = True

@@ -20,6 +20,7 @@ from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.checks import check_masks
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.prefix import Prefix, eval_shell
 
@@ -69,7 +70,10 @@ def network_sides(
         check_cancel(cancel)
         index = wanted[order[part]]
         keys = rows.keys[torch.from_numpy(index)].to(device)
-        prefix = Prefix(model, to_device(rows.inputs(index.tolist()), device), keys, "learned")
+        inputs = to_device(rows.inputs(index.tolist()), device)
+        if not part.start:
+            check_masks(model, inputs)
+        prefix = Prefix(model, inputs, keys, "learned")
         with exposure(prefix.shell, keys, "flipped"):
             flipped = prefix.replay()
         if progress:

@@ -34,6 +34,7 @@ from influence_core.errors import ModelError
 from influence_core.turnover.audit.names import describe
 from influence_core.turnover.audit.probe import Counts, Probe, Run, untouched
 from influence_core.turnover.calls import Inputs, logits_of, row_count
+from influence_core.turnover.checks import check_masks
 from influence_core.turnover.exposed import Side
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.masks import as_keys, mix64
@@ -153,6 +154,8 @@ def audit(
         labels,
         as_keys(made_up if keys is None else keys).to(labels.device),
     )
+    if run is None and not isinstance(model, TwoSided):
+        check_masks(model, inputs, fresh=True)
     with untouched(model), torch.random.fork_rng(), torch.enable_grad():
         counts = [probe.instance(i) for i in range(min(instances, rows))]
         mixing = probe.mixing_modules()

@@ -9,7 +9,7 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_network import TRAINING, data, network
+from test_fit import TRAINING, data, network
 
 from influence_core.training.networks.fit import fit_network
 from influence_core.turnover.exposed import open_exposure

@@ -27,8 +27,8 @@ OPTIONS = TrainOptions(members=2, width=32, epochs=6, seed=4, device="cpu")
 VERB = """
 import sys
 from influence_core.cli import app
-from influence_core.training import head_checkpoint
-head_checkpoint.SECONDS = 0.0
+from influence_core.training.heads import checkpoint
+checkpoint.SECONDS = 0.0
 app(sys.argv[1:])
 """
 
