@@ -1,21 +1,19 @@
-"""Reads Parquet files and Hugging Face data sets, from a folder or by hub name.
+"""Reads Parquet files, and folders of them or of Hugging Face data sets.
 
-All three end as Arrow tables with the columns of the source; class names come from the `ClassLabel`
+All end as Arrow tables with the columns of the source; class names come from the `ClassLabel`
 feature where there is one. Pictures are left encoded. `data.readers` is the caller.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets.table import embed_table_storage
 
 from influence_core.data.columns import LABEL_NAMES, known_split
 from influence_core.data.options import ReadOptions
@@ -25,7 +23,6 @@ from influence_core.errors import DataError, one_line
 
 SUFFIXES = (".parquet", ".pq")
 SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _SHARD = re.compile(r"-\d+-of-\d+.*$")
 
 
@@ -40,11 +37,6 @@ def looks_like_hf(source: str) -> bool:
     if not root.is_dir():
         return False
     return any((root / name).is_file() for name in SAVED) or bool(_parquet_parts(root))
-
-
-def looks_like_hub(source: str) -> bool:
-    """Whether it reads like "owner/name" and is nothing on this disk."""
-    return bool(_HUB_NAME.fullmatch(source)) and not Path(source).exists()
 
 
 def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
@@ -78,12 +70,14 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
     """
     root = Path(source)
     if any((root / name).is_file() for name in SAVED):
+        import datasets
+
         try:
             loaded = datasets.load_from_disk(str(root))
         except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
             why = one_line(error)
             raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
-        return _from_datasets(loaded, str(root.resolve()), options, limit)
+        return one_table_a_split(loaded, str(root.resolve()), options, limit)
     splits: dict[str | None, list[str]] = {}
     for part in _parquet_parts(root):
         splits.setdefault(_split_of(part), []).append(part)
@@ -98,35 +92,20 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
     return raws
 
 
-def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
-    """Download a data set by its hub name, or take it from the hub's own cache.
-
-    Args:
-        source: "owner/name".
-        options: `label_column` tells whose declared classes are meant.
-        limit: most rows wanted of each split, None for all.
+def one_table_a_split(
+    loaded: Any,
+    path: str,
+    options: ReadOptions,
+    limit: int | None,
+    change: Callable[[pa.Table, Any], pa.Table] = lambda table, features: table,
+) -> list[RawTable]:
+    """Tables of what the `datasets` library has loaded, after a `change` by their features.
 
     Raises:
-        DataError: the hub cannot be reached, or has no such data set.
+        DataError: its rows are damaged.
     """
-    try:
-        loaded = datasets.load_dataset(source)
-    except Exception as error:  # Network, hub and data errors of a dozen kinds.
-        raise DataError(
-            f"{source!r} is no file or folder here, and cannot be had from the hub "
-            f"({one_line(error)}); check the name and the connection, or "
-            "download the data set and name its folder."
-        ) from error
-    return _from_datasets(loaded, source, options, limit, embed=True)
+    import datasets
 
-
-def _from_datasets(
-    loaded: Any, path: str, options: ReadOptions, limit: int | None, *, embed: bool = False
-) -> list[RawTable]:
-    """Tables of a loaded data set; `embed` fetches pictures that the library left in files.
-
-    That follows the paths in the data, so only for what the library itself has just downloaded.
-    """
     named = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {None: loaded}
     raws = []
     for split, data in named.items():
@@ -136,8 +115,7 @@ def _from_datasets(
             table.validate(full=True)
         except pa.ArrowException as error:
             raise DataError(f"{path} holds damaged rows ({one_line(error)}).") from error
-        if embed:
-            table = embed_table_storage(table.cast(data.features.arrow_schema))
+        table = change(table, data.features)
         classes = _label_names(
             {n: f.names for n, f in data.features.items() if isinstance(f, datasets.ClassLabel)},
             options,

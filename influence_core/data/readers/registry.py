@@ -19,13 +19,12 @@ from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import (
     looks_like_hf,
-    looks_like_hub,
     looks_like_parquet,
     read_hf,
-    read_hub,
     read_parquet,
 )
 from influence_core.data.readers.csv_file import looks_like_csv, read_csv
+from influence_core.data.readers.hub import looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
 from influence_core.data.rows import RawTable, Watch
 from influence_core.errors import DataError

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -201,8 +202,8 @@ def _cell(value: Any) -> str:
     """Any value of a source as a short text."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
-    if isinstance(value, Mapping) and isinstance(value.get("bytes"), bytes):
-        value = value["bytes"]
+    if isinstance(value, Mapping) and value.keys() == {"bytes", "path"}:  # a picture
+        value = value["bytes"] or PurePath(str(value["path"])).name
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     try:

@@ -1,4 +1,4 @@
-"""Parquet, Hugging Face folders and the hub."""
+"""Parquet files and Hugging Face folders."""
 
 import datasets
 import numpy as np
@@ -134,23 +134,6 @@ def test_a_damaged_hugging_face_folder_is_one_sentence(tmp_path):
     with pytest.raises(DataError, match="is not a data set that can be loaded") as caught:
         read_source(tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def test_the_hub_out_of_reach_is_one_sentence():
-    with pytest.raises(DataError, match="cannot be had from the hub") as caught:
-        read_source("nobody/nothing-of-the-kind")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_hub_data_set_brings_its_pictures_along(picture_folder, tmp_path, monkeypatch):
-    cached = datasets.load_dataset(
-        "imagefolder", data_dir=str(picture_folder), cache_dir=str(tmp_path / "cache")
-    )
-    assert cached["train"].data.table.column("image")[0].as_py()["bytes"] is None
-    monkeypatch.setattr(datasets, "load_dataset", lambda name: cached)
-    dataset = read_source("someone/pictures", WHOLE)
-    assert dataset.source.kind == "hub"
-    assert dataset.train.image_bytes(0).startswith(b"\x89PNG")
 
 
 def test_a_folder_cannot_name_files_outside_as_its_pictures(picture_folder, tmp_path):
