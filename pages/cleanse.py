@@ -76,7 +76,7 @@ def _ask(session: Session) -> None:
             "A target split is a second split; make the project again with a valid or test split."
         )
         st.stop()
-    preferred = session.project.settings.judge
+    preferred = session.project.settings.target_split
     default = session.project.settings.default_estimator or next(iter(ESTIMATORS))
     with st.form("ask", border=True):
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):

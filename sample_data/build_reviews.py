@@ -95,4 +95,4 @@ def build(ratings: Path, out: Path, work: Path) -> Project:
         label_column="label", content_column="text", id_column="id", split_column="", classes=LABELS
     )
     dataset = read_source({split: str(path) for split, path in files.items()}, options)
-    return Project.create(out, "Reviews", dataset, "minilm", judge="electronics_valid")
+    return Project.create(out, "Reviews", dataset, "minilm", target_split="electronics_valid")

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from influence_core.disk.records import Figure
+
 LEVEL = 0.95
 
 
@@ -23,9 +25,9 @@ LEVEL = 0.95
 class Difference:
     """Mean of paired differences with its confidence interval, and how many pairs."""
 
-    mean: float
-    low: float
-    high: float
+    mean: Figure
+    low: Figure
+    high: Figure
     pairs: int
 
     @property

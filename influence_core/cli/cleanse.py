@@ -28,6 +28,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.disk.records import plain
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.jobs.report import kept_earlier
@@ -64,7 +65,6 @@ def cleanse_verb(
     target_split: Annotated[
         str | None, typer.Option(help="Split that the model should get better on.")
     ] = None,
-    judge: Annotated[str | None, typer.Option(hidden=True)] = None,  # its earlier name
     part: Annotated[
         str, typer.Option(help="all, misclassified, a class, column=value, or ~words.")
     ] = ALL,
@@ -96,7 +96,7 @@ def cleanse_verb(
     """Find training rows that harm the target split and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
     question = Question(
-        TargetSplit(target_split or judge or session.project.settings.judge, part),
+        TargetSplit(target_split or session.project.settings.target_split, part),
         estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result, rounds = None, rounds_stem(session, question)
@@ -133,7 +133,7 @@ def cleanse_verb(
                 "relabelled": len(selection.relabelled),
                 "warnings": said,
                 "verdicts": verdicts,
-                "rows": [edit.to_json() for edit in found.edits()],
+                "rows": [plain(edit) for edit in found.edits()],
             }
         )
     else:

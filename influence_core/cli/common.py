@@ -41,7 +41,7 @@ from influence_core.visible import visible, visible_json
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
 # Options by their old names, which are still understood but shown nowhere.
-OLD_OPTIONS = {"trunk": "encoder"}
+OLD_OPTIONS = {"trunk": "encoder", "judge": "target-split"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,11 +10,12 @@ get a running number: they are interchangeable, so which of them comes first doe
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.disk.records import Stored
 from influence_core.errors import DataError
 
 Keys = npt.NDArray[np.uint64]
@@ -40,6 +41,10 @@ def from_hex(text: object) -> int:
     if not isinstance(text, str) or not _HEX.fullmatch(text):
         raise DataError(f"{str(text)[:80]!r} is no key; a key has 1 to 16 digits 0-9 and a-f.")
     return int(text, 16)
+
+
+# A key, or a hash of 64 bits, of a stored record.
+HexKey = Annotated[int, Stored(from_hex, to_hex)]
 
 
 def _hash_all(items: Iterable[str | bytes], person: bytes) -> Keys:

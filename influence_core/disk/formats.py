@@ -61,6 +61,10 @@ def _encoder(value: Value) -> Value:
     return _renamed(value, trunk="encoder", trunk_fingerprint="encoder_fingerprint")
 
 
+def _project_1(value: Value) -> Value:
+    return _renamed(_encoder(value), judge="target_split")
+
+
 def _run_1(value: Value) -> Value:
     value, config = _encoder(value), value.get("config")
     if isinstance(config, dict) and isinstance(config.get("network"), dict):
@@ -80,10 +84,23 @@ def _evaluation_1(value: Value) -> Value:
     return value
 
 
+def _cleansing_1(value: Value) -> Value:
+    return _renamed(value, judge="target", edits="computed")
+
+
+def _sweep_1(value: Value) -> Value:
+    """Trials stood at the top, by share and number of retrainings."""
+    return {"trials": value}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
-    "project": (_encoder,),  # project.toml
+    "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
     "dataset": (),  # data/dataset.json
     "evaluation": (_evaluation_1,),  # evaluation.json
+    "cleansing": (_cleansing_1,),  # cleansings/<id>.json
+    "trial": (),  # cleansings/<id>/trial-<round>.json
+    "sweep": (_sweep_1,),  # cleansings/<id>/sweep.json
+    "export": (),  # the manifest of an export
 }

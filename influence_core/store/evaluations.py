@@ -11,7 +11,7 @@ from typing import Any
 
 from influence_core.disk.atomic import read_json, write_json
 from influence_core.disk.formats import stamped, upgraded
-from influence_core.disk.records import build
+from influence_core.disk.records import Figure, build
 
 FILE = "evaluation.json"
 
@@ -43,7 +43,7 @@ class EvaluationRecord:
     estimator: str = ""
     reason: str = ""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     checks: Mapping[str, CheckResult] = field(default_factory=dict)
 
 

@@ -31,7 +31,7 @@ from influence_core.disk.atomic import (
 )
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name
-from influence_core.disk.records import build
+from influence_core.disk.records import Figure, build
 from influence_core.errors import StoreError
 from influence_core.progress import Progress
 
@@ -88,7 +88,7 @@ class RunRecord:
     encoder: str
     encoder_fingerprint: str
     code_version: str = field(default_factory=code_version)
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, Figure] = field(default_factory=dict)
     isolation: IsolationSummary | None = None
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)

@@ -28,7 +28,7 @@ class ProjectSettings:
         encoder: spec of the encoder, such as "minilm" or "vgg:trunk.safetensors".
         encoder_fingerprint: of the encoder that made the features; "" before the first time.
         default_estimator: name, or "" for the tool's own default, flipped-ridge.
-        judge: split that cleansing is judged on.
+        target_split: the split that cleansing makes better.
         database: SQLAlchemy URL of the reviews, or "" for `reviews.db` in the project.
         created: UTC time, ISO 8601.
     """
@@ -38,7 +38,7 @@ class ProjectSettings:
     encoder: str
     encoder_fingerprint: str = ""
     default_estimator: str = ""
-    judge: str = "valid"
+    target_split: str = "valid"
     database: str = ""
     created: str = ""
 

@@ -64,7 +64,7 @@ def test_any_value_in_the_header_is_a_project_or_a_sentence(home, part, value):
 
 
 @given(
-    name=st.sampled_from(["name", "modality", "encoder", "judge", "database", "version",
+    name=st.sampled_from(["name", "modality", "encoder", "target_split", "database", "version",
                          "created"]),
     value=st.sampled_from(
         ['""', "-1", "1e999", "[]", "{}", "true", '"../../x"', '"\\u0000"', '"/etc/passwd"',

@@ -29,10 +29,10 @@ def written_run(made, rows=3):
 
 def test_a_project_comes_back_as_it_was_made(tmp_path):
     data = dataset(30)
-    Project.create(tmp_path / "p", 'A "name" with = and \n', data, "minilm", judge="test")
+    Project.create(tmp_path / "p", 'A "name" with = and \n', data, "minilm", target_split="test")
     found = Project.open(tmp_path / "p")
     assert found.name == 'A "name" with = and \n'
-    assert found.settings.judge == "test"
+    assert found.settings.target_split == "test"
     assert found.fingerprint == data.fingerprint == found.dataset.fingerprint
     assert found.dataset.train.texts() == data.train.texts()
     assert np.array_equal(found.dataset.train.keys, data.train.keys)
@@ -207,11 +207,11 @@ def test_samples_are_copied_once_and_the_copies_can_be_written(tmp_path):
     for path in (original / "project.toml", original / "data", original):
         path.chmod(0o555 if path.is_dir() else 0o444)
     assert install_samples(tmp_path / "home", tmp_path / "samples") == ["one"]
-    copy = Project.open(tmp_path / "home" / "one").with_settings(judge="test")
+    copy = Project.open(tmp_path / "home" / "one").with_settings(target_split="test")
     assert copy.root.stat().st_mode & 0o200
     assert install_samples(tmp_path / "home", tmp_path / "samples") == []
-    assert Project.open(copy.root).settings.judge == "test"
-    assert Project.open(original).settings.judge == "valid"
+    assert Project.open(copy.root).settings.target_split == "test"
+    assert Project.open(original).settings.target_split == "valid"
     original.chmod(0o755)
     (original / "data").chmod(0o755)
 

@@ -9,9 +9,9 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(words, words, words)
-def test_settings_of_any_words_come_back(tmp_path_factory, name, encoder, judge):
+def test_settings_of_any_words_come_back(tmp_path_factory, name, encoder, target_split):
     path = tmp_path_factory.mktemp("toml") / "project.toml"
-    settings = ProjectSettings(name, "text", encoder, judge=judge)
+    settings = ProjectSettings(name, "text", encoder, target_split=target_split)
     path.write_bytes(settings.to_toml().encode())
     assert ProjectSettings.read(path) == settings
 

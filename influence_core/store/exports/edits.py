@@ -5,18 +5,28 @@ label, with the reason, the score behind it, who decided and when. Workflow make
 format of `store.exports` applies them, and the manifest keeps them word for word.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 
 from influence_core.data.dataset import Dataset
-from influence_core.data.keys import to_hex
+from influence_core.data.keys import HexKey
+from influence_core.disk.records import Stored
 from influence_core.errors import DataError, MismatchError, StoreError
 
 Action = Literal["remove", "relabel"]
 ACTIONS: tuple[Action, ...] = ("remove", "relabel")
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no NaN and no infinity."""
+    return None if value is None or not math.isfinite(value) else 0.0 + value
+
+
+Score = Annotated[float | None, Stored(_finite, _finite)]
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Edit:
 
     Attributes:
         row: zero-based record number in the source file, as in `Split.rows`.
-        key: the instance's 64-bit key.
+        key: the row's 64-bit key.
         id: the source's own id, for people.
         action: "remove" or "relabel".
         old_label: class name before, None if the row had none.
@@ -38,34 +48,16 @@ class Edit:
     """
 
     row: int
-    key: int
+    key: HexKey
     id: str
     action: Action
     old_label: str | None
     new_label: str | None = None
     reason: str = ""
-    score: float | None = None
-    stderr: float | None = None
+    score: Score = None
+    stderr: Score = None
     who: str = ""
     when: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; the key as 16 hex digits, since JSON numbers lose bits beyond 2^53."""
-        return {**asdict(self), "key": to_hex(self.key)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Edit":
-        """Inverse of `to_json`.
-
-        Raises:
-            StoreError: the value is not an edit.
-        """
-        try:
-            return cls(**{**value, "key": int(value["key"], 16)})
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"The manifest holds an edit that cannot be read ({error})."
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ number a number. `store.exports` writes and reads it.
 
 import base64
 import binascii
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,13 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.formats import stamped, upgraded
+from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
 from influence_core.store.exports.csv_bytes import Patch
 from influence_core.store.exports.edits import Edit, count_actions
 from influence_core.store.runs import code_version
 
 KIND = "turnover-export"
-VERSION = 1
 IN_FOLDER = "manifest.json"
 FORBIDDEN = {"/", "\0", os.sep, os.altsep}
 
@@ -70,10 +70,8 @@ class Manifest:
         Raises:
             StoreError: it cannot be written.
         """
-        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "edits"}
-        edits = [_finite(edit.to_json()) for edit in self.edits]
-        head = {"kind": KIND, "version": VERSION, "counts": self.counts}
-        write_json(path, {**head, **own, "edits": edits})
+        head = {"kind": KIND, "counts": self.counts}
+        write_json(path, stamped("export", {**head, **plain(self)}))
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -83,23 +81,11 @@ class Manifest:
             StoreError: it is missing, damaged, of a newer version, or no manifest.
         """
         value = read_json(path)
-        if value.get("kind") != KIND or value.get("version") != VERSION:
-            raise StoreError(
-                f"{path} is not the manifest of an export, or was written by another version of "
-                "this program."
-            )
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "format": str, "name": str, "sha256": str, "rows": int, "source": dict,
-            "provenance": dict, "options": dict, "edits": list, "notes": list, "revert": dict,
-            "created": str, "code_version": str,
-        }  # fmt: skip
-        wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
-        if wrong:
-            raise StoreError(f"{path} is damaged; see {wrong}.")
-        plain_name(value["name"], path)
-        made = {name: value[name] for name in kinds}
-        edits = tuple(Edit.from_json(edit) for edit in value["edits"])
-        return cls(**{**made, "edits": edits, "notes": tuple(value["notes"])})
+        if value.get("kind") != KIND:
+            raise StoreError(f"{path} is not the manifest of an export.")
+        made = build(cls, upgraded("export", value, path), path)
+        plain_name(made.name, path)
+        return made
 
 
 def manifest_path(out: Path, folder: bool) -> Path:
@@ -154,10 +140,3 @@ def patches_from_json(value: Any, path: Path) -> tuple[Patch, ...]:
     if any(p.at < end or p.length < 0 for p, end in zip(made, ends, strict=False)):
         raise StoreError(f"{path} is damaged; its patches overlap.")
     return tuple(made)
-
-
-def _finite(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no NaN and no infinity."""
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in value.items()
-    }

@@ -6,14 +6,16 @@ What is measured about one later lies in `cleansings/<id>/` (`workflow.trials`).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from influence_core.cleansing.rounds import Round, best_round
-from influence_core.data.keys import to_hex
+from influence_core.data.keys import HexKey
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name, new_run_id
+from influence_core.disk.records import build, plain
 from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
@@ -53,7 +55,7 @@ class Cleansing:
     by: str
     computed: tuple[Edit, ...] = ()
     decided: tuple[Edit, ...] = ()
-    kept: frozenset[int] = frozenset()
+    kept: frozenset[HexKey] = frozenset()
     rounds: tuple[RoundSummary, ...] = ()
     taken: int | None = None
     run: str = ""
@@ -109,22 +111,12 @@ def save_cleansing(session: Session, found: Cleansing) -> str:
     name = new_run_id()
     folder = session.project.root / FOLDER
     folder.mkdir(exist_ok=True)
-    write_json(
-        folder / f"{name}.json",
-        {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "run": session.run.id,
-            "fingerprint": session.project.fingerprint,
-            "judge": {"split": found.target.split, "part": found.target.part},
-            "estimator": found.estimator,
-            "by": found.by,
-            "edits": [edit.to_json() for edit in found.computed],
-            "decided": [edit.to_json() for edit in found.decided],
-            "kept": [to_hex(key) for key in sorted(found.kept)],
-            "rounds": [asdict(state) for state in found.rounds],
-            "taken": found.taken,
-        },
-    )
+    about = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": session.project.fingerprint,
+    }
+    record = {**about, **plain(replace(found, run=session.run.id))}
+    write_json(folder / f"{name}.json", stamped("cleansing", record))
     return name
 
 
@@ -164,20 +156,7 @@ def load_cleansing(project: Project, name: str | None = None) -> Cleansing:
     path = project.root / FOLDER / f"{check_name(name, 'cleansing')}.json"
     if not path.is_file():
         raise StoreError(f"Project '{project.name}' has no cleansing '{name}'.")
-    value = read_json(path)
+    value = upgraded("cleansing", read_json(path), path)
     if value.get("fingerprint") != project.fingerprint:
         raise MismatchError(f"Cleansing '{name}' belongs to other data; cleanse again.")
-    try:
-        return Cleansing(
-            TargetSplit(**value["judge"]),
-            value["estimator"],
-            value["by"],
-            tuple(Edit.from_json(edit) for edit in value["edits"]),
-            tuple(Edit.from_json(edit) for edit in value.get("decided", [])),
-            frozenset(int(key, 16) for key in value.get("kept", [])),
-            tuple(RoundSummary(**state) for state in value.get("rounds", [])),
-            value.get("taken"),
-            value["run"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path} is damaged ({error}); cleanse again.") from error
+    return build(Cleansing, value, path, "cleanse again")

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from influence_core.cleansing.choose import Selection, random_control
 from influence_core.cleansing.harm import Harm, harm, local_measure
 from influence_core.cleansing.rounds import Measured, Plan, Round, cut_targets, rounds
 from influence_core.cleansing.verdict import Difference, paired, verdict
+from influence_core.disk.records import Stored
 from influence_core.errors import DataError
 from influence_core.evaluation.retrain import Recipe, retrain
 from influence_core.influence import DEFAULT_ESTIMATOR, estimator
@@ -153,6 +155,17 @@ def _accuracy(proba: torch.Tensor, labels: torch.Tensor) -> float:
     return float((proba.argmax(1) == labels).float().mean())
 
 
+def _frame(value: Any) -> pd.DataFrame:
+    """A table from lists by column."""
+    frame = pd.DataFrame(value)
+    if not {NONE, CLEANSED, RANDOM} <= set(frame.get("arm", ())):
+        raise ValueError("an arm is missing")
+    return frame
+
+
+Table = Annotated[pd.DataFrame, Stored(_frame, lambda frame: frame.to_dict("list"))]
+
+
 @dataclass(frozen=True)
 class Trial:
     """Results of retraining. `table`: one line an arm, split and seed, with accuracy and loss.
@@ -161,8 +174,8 @@ class Trial:
     differences of the cleansed arm against nothing removed and against random rows.
     """
 
-    table: pd.DataFrame
-    recall: pd.DataFrame
+    table: Table
+    recall: Table
     verdicts: dict[str, str]
     differences: dict[str, tuple[Difference, Difference]]
 

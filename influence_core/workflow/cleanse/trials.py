@@ -9,7 +9,6 @@ there.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,22 @@ import numpy as np
 import pandas as pd
 
 from influence_core.cleansing.choose import Selection
-from influence_core.cleansing.verdict import Difference
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.formats import stamped, upgraded
+from influence_core.disk.records import build, plain
 from influence_core.errors import DataError, StoreError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
 from influence_core.training.heads.parts_checkpoint import discard_parts
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, results_folder
-from influence_core.workflow.cleanse.rounds import CLEANSED, NONE, RANDOM, Trial, trial
+from influence_core.workflow.cleanse.rounds import Trial, trial
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.parts_resume import unfinished_stem
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.10, 0.20)
 SWEEP = "sweep.json"
+_ADVICE = "delete it and try again"
 
 
 def selection_of(session: Session, edits: Sequence[Edit]) -> Selection:
@@ -80,7 +81,7 @@ def run_trial(
     )
     path = _trial_path(session.project, name, found, number)
     path.parent.mkdir(exist_ok=True)
-    write_json(path, to_json(result))
+    write_json(path, stamped("trial", plain(result)))
     discard_parts(begun)
     return result
 
@@ -92,7 +93,9 @@ def kept_trial(project: Project, name: str, number: int | None = None) -> Trial 
         StoreError: the file is damaged.
     """
     path = _trial_path(project, name, load_cleansing(project, name), number)
-    return from_json(read_json(path), path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return build(Trial, upgraded("trial", read_json(path), path), path, _ADVICE)
 
 
 def run_sweep(
@@ -129,7 +132,7 @@ def run_sweep(
         )
     path = results_folder(session.project, name) / SWEEP
     path.parent.mkdir(exist_ok=True)
-    done = read_json(path) if path.is_file() else {}
+    done = _sweep(path)
     for step, (fraction, count) in enumerate(reachable.items()):
         check_cancel(cancel)
         key = f"{fraction:g}/{seeds}"
@@ -137,8 +140,8 @@ def run_sweep(
             change = selection_of(session, found.first(count))
             begun, splits = _unfinished(session, change, seeds), other_splits(session)
             result = trial(session, change, splits, seeds=seeds, cancel=cancel, unfinished=begun)
-            done[key] = to_json(result)
-            write_json(path, done)
+            done[key] = plain(result)
+            write_json(path, stamped("sweep", {"trials": done}))
             discard_parts(begun)
         if progress:
             progress(Progress("sweep", step + 1, len(reachable)))
@@ -161,14 +164,23 @@ def kept_sweep(project: Project, name: str) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     parts = []
-    for key, value in read_json(path).items():
-        table = from_json(value, path).table
+    for key, value in _sweep(path).items():
+        table = build(Trial, value, path, _ADVICE).table
         share = float(key.split("/")[0])
         for (split, arm), group in table.groupby(["split", "arm"], sort=False):
             accuracy = group["accuracy"]
             parts.append((split, arm, share, accuracy.mean(), accuracy.std()))
     frame = pd.DataFrame(parts, columns=["split", "arm", "share", "accuracy", "stdev"])
     return frame.sort_values(["split", "arm", "share"]).reset_index(drop=True)
+
+
+def _sweep(path: Path) -> dict[str, Any]:
+    """The kept trials of a sweep, by share and number of retrainings; none if there is no file."""
+    value = upgraded("sweep", read_json(path), path) if path.is_file() else {"trials": {}}
+    trials = value.get("trials")
+    if not isinstance(trials, dict):
+        raise StoreError(f"{path} is damaged (trials); {_ADVICE}.")
+    return trials
 
 
 def other_splits(session: Session) -> list[str]:
@@ -178,37 +190,6 @@ def other_splits(session: Session) -> list[str]:
         for name, split in session.project.dataset.splits.items()
         if name != "train" and (np.asarray(split.labels) >= 0).any()
     ]
-
-
-def to_json(result: Trial) -> dict[str, Any]:
-    """A trial as plain values."""
-    return {
-        "table": result.table.to_dict("list"),
-        "recall": result.recall.to_dict("list"),
-        "verdicts": result.verdicts,
-        "differences": {
-            split: [asdict(one) for one in pair] for split, pair in result.differences.items()
-        },
-    }
-
-
-def from_json(value: dict[str, Any], path: Path) -> Trial:
-    """Inverse of `to_json`.
-
-    Raises:
-        StoreError: the value is no trial; names the file.
-    """
-    try:
-        differences = {
-            split: (Difference(**first), Difference(**second))
-            for split, (first, second) in value["differences"].items()
-        }
-        table, recall = pd.DataFrame(value["table"]), pd.DataFrame(value["recall"])
-        if not {NONE, CLEANSED, RANDOM} <= set(table["arm"]):
-            raise ValueError("an arm is missing")
-        return Trial(table, recall, value["verdicts"], differences)
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path} is damaged ({error}); delete it and try again.") from error
 
 
 def _unfinished(session: Session, change: Selection, seeds: int) -> Path:

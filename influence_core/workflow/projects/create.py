@@ -72,8 +72,10 @@ def create(
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
         encoder = wish.encoder or DEFAULT_ENCODERS[dataset.modality]
-        judge = "valid" if "valid" in dataset.splits else "train"
-        project = Project.create(home / folder_name(name), name, dataset, encoder, judge=judge)
+        target = "valid" if "valid" in dataset.splits else "train"
+        project = Project.create(
+            home / folder_name(name), name, dataset, encoder, target_split=target
+        )
         return project, list(check_dataset(dataset))
 
 
