@@ -20,6 +20,20 @@ settings.register_profile(
 settings.load_profile("turnover")
 torch.set_num_threads(2)
 
+# One cluster at a time is enough for a machine.
+RAY = ("tests/workflow/cluster/", "tests/cli/test_ray.py")
+# Whole apps, browsers, clusters and jobs; single slow tests elsewhere carry the mark themselves.
+SLOW = (*RAY, "tests/app/", "tests/browser/", "tests/jobs/")
+
+
+def pytest_collection_modifyitems(items):
+    """Each file stays on one worker, with what its tests share, and all of Ray's on the same."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("ray" if file.startswith(RAY) else file))
+        if file.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, monkeypatch):

@@ -145,7 +145,9 @@ def _load_table(folder: Path, name: str) -> pa.Table:
     missing = [column for column in CORE_COLUMNS if column not in table.column_names]
     if missing:
         raise StoreError(f"{path} lacks the columns {missing}; import the data again.")
-    return table
+    # Columns have their types; what `datasets` noted beside them is not needed, and may be damaged
+    # where the table is not.
+    return table.replace_schema_metadata(None)
 
 
 def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:

@@ -6,15 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 import pytest
-from browser import free_port
+from browser import DIRECT, free_port
 
 
 def answers(port):
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+        DIRECT.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
     except OSError:
         return False
     return True

@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import urllib.request
 from dataclasses import asdict
 from pathlib import Path
 
@@ -184,6 +185,8 @@ def test_a_damaged_weights_file_says_which_to_delete(cache, how):
 
 def test_weights_out_of_reach_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    # The first request of a process keeps the proxies of its environment for all later ones.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="cannot be fetched"):

@@ -1,9 +1,11 @@
 """The data of a project on disk: small and large, moved, bent."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,15 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     save_dataset(folder, dataset(12), folder)
     return folder
+
+
+@pytest.mark.parametrize("note", [b"\xfe", b"", b"[]", b'{"info": {"features": {"x": 7}}}'])
+def test_damaged_notes_of_a_library_beside_a_table_do_no_harm(saved, tmp_path, note):
+    shutil.copytree(saved, tmp_path / "data")
+    path = tmp_path / "data" / "train.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"huggingface": note}), path)
+    assert load_dataset(tmp_path / "data", tmp_path).train.texts() == dataset(12).train.texts()
 
 
 @given(
