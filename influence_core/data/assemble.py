@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from influence_core.data.budget import short_list
 from influence_core.data.build import build_dataset
 from influence_core.data.columns import ColumnRoles, detect_columns, known_split
 from influence_core.data.dataset import Dataset
@@ -115,7 +116,7 @@ def _good_rows(
     strange = pc.and_(pc.invert(known), table.labels.is_valid()).to_numpy()
     for position in np.flatnonzero(strange).tolist():
         label = table.labels[position].as_py()
-        problems[position] = f"has the label {label!r}, which is not among {_short(classes)}"
+        problems[position] = f"has the label {label!r}, which is not among {short_list(classes)}"
     everything = np.arange(len(table.labels))
     if not problems or options.bad_rows == "keep":
         return everything
@@ -234,8 +235,3 @@ def _source(
             for path, raw in {raw.file.path: raw for raw in whole.values()}.items()
         },
     )
-
-
-def _short(classes: Sequence[str]) -> str:
-    shown = list(classes[:10])
-    return f"{shown} and {len(classes) - 10} more" if len(classes) > 10 else str(shown)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from influence_core.data.budget import short_list
 from influence_core.data.dataset import (
     CONTENT_COLUMNS,
     CORE_COLUMNS,
@@ -63,7 +64,7 @@ def build_dataset(
     """
     names = tuple(str(name) for name in classes)
     if len(set(names)) != len(names):
-        raise DataError(f"Class names must differ, but got {list(names)}.")
+        raise DataError(f"Class names must differ, but got {short_list(names)}.")
     if "train" not in splits:
         raise DataError(f"A data set needs a split named 'train'; got {list(splits)}.")
     made = {}
@@ -97,7 +98,9 @@ def _as_arrow(columns: Columns) -> pa.Table:
 
 def _with_labels(source: pa.Table, classes: tuple[str, ...], split: str) -> pa.Table:
     if "label" not in source.column_names:
-        raise DataError(f"Split {split!r} needs a column 'label'; it has {source.column_names}.")
+        raise DataError(
+            f"Split {split!r} needs a column 'label'; it has {short_list(source.column_names)}."
+        )
     labels = pa.array(_labels(source.column("label"), classes, split))
     return source.set_column(source.column_names.index("label"), "label", labels)
 
@@ -107,7 +110,7 @@ def _make_split(name: str, source: pa.Table, image_root: Path | None, repeated_i
     if content is None:
         raise DataError(
             f"Split {name!r} needs one of the columns {list(CONTENT_COLUMNS)}; it has "
-            f"{source.column_names}."
+            f"{short_list(source.column_names)}."
         )
     own = {"row": pa.array(np.arange(source.num_rows, dtype=np.int64))}
     own |= {c: source.column(c) for c in source.column_names if c in own}
@@ -171,7 +174,7 @@ def _labels(column: pa.ChunkedArray, classes: tuple[str, ...], split: str) -> np
         if value is not None and value not in number:
             raise DataError(
                 f"Label {value!r} at row {i + 1} of split {split!r} is not among the classes "
-                f"{list(classes)}."
+                f"{short_list(classes)}."
             )
         labels[i] = NO_LABEL if value is None else number[value]
     return labels

@@ -6,15 +6,16 @@ training, a "warning" makes results doubtful, a "note" is good to know.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.data.budget import short_list
 from influence_core.data.dataset import NO_LABEL, Dataset, Split
-from influence_core.data.images import image_problem
+from influence_core.data.images import PixelBudget, image_problem
 from influence_core.data.keys import occurrence_numbers
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
@@ -22,6 +23,7 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 RARE = 5
+MOST_NAMED = 20  # findings of one kind that name a class each
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,14 @@ def rare_classes(dataset: Dataset) -> Found:
     """Classes with so few training rows that nothing can be learned or judged."""
     labels = dataset.train.labels
     counts = np.bincount(labels[labels != NO_LABEL], minlength=len(dataset.classes))
-    for number in np.flatnonzero(counts < RARE):
+    rare = np.flatnonzero(counts < RARE)
+    if rare.size > MOST_NAMED:
+        names = short_list([dataset.classes[number] for number in rare], 3)
+        what = f"{rare.size:,} classes have fewer than {RARE} rows in train, such as {names}."
+        advice = f"Collect more than {RARE} rows of each, or join them with classes like them."
+        yield Finding("warning", what, "train", np.flatnonzero(np.isin(labels, rare)), advice)
+        return
+    for number in rare:
         what = f"Class {dataset.classes[number]!r} has {_rows(int(counts[number]))} in train."
         rows = np.flatnonzero(labels == number)
         advice = f"Collect more than {RARE} rows, or join it with a class like it."
@@ -114,18 +123,21 @@ def rare_classes(dataset: Dataset) -> Found:
 
 def strange_class_names(dataset: Dataset) -> Found:
     """Names that differ in blanks or case only are mostly one class written in two ways."""
-    same: dict[str, list[str]] = {}
-    for name in dataset.classes:
-        same.setdefault(" ".join(name.split()).casefold(), []).append(name)
-    for names in same.values():
-        rows = _of_classes(dataset, names)
-        if len(names) > 1:
-            what = f"The classes {names} differ only in blanks or case."
-            advice = "Write them alike in the source if they mean the same."
-            yield Finding("warning", what, "train", rows, advice)
-        elif names[0] != names[0].strip():
-            what = f"The class name {names[0]!r} has blanks at its start or end."
-            yield Finding("note", what, "train", rows, "Remove them in the source if not meant.")
+    same: dict[str, list[int]] = {}
+    for number, name in enumerate(dataset.classes):
+        same.setdefault(" ".join(name.split()).casefold(), []).append(number)
+    alike = [numbers for numbers in same.values() if len(numbers) > 1]
+    for numbers in alike[:MOST_NAMED]:
+        what = f"The classes {short_list([dataset.classes[n] for n in numbers])} differ only in "
+        advice = "Write them alike in the source if they mean the same."
+        rows = np.flatnonzero(np.isin(dataset.train.labels, numbers))
+        yield Finding("warning", f"{what}blanks or case.", "train", rows, advice)
+    single = [numbers[0] for numbers in same.values() if len(numbers) == 1]
+    blank = [n for n in single if dataset.classes[n] != dataset.classes[n].strip()]
+    for number in blank[:MOST_NAMED]:
+        what = f"The class name {dataset.classes[number]!r} has blanks at its start or end."
+        rows = np.flatnonzero(dataset.train.labels == number)
+        yield Finding("note", what, "train", rows, "Remove them in the source if not meant.")
 
 
 def repeated_ids(dataset: Dataset) -> Found:
@@ -203,11 +215,12 @@ def _unreadable_images(
     dataset: Dataset, progress: ProgressFn | None, cancel: threading.Event | None
 ) -> Found:
     total = sum(len(split) for split in dataset)
+    budget = PixelBudget("the data set")
     done = 0
     for split in dataset:
         bad = []
         for i in range(len(split)):
-            if not _readable(split, i):
+            if not _readable(split, i, budget):
                 bad.append(i)
             done += 1
             if done % 500 == 0 or done == total:
@@ -221,22 +234,18 @@ def _unreadable_images(
             yield Finding("error", what, split.name, rows, advice)
 
 
-def _readable(split: Split, position: int) -> bool:
+def _readable(split: Split, position: int, budget: PixelBudget) -> bool:
     try:
-        return image_problem(split.image_bytes(position)) is None
+        data = split.image_bytes(position)
     except DataError:
         return False
+    return image_problem(data, budget) is None
 
 
 def _repeated(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Positions of all values that stand more than once, first ones included."""
     again = values[occurrence_numbers(values) > 0]
     return np.flatnonzero(np.isin(values, again))
-
-
-def _of_classes(dataset: Dataset, names: Iterable[str]) -> npt.NDArray[np.int64]:
-    numbers = [dataset.classes.index(name) for name in names]
-    return np.flatnonzero(np.isin(dataset.train.labels, numbers))
 
 
 def _none() -> npt.NDArray[np.int64]:

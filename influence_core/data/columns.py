@@ -11,6 +11,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from influence_core.data.budget import short_list
 from influence_core.data.dataset import Modality
 from influence_core.data.images import is_image_name
 from influence_core.data.options import NO_COLUMN, ReadOptions
@@ -84,7 +85,7 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         if column not in (None, NO_COLUMN) and column not in head.column_names:
             raise DataError(
                 f"{name} has no column {column!r} for the {role}; its columns are "
-                f"{head.column_names}."
+                f"{short_list(head.column_names)}."
             )
     split = _optional(options.split_column, _detect_split(head))
     ident = _optional(options.id_column, _by_name(head.column_names, ID_NAMES))
@@ -94,7 +95,7 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
     if content is None:
         raise DataError(
             f"No column of {name} looks like text or images; name it; its columns are "
-            f"{head.column_names}."
+            f"{short_list(head.column_names)}."
         )
     if label is None:
         raise _no_label(head, taken | {content}, name)
@@ -148,7 +149,7 @@ def _no_label(head: pa.Table, taken: set[str | None], name: str) -> DataError:
     hint = f", perhaps {few[0]!r}" if len(few) == 1 else ""
     return DataError(
         f"{name} has no column named like a label ({', '.join(LABEL_NAMES[:4])}, ...); name the "
-        f"label column{hint}; its columns are {head.column_names}."
+        f"label column{hint}; its columns are {short_list(head.column_names)}."
     )
 
 

@@ -6,6 +6,7 @@ decompression bomb or a broken file is refused at each door with the same senten
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from PIL import Image
@@ -14,6 +15,9 @@ from influence_core.errors import DataError
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 50 << 20
+# Of all pictures of a source together: so many, and so many more for each byte of theirs.
+FREE_PIXELS = 500_000_000
+PIXELS_A_BYTE = 400  # a scan in black and white has 300
 # Few and plain: every further decoder of Pillow is a further door.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
@@ -59,16 +63,45 @@ def thumbnail(data: bytes, size: int) -> bytes:
     return out.getvalue()
 
 
-def image_problem(data: bytes) -> str | None:
+@dataclass
+class PixelBudget:
+    """Pixels of all pictures of a source together, counted by their headers before they unfold."""
+
+    place: str
+    pixels: int = 0
+    size: int = 0
+
+    def spend(self, pixels: int, size: int) -> None:
+        """Count one more picture, of so many encoded bytes.
+
+        Raises:
+            DataError: all together unfold to more than their size explains.
+        """
+        self.pixels += pixels
+        self.size += size
+        if self.pixels > FREE_PIXELS + PIXELS_A_BYTE * self.size:
+            raise DataError(
+                f"The pictures of {self.place} have more than {FREE_PIXELS // 10**6:,} million "
+                "pixels together, which their size does not explain; save them smaller or leave "
+                "some out."
+            )
+
+
+def image_problem(data: bytes, budget: PixelBudget | None = None) -> str | None:
     """What these bytes are instead of a usable picture, or None; reads all of them.
 
     For example "not a readable PNG, JPEG, WEBP, GIF or BMP".
+
+    Raises:
+        DataError: the budget of all pictures is spent.
     """
     # A JPEG is decoded at an eighth of its size: every byte is read, in half the time.
-    return _decode(data, lambda longer: 8)[1]
+    return _decode(data, lambda longer: 8, budget)[1]
 
 
-def _decode(data: bytes, share: Callable[[int], int]) -> tuple[Image.Image | None, str | None]:
+def _decode(
+    data: bytes, share: Callable[[int], int], budget: PixelBudget | None = None
+) -> tuple[Image.Image | None, str | None]:
     """The picture, or what is wrong with it.
 
     `share` says what part of the longer side's pixels will do, where the format can do with less.
@@ -80,9 +113,13 @@ def _decode(data: bytes, share: Callable[[int], int]) -> tuple[Image.Image | Non
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             return None, too_large
+        if budget is not None:
+            budget.spend(image.width * image.height, len(data))
         part = max(share(max(image.size)), 1)
         image.draft(None, (image.width // part or 1, image.height // part or 1))
         image.load()
+    except DataError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None, too_large
     except Exception:  # Pillow's decoders raise whatever they trip over.

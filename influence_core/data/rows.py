@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.features.features import generate_from_arrow_type
 
+from influence_core.data.budget import refuse_columns, refuse_growing_table, short_list
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import split_from_arrow
-from influence_core.data.images import image_problem
+from influence_core.data.images import PixelBudget, image_problem
 from influence_core.data.keys import Keys, content_hashes
 from influence_core.data.source import SourceFile
 from influence_core.errors import DataError
@@ -44,7 +45,7 @@ class RawTable:
         dropped: rows that the reader had to leave out.
 
     Raises:
-        DataError: the columns cannot be told apart by their names.
+        DataError: the columns cannot be told apart by their names, or would unfold to too much.
     """
 
     split: str | None
@@ -57,14 +58,8 @@ class RawTable:
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        names = self.table.column_names
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise DataError(f"{self.name} has more than one column {twice[0]!r}; rename one.")
-        # Libraries in C read a name only up to there.
-        cut = [name for name in names if "\0" in name]
-        if cut:
-            raise DataError(f"{self.name} has a NUL in the column name {cut[0]!r}; rename it.")
+        refuse_columns(self.table.column_names, self.name)
+        refuse_growing_table(self.table, self.name)
 
     @property
     def name(self) -> str:
@@ -124,7 +119,7 @@ def prepare(
         if column not in raw.table.column_names:
             raise DataError(
                 f"{raw.name} has no column {column!r}, which the other files have; its "
-                f"columns are {raw.table.column_names}."
+                f"columns are {short_list(raw.table.column_names)}."
             )
     labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
     problems = dict.fromkeys(_null_positions(labels), f"has no label in column {roles.label!r}")
@@ -220,15 +215,17 @@ def _hash_contents(
         problems = dict.fromkeys(blank, f"has an empty text in column {roles.content!r}")
         return content_hashes(_values(contents, watch)), problems
     broken: dict[int, str] = {}
+    budget = PixelBudget(raw.name)
     split = split_from_arrow("", pa.table({roles.kind: contents}), raw.image_root)
 
     def checked() -> Iterator[bytes]:
         for i in range(len(split)):
             try:
-                data = split.image_bytes(i)
-                why = image_problem(data) if check else None
+                data, why = split.image_bytes(i), None
             except DataError as error:
                 data, why = b"", f"missing: {str(error).rstrip('.')}"
+            if check and why is None:
+                why = image_problem(data, budget)
             if why is not None:
                 broken[i] = f"has a bad image in column {roles.content!r}, {why}"
             watch.step(i + 1, len(split))

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence_core.data.budget import refuse_growing_parquet, refuse_growing_table
 from influence_core.data.columns import LABEL_NAMES, known_split
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import RawTable
@@ -140,6 +141,7 @@ def _raw(
 
 def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     try:
+        refuse_growing_parquet(path, limit)
         with pq.ParquetFile(path) as file:
             if limit is None:
                 table = file.read()
@@ -149,6 +151,7 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
                 )
             # Arrow trusts its files: text that is not UTF-8 would surface much later.
             table.validate(full=True)
+        refuse_growing_table(table, path.name)
     except (pa.ArrowException, OSError) as error:
         why = one_line(error)
         raise DataError(f"{path} cannot be read as Parquet ({why}).") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from influence_core.data.budget import refuse_columns
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat, Record, detect_format, read_records
 from influence_core.data.rows import RawTable
@@ -67,9 +68,7 @@ def read_csv(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
 def _column_names(fields: Sequence[str], name: str) -> list[str]:
     """Names of the first line; empty ones, as of a saved pandas index, get a number."""
     names = [field or f"column_{i}" for i, field in enumerate(fields, start=1)]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise DataError(f"{name} has more than one column {twice[0]!r}; rename one in its line 1.")
+    refuse_columns(names, name)
     return names
 
 

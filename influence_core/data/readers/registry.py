@@ -6,7 +6,8 @@ kind of source is one module that calls `register`.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from influence_core.data.readers.csv_file import looks_like_csv, read_csv
 from influence_core.data.readers.hub import looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
 from influence_core.data.rows import RawTable, Watch
-from influence_core.errors import DataError
+from influence_core.errors import DataError, ResourceError, one_line
 from influence_core.progress import ProgressFn
 
 Source = str | Path | Mapping[str, str | Path]
@@ -102,21 +103,21 @@ def read_source(
     """
     options = options or ReadOptions()
     watch = Watch(progress, cancel)
-    if not isinstance(source, Mapping):
-        kind = guess_kind(str(source), options)
-        return assemble(kind, READERS[kind].read(str(source), options, None), options, watch)
-    if not source:
+    parts = source if isinstance(source, Mapping) else {None: source}
+    if not parts:
         raise DataError("No file was named; name at least the one to train on.")
-    raws = []
-    for split, path in source.items():
-        kind = guess_kind(str(path), options)
-        found = READERS[kind].read(str(path), options, None)
-        if len(found) != 1:
+    raws: list[RawTable] = []
+    for split, path in parts.items():
+        with _plain_errors(path):
+            kind = guess_kind(str(path), options)
+            found = READERS[kind].read(str(path), options, None)
+        if split is not None and len(found) != 1:
             raise DataError(
                 f"{path} holds the splits {[raw.split for raw in found]} already; name it alone."
             )
-        raws.append(replace(found[0], split=split))
-    return assemble(kind, raws, options, watch)
+        raws += found if split is None else [replace(found[0], split=split)]
+    with _plain_errors(path):
+        return assemble(kind, raws, options, watch)
 
 
 def preview_source(source: str | Path, options: ReadOptions | None = None) -> Preview:
@@ -126,22 +127,34 @@ def preview_source(source: str | Path, options: ReadOptions | None = None) -> Pr
         DataError: the source cannot be read at all.
     """
     options = options or ReadOptions()
-    kind = guess_kind(str(source), options)
-    raw = READERS[kind].read(str(source), options, PREVIEW_ROWS)[0]
-    head = raw.table.slice(0, PREVIEW_ROWS)
-    columns = tuple(head.column_names)
-    try:
+    with _plain_errors(source):
+        kind = guess_kind(str(source), options)
+        raw = READERS[kind].read(str(source), options, PREVIEW_ROWS)[0]
+        head = raw.table.slice(0, PREVIEW_ROWS)
         rows = head.to_pandas()
-    except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DataError(
-            f"{raw.name} holds values that cannot be shown ({error}); leave their column out, or "
-            "write it as text."
-        ) from error
+    columns = tuple(head.column_names)
     try:
         roles = detect_columns(head, options, raw.name)
     except DataError as error:
         return Preview(kind, columns, rows, None, str(error))
     return Preview(kind, columns, rows, roles)
+
+
+@contextmanager
+def _plain_errors(source: str | Path) -> Iterator[None]:
+    """What Arrow and pandas trip over, as one sentence."""
+    name = Path(source).name
+    try:
+        yield
+    except MemoryError as error:
+        raise ResourceError(
+            f"Memory ran out while {name} was read; close other programs, or make it smaller."
+        ) from error
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{name} holds values that cannot be read ({one_line(error)}); leave their column "
+            "out, or write it as text."
+        ) from error
 
 
 def guess_kind(source: str, options: ReadOptions) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.columns import known_split
-from influence_core.data.images import MAX_BYTES, image_problem, is_image_name
+from influence_core.data.images import MAX_BYTES, PixelBudget, image_problem, is_image_name
 from influence_core.data.rows import Watch
 from influence_core.errors import DataError
 
@@ -129,7 +129,7 @@ def _splits(entries: dict[str, zipfile.ZipInfo]) -> bool:
 def _rows(
     opened: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], name: str, most: int
 ) -> Iterator[Row]:
-    left = most
+    left, budget = most, PixelBudget(name)
     splits = _splits(entries)
     for path, info in sorted(entries.items()):
         split, _, rest = path.partition("/") if splits else ("", "", path)
@@ -147,7 +147,7 @@ def _rows(
             )
         if left < 0:
             raise _too_much(name, most)
-        problem = image_problem(data)
+        problem = image_problem(data, budget)
         if problem:
             raise DataError(f"{path} in {name} is {problem}; save it again or leave it out.")
         yield path, known_split(split) if splits else None, label, data
