@@ -32,7 +32,6 @@ from influence_core.disk.records import plain
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.jobs.report import kept_earlier
-from influence_core.training.heads.parts_checkpoint import discard_parts
 from influence_core.workflow.cleanse.cleansings import (
     Cleansing,
     load_cleansing,
@@ -45,7 +44,7 @@ from influence_core.workflow.cleanse.find_harm import (
     WAYS,
     Question,
     find_harm,
-    rounds_stem,
+    unfinished_rounds,
 )
 from influence_core.workflow.cleanse.rounds import Trial
 from influence_core.workflow.cleanse.target_split import ALL, TargetSplit
@@ -99,7 +98,7 @@ def cleanse_verb(
         TargetSplit(target_split or session.project.settings.target_split, part),
         estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
-    result, rounds = None, rounds_stem(session, question)
+    result, rounds = None, unfinished_rounds(session, question)
     forewarn(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:
         # A job that was ended in its trial and resumed has found and kept its list already.
@@ -115,13 +114,13 @@ def cleanse_verb(
                     progress=tell,
                     cancel=cancel,
                     cluster=cluster,
-                    unfinished=rounds,
+                    begun=rounds,
                 )
             kept = save_cleansing(session, found)
         keep_result(cleansing=kept)
         if try_it and found.edits():
             result = run_trial(session, kept, seeds=seeds, progress=tell, cancel=cancel)
-    discard_parts(rounds)  # only now: whoever ended the trial and asks again has them at once
+    rounds.discard()  # only now: whoever ended the trial and asks again has them at once
     selection = selection_of(session, found.edits())
     said = _warnings(session, found, selection)
     verdicts = {} if result is None else result.verdicts

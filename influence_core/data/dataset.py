@@ -7,7 +7,6 @@ the tool does not need itself (`planted`, `gold`, ...) ride along unchanged and 
 in training or scoring.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from datasets.table import InMemoryTable
 from influence_core.data.images import MAX_BYTES
 from influence_core.data.keys import Keys, to_hex
 from influence_core.data.source import SourceInfo
+from influence_core.disk.fingerprint import of_parts
 from influence_core.errors import DataError
 
 Modality = Literal["image", "text"]
@@ -258,11 +258,14 @@ def split_from_arrow(name: str, table: pa.Table, image_root: Path | None = None)
 def fingerprint_of(splits: Mapping[str, Split], classes: Sequence[str], modality: str) -> str:
     """sha256 hex of everything that a trained run depends on, row order included."""
     head = {"classes": list(classes), "modality": modality, "splits": sorted(splits)}
-    digest = hashlib.sha256(json.dumps(head).encode())
-    for name in sorted(splits):
-        split = splits[name]
-        digest.update(len(split).to_bytes(8, "little"))
-        digest.update(split.keys.astype("<u8").tobytes())
-        digest.update(split.labels.astype("<i8").tobytes())
-        digest.update(split.content_hashes.astype("<u8").tobytes())
-    return digest.hexdigest()
+
+    def parts() -> Iterator[str | bytes]:
+        yield json.dumps(head)
+        for name in sorted(splits):
+            split = splits[name]
+            yield len(split).to_bytes(8, "little")
+            yield split.keys.astype("<u8").tobytes()
+            yield split.labels.astype("<i8").tobytes()
+            yield split.content_hashes.astype("<u8").tobytes()
+
+    return of_parts(parts())

@@ -4,12 +4,12 @@ Readers fill this in, the project keeps it as JSON, exports read it: the file an
 changed source is refused), how it was decoded and cut into fields, and which column was what.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import DataError
 
 
@@ -65,18 +65,6 @@ class SourceInfo:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
-def file_hash(path: Path) -> str:
-    """sha256 hex of a file, streamed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def parts_hash(folder: Path, parts: Sequence[str]) -> str:
-    """sha256 hex over the names and contents of these files below a folder."""
-    lines = (f"{part}\0{file_hash(folder / part)}\n" for part in parts)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def refuse_changed(file: SourceFile) -> None:
     """Make sure that a source is still what was imported, before an export copies from it.
 
@@ -85,10 +73,8 @@ def refuse_changed(file: SourceFile) -> None:
     """
     path = Path(file.path)
     try:
-        if file.parts:
-            digest = parts_hash(path, file.parts)
-        else:
-            digest = file_hash(path) if file.sha256 else ""
+        whole = "" if file.parts or not file.sha256 else of_file(path)
+        digest = of_files(path, file.parts) if file.parts else whole
     except OSError as error:
         raise DataError(
             f"The source {path} cannot be read any more ({error.strerror}); put it back, or import "

@@ -1,27 +1,21 @@
 """Writing so that a reader, or the next start after a crash, sees all of it or nothing.
 
-Every file of a project is written under a temporary name in the same folder, flushed to the disk
-and renamed. Errors of the operating system become one plain sentence. The rest of `store` and the
-exports write through here.
+Everything that this program writes for good is written in a temporary folder on the same disk
+(`disk.temporary`), flushed to the disk and renamed. Errors of the operating system become one plain
+sentence. All other rooms write through here.
 """
 
 import errno
-import glob
 import json
 import os
-import secrets
-import shutil
-import time
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from influence_core.disk.temporary import temporary_folder
 from influence_core.errors import StoreError
-
-TEMPORARY = ".tmp-"
-# A temporary older than this belongs to a process that was killed.
-STALE_SECONDS = 24 * 3600
 
 _SENTENCES = {
     errno.ENOSPC: "the disk is full; free some space and try again",
@@ -43,28 +37,42 @@ def plain_errors(doing: str, path: Path) -> Iterator[None]:
     """Turn an `OSError` into a `StoreError` that reads "Cannot <doing> <path>: <why>."."""
     try:
         yield
-    except OSError as error:
-        why = _SENTENCES.get(error.errno or 0, error.strerror or str(error))
+    except Exception as error:
+        number = _errno(error)
+        if number is None:
+            raise
+        why = _SENTENCES.get(number) or getattr(error, "strerror", None) or str(error)
         raise StoreError(f"Cannot {doing} {path}: {why}.") from error
 
 
+def _errno(error: Exception) -> int | None:
+    """The operating system's number of an error, 0 if it has none; None if it is no such error."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    # safetensors has an exception of its own, which names the number in its text.
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found and type(error).__name__ == "SafetensorError" else None
+
+
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; when the block ends well, it becomes `path` in one step.
+def atomic_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Yield the path of a file to write; when the block ends well, it becomes `path` in one step.
+
+    Args:
+        path: a file that is there is replaced.
+        flush: wait for the disk; leave it out only for what changes all the time.
 
     Raises:
         StoreError: disk full, no permission, and the like; `path` is then as it was before.
     """
-    temporary = _temporary_beside(path)
-    with plain_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
+    with plain_errors("write", path), temporary_folder(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        if flush:
             _flush(temporary)
-            temporary.replace(path)
+        temporary.replace(path)
+        if flush:
             _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -75,28 +83,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         StoreError: `path` exists with something in it, disk full, no permission, and the like;
             nothing is left behind then.
     """
-    temporary = _temporary_beside(path)
-    with plain_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        try:
-            yield temporary
-            for file in sorted(temporary.rglob("*")):
-                _flush(file)
-            _flush(temporary)
-            _rename_folder(temporary, path)
-            _flush(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with plain_errors("write", path), temporary_folder(path) as folder:
+        yield folder
+        for file in sorted(folder.rglob("*")):
+            _flush(file)
+        _flush(folder)
+        _rename_folder(folder, path)
+        _flush(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, flush: bool = True) -> None:
     """Replace the file's content in one step.
 
     Raises:
         StoreError: it cannot be written; the old content is then still there.
     """
-    with atomic_file(path) as temporary:
+    with atomic_file(path, flush=flush) as temporary:
         temporary.write_bytes(data)
 
 
@@ -109,13 +111,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace the file's content by this value as JSON, in one step.
+def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
+    """Replace the file's content by this value as JSON, in one step; `flush` as in `atomic_file`.
 
     Raises:
         StoreError: it cannot be written; the old content is then still there.
     """
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=plain_value) + "\n")
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=plain_value) + "\n"
+    write_bytes(path, text.encode("utf-8"), flush=flush)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -133,28 +136,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise StoreError(f"{path} is damaged (not a JSON object); restore it from a copy.")
     return value
-
-
-def remove_stale(folder: Path, name: str = "") -> None:
-    """Remove temporaries that a killed process left in this folder more than a day ago.
-
-    Args:
-        folder: where to look.
-        name: only temporaries of files so called; in a folder that is not ours, always give it.
-    """
-    limit = time.time() - STALE_SECONDS
-    prefix = f"{TEMPORARY}{name[:80]}-" if name else TEMPORARY
-    for path in folder.glob(f"{glob.escape(prefix)}*"):
-        try:
-            if path.lstat().st_mtime < limit:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        except OSError:
-            # Another process tidies up at the same time, or may not: either way no harm is done.
-            continue
-
-
-def _temporary_beside(path: Path) -> Path:
-    return path.parent / f"{TEMPORARY}{path.name[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _rename_folder(temporary: Path, path: Path) -> None:

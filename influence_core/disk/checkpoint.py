@@ -1,116 +1,155 @@
-"""One safetensors file with a record, written whole or not at all: what a checkpoint lies in.
+"""Unfinished work on disk: one kind of file, and one policy for all of it.
 
-A kill at any moment leaves the last whole file. Read and written by `network_checkpoint` and
-`head_checkpoint`, which know what stands in it; this room may not use `store`.
+A file says whose it is: a hash of all that decides the result, and this program's own fingerprint.
+It also has a hash of its content, because a flipped bit in a weight would pass for a weight. A file
+that is missing, damaged or of other work means starting again, which costs time and nothing else. A
+disk that is full costs the resume, not the work. Whoever keeps the result discards the files; what
+nobody came back to within a month is removed.
 """
 
-import hashlib
 import json
-import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, uint8
+from torch import Tensor
 
+from influence_core.disk.atomic import atomic_file
+from influence_core.disk.fingerprint import of_code, of_json, of_parts, of_tensors
+from influence_core.disk.temporary import remove_abandoned
 from influence_core.errors import StoreError
 
-PARTIAL = ".partial"
+FOLDER = "checkpoints"  # of a project
+SUFFIX = ".safetensors"
 # Nobody comes back to work with these very settings after so long.
 FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
-def write_file(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Replace the file in one step.
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file of unfinished work, existing or not.
 
-    Raises:
-        StoreError: the disk is full or the folder cannot be written; the old file is still there.
+    Attributes:
+        path: of the file.
+        belongs_to: hash of all that decides the result, apart from the code.
     """
-    # With the process's number: another process at the same training must not write into it.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(dict(tensors), temporary, metadata={"turnover": json.dumps(dict(record))})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
+
+    path: Path
+    belongs_to: str
+
+    def save(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
+        """Replace the file in one step; returns why it could not be, or "".
+
+        Args:
+            tensors: of any device. record: plain values.
+        """
+        plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        about: dict[str, Any] = {
+            "identity": self.belongs_to,
+            "code": of_code(),
+            "record": dict(record),
+            "forms": _forms(plain),
+        }
+        about["content"] = of_tensors(about, plain)
+        try:
+            with atomic_file(self.path) as temporary:
+                save_file(plain, temporary, metadata={"turnover": json.dumps(about)})
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Tensors and record; None if there are none of this work, or they are damaged."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                about = dict(json.loads((file.metadata() or {})["turnover"]))
+                if (about["identity"], about["code"]) != (self.belongs_to, of_code()):
+                    return None
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            content = about.pop("content")
+            if about["forms"] != _forms(tensors):
+                return None
+            if content != of_tensors(about, tensors):
+                return None
+            return tensors, dict(about["record"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError):
+            return None
+
+    def discard(self) -> None:
+        """The work is complete, or taken up by others: remove the file."""
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"The checkpoint {path} cannot be written ({error}); free some disk space or choose "
-            "another folder."
-        ) from error
+            self.path.unlink(missing_ok=True)
 
 
-def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and record of a file.
+@dataclass(frozen=True)
+class Parts:
+    """Unfinished work of several parts, such as rounds or chunks of retrainings.
 
-    Raises:
-        StoreError: it is missing or damaged.
+    Each finished part lies in a file of its own, so that none is written twice or held in memory
+    for the next. What is under way lies beside them.
+
+    Attributes:
+        stem: path that the names of all files begin with.
+        belongs_to: as for a `Checkpoint`.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            record = dict(json.loads((file.metadata() or {})["turnover"]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
-        raise unreadable(path, error) from error
-    return tensors, record
+
+    stem: Path
+    belongs_to: str
+
+    def of(self, *decides: str) -> "Parts":
+        """The same files, of work that more hashes or names decide about."""
+        return replace(self, belongs_to=of_json([self.belongs_to, *decides]))
+
+    def find(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """A part that was finished before; None if it was not, is other work's, or damaged."""
+        return self._part(name).load()
+
+    def keep(self, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Keep a finished part; nothing is under way then."""
+        self._part(name).save(tensors, record)
+        self.under_way(name).discard()
+
+    def under_way(self, name: str) -> Checkpoint:
+        """Where the work on a part is kept until it is finished."""
+        return self._file("training", name)
+
+    def discard(self) -> None:
+        """The result is kept elsewhere: the same work begins at the start."""
+        for path in self.stem.parent.glob(f"{self.stem.name}.*"):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _part(self, name: str) -> Checkpoint:
+        return self._file(of_parts([name])[:16], name)
+
+    def _file(self, called: str, name: str) -> Checkpoint:
+        path = self.stem.with_name(f"{self.stem.name}.{called}{SUFFIX}")
+        return Checkpoint(path, f"{self.belongs_to} {name}")
 
 
-def remove_file(path: Path) -> None:
-    """Remove the file, and what killed processes left of it."""
-    for found in (path, *path.parent.glob(f"{path.name}.*{PARTIAL}")):
-        with suppress(OSError):
-            found.unlink(missing_ok=True)
+def tidy(folder: Path, own: str = "") -> None:
+    """Remove unfinished work that nobody came back to, and what killed writers left.
 
-
-def remove_forgotten(folder: Path, pattern: str, own: str) -> None:
-    """Remove files of the pattern for which nobody came back, but for those that begin with `own`.
-
-    Whoever asks for something else leaves an unfinished file behind, and nothing else counts them.
+    Args:
+        folder: which holds nothing else.
+        own: names that begin so stay: they are asked for right now.
     """
-    for path in folder.glob(pattern):
-        with suppress(OSError):
-            forgotten = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
-            if forgotten and not path.name.startswith(own):
-                remove_file(path)
+    remove_abandoned(folder)
+    limit = time.time() - FORGOTTEN_SECONDS
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                if path.stat().st_mtime > limit or (own and path.name.startswith(own)):
+                    continue
+                # Folders are those of networks, as earlier versions of this program kept them.
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def unreadable(path: Path, error: Exception) -> StoreError:
-    """The sentence about a damaged file."""
-    return StoreError(
-        f"The checkpoint {path} cannot be read ({error}); delete it to train from the start."
-    )
-
-
-@cache
-def code_fingerprint() -> str:
-    """sha256 over this package's source and the versions of what it computes with.
-
-    A version number alone does not tell two checkouts apart, and parts that were found by other
-    code must not be mixed with new ones.
-    """
-    digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    for name in ("torch", "numpy", "numba"):
-        digest.update(f"{name} {version(name)}".encode())
-    return digest.hexdigest()
-
-
-def state_fingerprint(state: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:
-    """sha256 over plain settings and named tensors."""
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
-    for name, value in sorted(state.items()):
-        digest.update(name.encode())
-        digest.update(value.cpu().contiguous().view(-1).view(uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _forms(tensors: Mapping[str, Tensor]) -> dict[str, list[Any]]:
+    return {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}

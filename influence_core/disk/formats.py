@@ -93,6 +93,20 @@ def _sweep_1(value: Value) -> Value:
     return {"trials": value}
 
 
+def _sweep_2(value: Value) -> Value:
+    """Trials stood by "share/seeds", those of several numbers of seeds in one file.
+
+    The last number counts. What else decided the results was not kept, so none is gone on with.
+    """
+    trials = value.get("trials")
+    if not isinstance(trials, dict):
+        return value
+    last = next(reversed(trials), "").rpartition("/")[2]
+    named = {name.rpartition("/"): trial for name, trial in trials.items()}
+    shares = {share: trial for (share, _, seeds), trial in named.items() if seeds == last}
+    return {"identity": "", "shares": shares}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
@@ -101,6 +115,6 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json
-    "sweep": (_sweep_1,),  # cleansings/<id>/sweep.json
+    "sweep": (_sweep_1, _sweep_2),  # cleansings/<id>/sweep.json
     "export": (),  # the manifest of an export
 }

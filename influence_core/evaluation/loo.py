@@ -7,11 +7,11 @@ thousands moves a head very little, so the spread over members stands beside the
 
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.disk.checkpoint import Parts
 from influence_core.errors import DataError
 from influence_core.evaluation.retrain import Recipe, retrain, without
 from influence_core.influence.base import Targets
@@ -34,14 +34,14 @@ def leave_one_out(
     targets: Targets,
     positions: npt.NDArray[np.int64],
     *,
-    keep: Path | None = None,
+    parts: Parts | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> LeaveOneOut:
     """Retrain without each row of `positions`, (k,).
 
     Args:
-        keep: file for finished retrainings, see `retrain`.
+        parts: where finished retrainings are kept, see `retrain`.
 
     Raises:
         DataError: no position is given.
@@ -56,7 +56,7 @@ def leave_one_out(
         config,
         recipe.training,
         targets.features,
-        keep=keep,
+        parts=parts,
         progress=progress,
         cancel=cancel,
     )

@@ -9,11 +9,11 @@ target's label are the baseline. Pure; `workflow.evaluate` calls it.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from influence_core.disk.checkpoint import Parts
 from influence_core.evaluation.lds import Interval
 from influence_core.evaluation.retrain import Recipe, retrain, without
 from influence_core.influence.base import Query, Targets
@@ -51,7 +51,7 @@ def removal_curves(
     rankings: Mapping[str, Positions],
     *,
     sizes: Sequence[int] = SIZES,
-    keep: Path | None = None,
+    parts: Parts | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> list[RemovalPoint]:
@@ -59,7 +59,7 @@ def removal_curves(
 
     Args:
         rankings: (T, at least max(sizes)) positions per estimator, most helpful first.
-        keep: file for finished retrainings, see `retrain`.
+        parts: where finished retrainings are kept, see `retrain`.
     """
     rows = recipe.rows
     labels = targets.labels.cpu().numpy()
@@ -73,7 +73,7 @@ def removal_curves(
         recipe.config,
         recipe.training,
         targets.features,
-        keep=keep,
+        parts=parts,
         progress=progress,
         cancel=cancel,
     )

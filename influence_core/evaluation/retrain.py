@@ -2,36 +2,31 @@
 
 G retrainings share start, masks and batch order and differ only in which rows count and what their
 labels are (*groups* of `training.heads`), so that what differs between two of them is due to the
-data alone. They run in chunks that fit into memory; with a file to keep them in, every finished
-chunk survives a stop or a crash, and the next call goes on from there. Results that last lie in an
-array (`keep`), those of work that has an end of its own in a checkpoint (`parts`).
+data alone. They run in chunks that fit into memory; with a place to keep them in (`parts`), every
+finished chunk survives a stop or a crash, and the next call goes on from there.
 
 Called by `lds`, `removal`, `loo`, `proof` and trials.
 """
 
-import hashlib
-import json
 import threading
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from influence_core.disk.arrays import map_array
-from influence_core.errors import ModelError, StoreError
+from influence_core.disk.checkpoint import Parts
+from influence_core.disk.fingerprint import of_tensors
+from influence_core.errors import ModelError
 from influence_core.influence.base import HeadWeights
 from influence_core.progress import Progress, ProgressFn, check_cancel
+from influence_core.training.heads.checkpoint import HeadCheckpoint, identity
 from influence_core.training.heads.fit import fit_heads
-from influence_core.training.heads.parts_checkpoint import Part, PartsCheckpoint
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 
 F32 = npt.NDArray[np.float32]
-Card = dict[str, Any]
 
 # Bytes of weights, gradients, optimiser state and activations of the groups in one chunk. Small
 # chunks are also faster on a CPU: their weights stay in the cache.
@@ -49,14 +44,13 @@ class Recipe:
 
 
 @torch.no_grad()
-def retrain(  # noqa: PLR0913 - switches of one loop
+def retrain(
     rows: Rows,
     config: HeadConfig,
     training: HeadTraining,
     x: Tensor,
     *,
-    keep: Path | None = None,
-    parts: PartsCheckpoint | None = None,
+    parts: Parts | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> F32:
@@ -67,18 +61,16 @@ def retrain(  # noqa: PLR0913 - switches of one loop
         config: shape, start and masks, the same for every group.
         training: with a fixed number of epochs; its seed is the batch order.
         x: (T, d) standardised features of the targets.
-        keep: a `.npy` file for the results; if it holds some of them already, they are not
-            computed again.
-        parts: finished chunks, and where the chunk under way is kept; the caller discards them, and
-            their identity says all that decides the result.
+        parts: where finished chunks and the one under way are kept; they stay until the caller
+            discards them.
         progress: called after each epoch of each chunk, in groups done.
-        cancel: set it to stop; finished chunks stay in `keep` or `parts`.
+        cancel: set it to stop; finished chunks stay in `parts`.
 
     Returns:
         Class log-probabilities of the full network, (G, E, T, C).
 
     Raises:
-        ModelError: the number of epochs is open. StoreError: `keep` cannot be written.
+        ModelError: the number of epochs is open.
     """
     if training.epochs is None:
         raise ModelError(
@@ -86,28 +78,26 @@ def retrain(  # noqa: PLR0913 - switches of one loop
             "run kept instead of stopping early."
         )
     groups = rows.groups
-    shape = (groups, config.members, len(x), config.classes)
-    kept = None if keep is None else _open(keep, _card(rows, config, training, x), shape)
-    out: F32 = np.full(shape, np.nan, dtype=np.float32) if kept is None else kept
-    todo = np.flatnonzero(np.isnan(out).any(axis=(1, 2, 3)))
+    out = np.empty((groups, config.members, len(x), config.classes), dtype=np.float32)
+    if parts is not None:
+        # All features are too much to read; those of 64 rows tell other ones well enough.
+        some = rows.features.rows(torch.linspace(0, len(rows.features) - 1, 64).long())
+        seen_by = of_tensors(f"{tuple(x.shape)}", {"x": x, "some": some})
+        parts = parts.of(identity(rows, config, training, {}), seen_by)
     size = chunk_groups(config, training.batch_for(len(rows.features)))
-    for start in range(0, len(todo), size):
+    for start in range(0, groups, size):
         check_cancel(cancel)
-        part = todo[start : start + size]
-        done = groups - len(todo) + start
+        part = np.arange(start, min(start + size, groups))
 
-        def tell(event: Progress, done: int = done, width: int = len(part)) -> None:
+        def tell(event: Progress, done: int = start, width: int = len(part)) -> None:
             if progress:
                 share = int(width * event.done / max(event.total, 1))
                 progress(Progress("retrain", done + share, groups))
 
         what = Recipe(_some(rows, part), config, training)
-        name = f"groups {','.join(map(str, part))}"
-        seen = _chunk(what, name, x, parts, tell, cancel)  # (g·E, T, C)
-        out[part] = seen.view(len(part), *shape[1:]).numpy()
-        if kept is not None:
-            kept.flush()
-    return np.array(out)
+        seen = _chunk(what, f"groups {start}-{part[-1]}", x, parts, tell, cancel)  # (g·E, T, C)
+        out[part] = seen.view(len(part), *out.shape[1:]).numpy()
+    return out
 
 
 def random_halves(rows: int, count: int, seed: int = 0) -> Tensor:
@@ -156,7 +146,7 @@ def _chunk(
     what: Recipe,
     name: str,
     x: Tensor,
-    parts: PartsCheckpoint | None,
+    parts: Parts | None,
     tell: ProgressFn,
     cancel: threading.Event | None,
 ) -> Tensor:
@@ -164,53 +154,16 @@ def _chunk(
     found = parts.find(name) if parts else None
     if found is not None:
         tell(Progress("train", 1, 1))
-        return found.tensors["log_proba"]
-    under_way = parts.training(name) if parts else None
+        return found[0]["log_proba"]
+    under_way = HeadCheckpoint(parts.under_way(name)) if parts else None
     rows, config = what.rows, what.config
     fit = fit_heads(rows, config, what.training, progress=tell, cancel=cancel, checkpoint=under_way)
     seen = _log_proba(HeadWeights(fit.W1, fit.b1, fit.W2, config), x).cpu()
     if parts:
-        parts.keep(name, Part({"log_proba": seen}))
+        parts.keep(name, {"log_proba": seen}, {})
     return seen
 
 
 def _log_proba(head: HeadWeights, x: Tensor) -> Tensor:
     parts = [head.logits(x[i : i + _STEP]).log_softmax(-1) for i in range(0, len(x), _STEP)]
     return torch.cat(parts, dim=1)
-
-
-def _card(rows: Rows, config: HeadConfig, training: HeadTraining, x: Tensor) -> Card:
-    """What kept results belong to; features are represented by 64 rows of them."""
-    digest = hashlib.sha256()
-    some = torch.linspace(0, len(rows.features) - 1, 64).long()
-    for tensor in (rows.labels, rows.keys, rows.weights, rows.features.rows(some), x):
-        if tensor is not None:
-            digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return {"head": asdict(config), "training": asdict(training), "inputs": digest.hexdigest()}
-
-
-def _open(keep: Path, card: Card, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.float32]]":
-    """Results so far, NaN where there are none yet, as a mapped file."""
-    beside = keep.with_suffix(".json")
-    text = json.dumps(card, sort_keys=True)
-    try:
-        if keep.is_file() and beside.is_file() and beside.read_text(encoding="utf-8") == text:
-            try:
-                found = map_array(keep, "r+")
-                if found.shape == shape and found.dtype == np.float32:
-                    return found
-            except StoreError:
-                pass  # damaged: it can be made again
-        keep.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        fresh = np.lib.format.open_memmap(keep, mode="w+", dtype=np.float32, shape=shape)
-        fresh[:] = np.nan
-        fresh.flush()
-        beside.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"Cannot keep retrainings in {keep} ({error.strerror or error}); free some space or "
-            "change the folder's rights."
-        ) from error
-    return fresh

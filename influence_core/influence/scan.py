@@ -5,22 +5,20 @@ short lists per target. After every chunk a caller may look at the ranking so fa
 Called by `workflow.explain`, by cleansing (`mean_influence`) and by `live`.
 """
 
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from influence_core.errors import StoreError
+from influence_core.disk.arrays import new_array
+from influence_core.disk.atomic import atomic_file
 from influence_core.influence.base import Query, Scores
 from influence_core.influence.topk import Kept, strongest
 from influence_core.progress import Progress, ProgressFn, check_cancel
@@ -153,35 +151,16 @@ def full_scores(
     Raises:
         StoreError: the disk is full or the folder cannot be written.
     """
-    # Its own for each writer, since two that map one file would cut it under each other; named as
-    # `store.atomic` names temporaries, so that those of killed processes are found and removed.
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f".tmp-{path.name[:80]}-{unique}")
-    file: np.memmap[tuple[int, ...], np.dtype[np.float32]] | None = None
-    try:
+    with atomic_file(path) as temporary:
+        file: np.memmap[Any, Any] | None = None
         for part, out in _chunks(query, rows, chunk, cancel):
             if file is None:
-                file = open_memmap(
-                    temporary, mode="w+", dtype=np.float32, shape=(len(out.scores), rows)
-                )
-                if hasattr(os, "posix_fallocate"):
-                    # Take the space now: a mapped file that finds the disk full kills the process.
-                    with temporary.open("r+b") as whole:
-                        os.posix_fallocate(whole.fileno(), 0, temporary.stat().st_size)
+                file = new_array(temporary, np.float32, (len(out.scores), rows))
             file[:, part] = out.scores.cpu().numpy()
             if progress:
                 progress(Progress("scan", part.stop, rows))
         if file is not None:
             file.flush()
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}); free some disk space or choose "
-            "another folder."
-        ) from error
-    finally:
-        with suppress(OSError):  # a part of the path is a file: nothing was written
-            temporary.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

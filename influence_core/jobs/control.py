@@ -162,7 +162,7 @@ def resume(job: Job) -> Job:
                 raise StoreError(f"Job '{job.id}' is done; start a new one to do it again.")
             earlier = files.read(job.folder, "result.json").get("result")
             if isinstance(earlier, dict):
-                files.replace(job.folder / files.EARLIER, earlier)
+                files.write(job.folder, files.EARLIER, earlier)
             for name in (files.CANCEL, "ending.json", "result.json", "progress.json"):
                 (job.folder / name).unlink(missing_ok=True)
             _launch(job.folder, int(files.read(job.folder, "attempt.json").get("number", 1)) + 1)
@@ -183,9 +183,7 @@ def curves(job: Job) -> list[dict[str, Any]]:
 
 def _launch(folder: Path, number: int) -> None:
     """Start the runner, detached: it outlives this process and its terminal."""
-    files.replace(
-        folder / "attempt.json", {"number": number, "state": "queued", "time": time.time()}
-    )
+    files.write(folder, "attempt.json", {"number": number, "state": "queued", "time": time.time()})
     environment = {k: v for k, v in os.environ.items() if k != files.ENVIRONMENT}
     environment["TURNOVER_HOME"] = str(projects_home().resolve())
     with plain_errors("start a process for", folder), (folder / files.LOG).open("ab") as log:

@@ -25,7 +25,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from influence_core.disk.atomic import plain_errors, read_json
+from influence_core.disk.atomic import read_json, write_json
 from influence_core.errors import StoreError
 
 JOBS = "jobs"
@@ -50,16 +50,16 @@ def read(folder: Path, name: str) -> dict[str, Any]:
         return {}
 
 
-def replace(path: Path, value: Mapping[str, Any]) -> None:
-    """Put JSON in place in one step, without waiting for the disk: for what changes all the time.
+def write(folder: Path, name: str, value: Mapping[str, Any], *, flush: bool = False) -> None:
+    """Put a JSON object of the job in place in one step, by default without waiting for the disk.
+
+    A job that was removed with its project does not come back.
 
     Raises:
         StoreError: it cannot be written.
     """
-    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
-    with plain_errors("write", path):
-        temporary.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-        temporary.replace(path)
+    if folder.is_dir():
+        write_json(folder / name, value, flush=flush)
 
 
 def lock(folder: Path, name: str) -> FileLock:

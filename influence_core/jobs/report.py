@@ -34,7 +34,7 @@ def keep_result(**values: Any) -> None:
     folder = job_folder()
     if folder is not None:
         with suppress(StoreError):
-            files.replace(folder / "result.json", {"result": values})
+            files.write(folder, "result.json", {"result": values})
 
 
 def kept_earlier() -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ def keep_error(message: str) -> None:
     if folder is not None:
         with suppress(StoreError):
             left = files.read(folder, "result.json")
-            files.replace(folder / "result.json", {**left, "error": message})
+            files.write(folder, "result.json", {**left, "error": message})
 
 
 @contextmanager
@@ -100,7 +100,7 @@ class ProgressFile:
                 self._append(event)
             if new or event.done >= event.total or now - self._written >= WRITE_SECONDS:
                 self._written = now
-                files.replace(self._folder / "progress.json", self._plain(event))
+                files.write(self._folder, "progress.json", self._plain(event))
 
     def _plain(self, event: Progress) -> Mapping[str, Any]:
         (first, before), (last, done) = self._marks[0], self._marks[-1]

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from influence_core.disk.atomic import write_json
 from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
@@ -59,7 +58,7 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
         _end(folder, *_verdict(folder, CANCELLED_CODE))
         return
     with slot:
-        files.replace(folder / "attempt.json", {"number": number, "state": "running"})
+        files.write(folder, "attempt.json", {"number": number, "state": "running"})
         try:
             code = _verb(folder, stopped, grace)
         except OSError as error:
@@ -131,10 +130,9 @@ def _verdict(folder: Path, code: int) -> tuple[str, str]:
 
 
 def _end(folder: Path, state: str, message: str) -> None:
-    if not folder.is_dir():  # removed with its project, and not to come back
-        return
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(folder / "ending.json", {"state": state, "message": message, "time": now})
+    ending = {"state": state, "message": message, "time": now}
+    files.write(folder, "ending.json", ending, flush=True)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 
 from influence_core.data.dataset import Split
 from influence_core.data.images import image_problem
+from influence_core.disk.locks import locked
 from influence_core.errors import DataError
 from influence_core.models.encoders import Encoder
-from influence_core.models.feature_file import FeatureFile, alone
+from influence_core.models.feature_file import FeatureFile
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 BLOCK = 256  # distinct contents between two safe points
@@ -70,7 +71,7 @@ def encode_split(
         },
     )
     if not file.finished():
-        with alone(path, cancel):
+        with locked(path, cancel=cancel):
             if not file.finished():  # another process may have been at it
 
                 def here(blocks: Iterable[Positions]) -> Iterator[Values]:

@@ -7,25 +7,18 @@ reaches the disk before the card that counts it, so the card never promises too 
 """
 
 import json
-import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
-from numpy.lib.format import open_memmap
 
-from influence_core.disk.arrays import map_array
+from influence_core.disk.arrays import map_array, new_array
+from influence_core.disk.atomic import plain_errors, write_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.errors import MismatchError, StoreError
-from influence_core.progress import check_cancel
-
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,10 +52,17 @@ class FeatureFile:
         Raises:
             StoreError: the disk is full or not writable.
         """
-        try:
-            return map_array(self.path, "r+") if items else self._new()
-        except OSError as error:
-            raise _not_written(self.path, error) from error
+        if items:
+            return map_array(self.path, "r+")
+        with plain_errors("write", self.path):
+            # The old card must not speak for the new array; who has the old array mapped keeps it.
+            self._card_path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            try:
+                return new_array(self.path, np.float16, self._shape)
+            except OSError:
+                self.path.unlink(missing_ok=True)
+                raise
 
     def save(self, features: np.memmap[Any, Any], items: int, *, finished: bool) -> None:
         """Bring what was written to the disk, then count it.
@@ -72,16 +72,9 @@ class FeatureFile:
         """
         done = self.card["rows"] if finished else 0
         card = stamped("features", {**self.card, "done": done, "items": items})
-        temporary = self._card_path.with_suffix(".json.tmp")
-        try:
+        with plain_errors("write", self.path):
             features.flush()
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(card, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._card_path)
-        except OSError as error:
-            raise _not_written(self._card_path, error) from error
+        write_json(self._card_path, card)
 
     @property
     def _card_path(self) -> Path:
@@ -115,48 +108,3 @@ class FeatureFile:
         except StoreError:
             return False
         return features.shape == self._shape and features.dtype == np.float16
-
-    def _new(self) -> np.memmap[Any, Any]:
-        # The old card must not speak for the new array; who has the old array mapped keeps it.
-        self._card_path.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
-        try:
-            features = open_memmap(self.path, mode="w+", dtype=np.float16, shape=self._shape)
-            if hasattr(os, "posix_fallocate"):
-                # Take the space now: a mapped file that finds the disk full kills the process.
-                with self.path.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, self.path.stat().st_size)
-        except OSError:
-            self.path.unlink(missing_ok=True)
-            raise
-        return features
-
-
-@contextmanager
-def alone(path: Path, cancel: threading.Event | None) -> Iterator[None]:
-    """One writer of this file at a time; the lock ends with its process, however that ends.
-
-    Raises:
-        CancelledError: the user stopped while another process was at work.
-        StoreError: the folder is not writable.
-    """
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        while not lock.is_locked:
-            try:
-                lock.acquire(timeout=_POLL_SECONDS)
-            except Timeout:
-                check_cancel(cancel)
-    except (OSError, NotImplementedError) as error:
-        raise _not_written(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _not_written(path: Path, error: Exception) -> StoreError:
-    why = getattr(error, "strerror", None) or str(error)
-    return StoreError(
-        f"{path} cannot be written ({why}); free some disk space or check the folder's rights."
-    )

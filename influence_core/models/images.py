@@ -1,6 +1,5 @@
 """Image encoders: torchvision networks up to the layer before the last."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from influence_core.data.images import open_image
-from influence_core.disk.fingerprint import weights_fingerprint
+from influence_core.disk.fingerprint import of_file, of_tensors
 from influence_core.errors import ModelError, one_line
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
 
@@ -86,8 +85,7 @@ def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageEncoder
     spec, model = read_vgg(path)
     model.classifier[-1] = nn.Identity()
     body = model.eval().requires_grad_(False).to(device)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImageEncoder(f"vgg:{rest}", body, spec.prepare, spec.dim, device, digest)
+    return ImageEncoder(f"vgg:{rest}", body, spec.prepare, spec.dim, device, of_file(path))
 
 
 def read_vgg(path: Path) -> tuple["VggSpec", Any]:
@@ -182,7 +180,7 @@ def load_torchvision(rest: str, root: Path | None, device: torch.device) -> Imag
     model, transforms = pretrained(rest)
     dim = _without_last_layer(model, rest)
     model = model.eval().requires_grad_(False).to(device)
-    fingerprint = weights_fingerprint(f"torchvision:{rest} {transforms}", model.state_dict())
+    fingerprint = of_tensors(f"torchvision:{rest} {transforms}", model.state_dict())
 
     def prepare(image: Image.Image) -> Tensor:
         return transforms(image.convert("RGB"))

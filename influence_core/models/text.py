@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from influence_core.disk.fingerprint import weights_fingerprint
+from influence_core.disk.fingerprint import of_tensors
 from influence_core.errors import ModelError
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
 
@@ -165,7 +165,7 @@ def _encoder(name: str, loaded: TextModel, vocabulary: str, device: torch.device
     model, tokenizer, most = loaded
     model = model.eval().requires_grad_(False).to(device)
     about = f"mean-pooled, {most} tokens{vocabulary}"
-    fingerprint = weights_fingerprint(about, model.state_dict())
+    fingerprint = of_tensors(about, model.state_dict())
     return TextEncoder(name, model, tokenizer, device, fingerprint, most)
 
 

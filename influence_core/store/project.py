@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ from influence_core.disk.arrays import map_array
 from influence_core.disk.atomic import (
     atomic_folder,
     read_json,
-    remove_stale,
     write_text,
 )
+from influence_core.disk.fingerprint import of_parts
 from influence_core.disk.formats import upgraded
+from influence_core.disk.locks import locked
 from influence_core.disk.names import check_name, new_run_id
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
@@ -41,6 +41,7 @@ from influence_core.store.tables import (
     read_header,
     save_dataset,
 )
+from influence_core.store.tidy import tidy_home, tidy_project
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ class Project:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise StoreError(f"{unknown} are not settings of a project; there are {sorted(known)}.")
-        made = replace(ProjectSettings.read(self.root / SETTINGS), **changes)  # type: ignore[arg-type]
-        write_text(self.root / SETTINGS, made.to_toml())
+        path = self.root / SETTINGS
+        with locked(path, seconds=10):
+            made = replace(ProjectSettings.read(path), **changes)  # type: ignore[arg-type]
+            write_text(path, made.to_toml())
         return Project(self.root, made)
 
     def features_folder(self, encoder_fingerprint: str | None = None) -> Path:
@@ -147,7 +150,7 @@ class Project:
         """
         if encoder_fingerprint is None:
             encoder_fingerprint = self.settings.encoder_fingerprint
-        name = sha256(f"{encoder_fingerprint}:{self.fingerprint}".encode()).hexdigest()[:16]
+        name = of_parts([f"{encoder_fingerprint}:{self.fingerprint}"])[:16]
         return self.root / "features" / name
 
     def features_path(self, split: str, encoder_fingerprint: str | None = None) -> Path:
@@ -241,7 +244,7 @@ class Project:
             encoder_fingerprint: the encoder's weights.
             note: free text.
         """
-        remove_stale(self.runs_folder)
+        tidy_project(self.root)
         record = RunRecord(
             id=new_run_id(),
             created=datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -289,7 +292,7 @@ def install_samples(home: Path, sample_root: Path) -> list[str]:
         StoreError: `home` cannot be written.
     """
     copied = []
-    remove_stale(home)
+    tidy_home(home)
     for origin in sorted(path.parent for path in sample_root.glob(f"*/{SETTINGS}")):
         target = home / origin.name
         if target.exists():

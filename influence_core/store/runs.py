@@ -20,7 +20,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from influence_core.data.source import file_hash
 from influence_core.disk.atomic import (
     atomic_file,
     atomic_folder,
@@ -29,6 +28,7 @@ from influence_core.disk.atomic import (
     read_json,
     write_json,
 )
+from influence_core.disk.fingerprint import of_file
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name
 from influence_core.disk.records import Figure, build
@@ -195,7 +195,7 @@ class Run:
     def _check(self, path: Path) -> None:
         """Refuse a file that is not the one that the record speaks of."""
         with plain_errors("read", path):
-            digest = file_hash(path)
+            digest = of_file(path)
         if self.record.files.get(path.name, digest) != digest:
             raise _damaged(path, "its content is not what was saved")
 
@@ -279,7 +279,7 @@ class RunWriter:
 
     def _write_record(self) -> None:
         files = {
-            path.name: file_hash(path) for path in sorted(self._open.iterdir()) if path.is_file()
+            path.name: of_file(path) for path in sorted(self._open.iterdir()) if path.is_file()
         }
         self.record = replace(self.record, files=files)
         write_json(self._open / RECORD, stamped("run", asdict(self.record)))

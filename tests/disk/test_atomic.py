@@ -1,18 +1,13 @@
-import json
-import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from influence_core.disk.atomic import (
-    TEMPORARY,
     atomic_file,
     atomic_folder,
     read_json,
-    remove_stale,
     write_bytes,
     write_json,
     write_text,
@@ -102,17 +97,6 @@ def test_what_is_no_json_is_a_programmers_error_and_writes_nothing(tmp_path):
     with pytest.raises(TypeError, match="cannot be written as JSON"):
         write_json(tmp_path / "a.json", {"x": object()})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_old_temporaries_are_tidied_away(tmp_path):
-    old = time.time() - 3 * 24 * 3600
-    for name in (f"{TEMPORARY}old-1", f"{TEMPORARY}new-1", "kept"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x").write_text(json.dumps(name))
-    for name in (f"{TEMPORARY}old-1", "kept"):
-        os.utime(tmp_path / name, (old, old))
-    remove_stale(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{TEMPORARY}new-1", "kept"]
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path):

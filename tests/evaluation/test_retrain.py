@@ -4,9 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from resuming import counted
 from toy_rows import CONFIG, TRAINING, clouds
 
-from influence_core.errors import CancelledError, ModelError, StoreError
+from influence_core.disk.checkpoint import Parts
+from influence_core.errors import CancelledError, ModelError
 from influence_core.evaluation import retrain as module
 from influence_core.evaluation.retrain import label_losses, random_halves, retrain, without
 from influence_core.training.heads.fit import fit_heads
@@ -42,46 +44,68 @@ def test_chunks_do_not_change_the_results(monkeypatch):
 def test_stopped_retrainings_go_on_where_they_were(monkeypatch, tmp_path):
     rows, x = halves()
     monkeypatch.setattr(module, "CHUNK_BYTES", 1)  # one group a chunk
-    keep, stop, seen = tmp_path / "deep" / "lds.npy", threading.Event(), []
+    parts, stop, seen = Parts(tmp_path / "deep" / "lds", "me"), threading.Event(), []
 
     def stop_after_two(event):
         if event.done >= 2:
             stop.set()
 
     with pytest.raises(CancelledError):
-        retrain(rows, CONFIG, TRAINING, x, keep=keep, progress=stop_after_two, cancel=stop)
-    found = np.load(keep)
-    assert np.isfinite(found[:2]).all()
-    assert np.isnan(found[3:]).all()
-    out = retrain(rows, CONFIG, TRAINING, x, keep=keep, progress=seen.append)
-    assert min(event.done for event in seen) >= 2
-    assert np.allclose(out, retrain(rows, CONFIG, TRAINING, x), atol=1e-5)
-    seen.clear()
-    assert np.array_equal(retrain(rows, CONFIG, TRAINING, x, keep=keep, progress=seen.append), out)
-    assert not seen
+        retrain(rows, CONFIG, TRAINING, x, parts=parts, progress=stop_after_two, cancel=stop)
+    assert len(list(parts.stem.parent.iterdir())) == 2
+    trained = counted(monkeypatch, module, "fit_heads")
+    out = retrain(rows, CONFIG, TRAINING, x, parts=parts, progress=seen.append)
+    assert len(trained) == 3
+    assert [event.done for event in seen][:2] == [1, 2]
+    trained.clear()
+    assert np.array_equal(retrain(rows, CONFIG, TRAINING, x, parts=parts), out)
+    assert not trained
+    assert np.array_equal(out, retrain(rows, CONFIG, TRAINING, x))
 
 
-def test_kept_results_of_other_rows_are_not_used(tmp_path):
+def other_labels(rows, x):
+    return replace(rows, labels=(rows.labels + 1) % 3), x
+
+
+def other_features(rows, x):
+    return replace(rows, features=clouds(seed=1)[0].features), x
+
+
+def other_targets(rows, x):
+    return rows, x + 1
+
+
+def other_weights(rows, x):
+    return replace(rows, weights=~rows.weights), x
+
+
+@pytest.mark.parametrize("other", [other_labels, other_features, other_targets, other_weights])
+def test_kept_results_of_other_work_are_not_used(tmp_path, other):
     rows, x = halves(2)
-    keep = tmp_path / "lds.npy"
-    first = retrain(rows, CONFIG, TRAINING, x, keep=keep)
-    other = replace(rows, labels=(rows.labels + 1) % 3)
-    assert not np.allclose(retrain(other, CONFIG, TRAINING, x, keep=keep), first, atol=1e-3)
+    parts = Parts(tmp_path / "lds", "me")
+    retrain(rows, CONFIG, TRAINING, x, parts=parts)
+    rows, x = other(rows, x)
+    found = retrain(rows, CONFIG, TRAINING, x, parts=parts)
+    assert np.array_equal(found, retrain(rows, CONFIG, TRAINING, x))
 
 
-def test_a_damaged_file_is_made_again(tmp_path):
+def test_a_turned_bit_of_a_kept_result_is_not_believed(tmp_path):
     rows, x = halves(2)
-    keep = tmp_path / "lds.npy"
-    first = retrain(rows, CONFIG, TRAINING, x, keep=keep)
-    keep.write_bytes(keep.read_bytes()[:50])
-    assert np.allclose(retrain(rows, CONFIG, TRAINING, x, keep=keep), first, atol=1e-6)
+    parts = Parts(tmp_path / "lds", "me")
+    first = retrain(rows, CONFIG, TRAINING, x, parts=parts)
+    for path in tmp_path.iterdir():
+        data = bytearray(path.read_bytes())
+        data[-2] ^= 64  # in the exponent of a probability
+        path.write_bytes(data)
+    assert np.array_equal(retrain(rows, CONFIG, TRAINING, x, parts=parts), first)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_place_that_cannot_be_written_costs_the_resume_only(tmp_path):
     rows, x = halves(2)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"lds\.npy"):
-        retrain(rows, CONFIG, TRAINING, x, keep=tmp_path / "file" / "lds.npy")
+    parts = Parts(tmp_path / "file" / "lds", "me")
+    found = retrain(rows, CONFIG, TRAINING, x, parts=parts)
+    assert np.array_equal(found, retrain(rows, CONFIG, TRAINING, x))
 
 
 def test_an_open_number_of_epochs_is_refused():

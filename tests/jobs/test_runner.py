@@ -34,8 +34,8 @@ def job_by_hand(root, arguments=("--help",), state="queued"):
     folder = root / files.JOBS / "20260101-000000-aaaaaa"
     folder.mkdir(parents=True)
     card = {"title": "T", "arguments": list(arguments), "created": "2026-01-01", "who": "me"}
-    files.replace(folder / "job.json", card)
-    files.replace(folder / "attempt.json", {"number": 1, "state": state, "time": 0})
+    files.write(folder, "job.json", card)
+    files.write(folder, "attempt.json", {"number": 1, "state": state, "time": 0})
     return folder
 
 
@@ -151,10 +151,10 @@ def test_a_reboot_leaves_interrupted_and_a_runner_that_never_came_too(tmp_path):
     folder = job_by_hand(tmp_path)  # long ago
     assert find(tmp_path, folder.name).state == "interrupted"
     young = {"number": 1, "state": "queued", "time": time.time()}
-    files.replace(folder / "attempt.json", young)
+    files.write(folder, "attempt.json", young)
     assert find(tmp_path, folder.name).state == "queued"
     with files.lock(folder, files.VERB_LOCK):
-        files.replace(folder / "attempt.json", {"number": 1, "state": "running"})
+        files.write(folder, "attempt.json", {"number": 1, "state": "running"})
         assert find(tmp_path, folder.name).state == "running"
     assert find(tmp_path, folder.name).state == "interrupted"
 

@@ -1,15 +1,15 @@
 """What the tests of resumed work share: counting what is done, stopping it, bending its files."""
 
+import errno
 import threading
 
 import pandas as pd
 import torch
 
-from influence_core.errors import StoreError
+from influence_core.disk import checkpoint as disk_checkpoint
+from influence_core.disk.checkpoint import FOLDER
 from influence_core.training.heads import checkpoint as head_checkpoint
-from influence_core.training.heads import parts_checkpoint
 from influence_core.training.heads.loop import HeadLoop
-from influence_core.workflow.train.resume import FOLDER
 
 
 def counted(monkeypatch, owner, name):
@@ -43,11 +43,11 @@ def full_disk(monkeypatch):
     """No part can be written from now on; a list with one entry for each that was tried."""
     tried = []
 
-    def full(*args):
+    def full(*args, **kwargs):
         tried.append(args)
-        raise StoreError("The disk is full.")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(parts_checkpoint, "write_file", full)
+    monkeypatch.setattr(disk_checkpoint, "save_file", full)
     return tried
 
 

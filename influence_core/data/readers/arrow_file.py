@@ -19,7 +19,8 @@ from influence_core.data.budget import refuse_growing_parquet, refuse_growing_ta
 from influence_core.data.columns import LABEL_NAMES, known_split
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import RawTable
-from influence_core.data.source import SourceFile, file_hash, parts_hash
+from influence_core.data.source import SourceFile
+from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import DataError, one_line
 
 SUFFIXES = (".parquet", ".pq")
@@ -53,7 +54,7 @@ def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[R
     """
     path = Path(source)
     table = _open_parquet(path, limit)
-    digest = file_hash(path) if limit is None else ""
+    digest = of_file(path) if limit is None else ""
     file = SourceFile(str(path.resolve()), digest, rows=table.num_rows)
     return [_raw(None, table, file, _declared(table, options), path.name)]
 
@@ -87,7 +88,7 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
     raws = []
     for split, parts in splits.items():
         table = _concat([_open_parquet(root / part, limit) for part in parts], root)
-        digest = parts_hash(root, parts) if limit is None else ""
+        digest = of_files(root, parts) if limit is None else ""
         file = SourceFile(str(root.resolve()), digest, table.num_rows, tuple(parts))
         raws.append(_raw(split, table, file, _declared(table, options), f"{root.name}/{parts[0]}"))
     return raws

@@ -15,7 +15,8 @@ from influence_core.data.budget import refuse_columns
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat, Record, detect_format, read_records
 from influence_core.data.rows import RawTable
-from influence_core.data.source import SourceFile, file_hash
+from influence_core.data.source import SourceFile
+from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
@@ -111,7 +112,7 @@ def _batch(kept: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
 def _describe(path: Path, form: CsvFormat, rows: int, limit: int | None) -> SourceFile:
     return SourceFile(
         path=str(path.resolve()),
-        sha256=file_hash(path) if limit is None else "",
+        sha256=of_file(path) if limit is None else "",
         rows=rows,
         encoding=form.encoding,
         bom=form.bom,

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from influence_core.data.columns import known_split
 from influence_core.data.images import MAX_BYTES, PixelBudget, image_problem, is_image_name
 from influence_core.data.rows import Watch
+from influence_core.disk.atomic import atomic_file
 from influence_core.errors import DataError
 
 SUFFIX = ".zip"
@@ -49,21 +50,17 @@ def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
         DataError: it is no ZIP, holds something that is not as above, or too much of it.
         CancelledError: `watch` said so.
     """
-    part = out.with_name(f"{out.name}.part")
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(archive) as opened, atomic_file(out) as part:
             most = min(MOST_BYTES, max(RATIO_FREE_BYTES, MOST_RATIO * archive.stat().st_size))
             entries = _entries(opened, archive.name, most)
             rows = _rows(opened, entries, archive.name, most)
             seen = _watched(rows, len(entries), watch or Watch(None, None))
             count = _write(part, seen, _splits(entries))
-        part.replace(out)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(
             f"{archive.name} is no ZIP that can be read ({error}); pack the folder again."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return count
 
 

@@ -10,7 +10,6 @@ so the source can be rebuilt from the export and its manifest alone. Memory grow
 of patches, not with the file.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 from influence_core.data.readers.csv_format import CsvFormat, Record, read_records
 from influence_core.data.source import SourceFile
+from influence_core.disk.fingerprint import stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.exports.csv_fields import defuse, field_spans, is_formula, spell_field
@@ -203,8 +203,8 @@ class _Writer:
     """Writes and hashes both sides, and notes where they differ."""
 
     def __init__(self, file: BinaryIO, form: CsvFormat, tell: Callable[[int], None]) -> None:
-        self.read = hashlib.sha256()
-        self.written = hashlib.sha256()
+        self.read = stream()
+        self.written = stream()
         self.patches: list[Patch] = []
         self._file, self._form, self._tell = file, form, tell
         self._waiting: list[str] = []

@@ -6,15 +6,14 @@ gives the source's bytes back from the export and its manifest alone. Where an e
 `export_publish`. Workflow, CLI and pages call this.
 """
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
-from influence_core.data.source import file_hash, parts_hash
-from influence_core.disk.atomic import TEMPORARY, plain_errors, remove_stale
+from influence_core.disk.atomic import plain_errors
+from influence_core.disk.fingerprint import of_file, of_files
+from influence_core.disk.temporary import remove_abandoned, temporary_folder
 from influence_core.errors import StoreError
 from influence_core.progress import ProgressFn
 from influence_core.store.exports.edits import ExportOptions
@@ -58,7 +57,9 @@ def export(
     options = options or ExportOptions()
     form = form or natural_format(order.dataset, order.split)
     _check(form, options)
-    with plain_errors("write", out), _scratch(out) as scratch:
+    remove_abandoned(out.parent, out.name)
+    # Beside the target, so that it is on a disk that has to be large enough anyway.
+    with plain_errors("write", out), temporary_folder(out) as scratch:
         start = begin(order, form, options, scratch)
         folder = WRITERS[form].is_folder(start)
         sources = [Path(start.record["path"])] if start.record.get("path") else []
@@ -94,7 +95,7 @@ class _Job:
     def to_file(self, out: Path) -> Manifest:
         with publish_file(out, self.start.sha256) as temporary:
             written = self._write(temporary)
-            manifest = self._manifest(out, file_hash(temporary), written)
+            manifest = self._manifest(out, of_file(temporary), written)
             if written.original is not None:
                 keep_beside(out, written.original, self.start.sha256)
             put_manifest(manifest, out)
@@ -140,7 +141,7 @@ def _without_folder(record: Mapping[str, Any]) -> dict[str, Any]:
 def folder_hash(folder: Path) -> str:
     """sha256 hex over the names and contents of an exported folder, its manifest left out."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return parts_hash(folder, sorted(path.as_posix() for path in files if not _is_no_data(path)))
+    return of_files(folder, sorted(path.as_posix() for path in files if not _is_no_data(path)))
 
 
 def find_exports(folder: Path) -> list[tuple[Path, Manifest]]:
@@ -164,12 +165,3 @@ def _is_no_data(path: PurePath) -> bool:
         or path.name.startswith(".")
         or (path.name.startswith("cache-") and path.suffix == ".arrow")
     )
-
-
-@contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """A folder beside the target, so that it is on a disk that has to be large enough anyway."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale(out.parent, out.name)
-    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{out.name[:80]}-", dir=out.parent) as name:
-        yield Path(name)

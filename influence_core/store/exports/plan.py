@@ -17,7 +17,8 @@ import numpy.typing as npt
 from influence_core.data.columns import known_split
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.readers.csv_format import CsvFormat
-from influence_core.data.source import SourceFile, file_hash
+from influence_core.data.source import SourceFile
+from influence_core.disk.fingerprint import of_file
 from influence_core.errors import StoreError
 from influence_core.store.exports.csv_bytes import csv_format
 from influence_core.store.exports.edits import Edit, ExportOptions, check_against, edits_by_row
@@ -183,10 +184,10 @@ def _begin_anew(
     )
     if form == "csv":
         write_table_as_csv(table, label, classes, path)
-        return replace(start, sha256=file_hash(path))
+        return replace(start, sha256=of_file(path))
     if form == "parquet":
         write_table_as_parquet(table, path)
-        return replace(start, sha256=file_hash(path), classes=classes)
+        return replace(start, sha256=of_file(path), classes=classes)
     write_table_as_hf(table, label, classes, path)
     return replace(start, classes=classes)
 
@@ -207,7 +208,7 @@ def _begin_folder(
         edits=edits,
         label="label",
         column=raw.table.column_names.index("label"),
-        sha256=file_hash(path),
+        sha256=of_file(path),
         pictures=Pictures(root, paths, depth),
         record=_record(file),
         notes=_shared(dataset, split.name),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from influence_core.data.source import file_hash
 from influence_core.disk.atomic import atomic_file, atomic_folder, plain_errors
+from influence_core.disk.fingerprint import of_file
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.exports.manifest import Manifest, manifest_path
 
@@ -131,7 +131,7 @@ def find_manifest(path: Path) -> Manifest:
     if pending.is_file():
         waiting = Manifest.read(pending)
         exported = path.with_name(waiting.name)
-        if exported.is_file() and file_hash(exported) == waiting.sha256:
+        if exported.is_file() and of_file(exported) == waiting.sha256:
             return waiting
     return Manifest.read(path)
 
@@ -141,7 +141,7 @@ def _settle(out: Path, manifest: Path, pending: Path) -> None:
     if not pending.is_file():
         return
     with plain_errors("write", manifest):
-        if out.is_file() and file_hash(out) == Manifest.read(pending).sha256:
+        if out.is_file() and of_file(out) == Manifest.read(pending).sha256:
             pending.replace(manifest)
         else:
             pending.unlink()

@@ -4,13 +4,12 @@ Nothing else is needed, and nothing is believed: the export must have the hash t
 names, and what comes out must have the source's. `turnover export --revert` ends here.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from influence_core.data.source import file_hash, parts_hash
 from influence_core.disk.atomic import atomic_file, atomic_folder, plain_errors
+from influence_core.disk.fingerprint import of_file, of_files, stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.exports.csv_bytes import unpatched
 from influence_core.store.exports.export import folder_hash
@@ -64,7 +63,7 @@ def _from_patches(manifest: Manifest, path: Path, export: Path, out: Path) -> No
     patches = patches_from_json(manifest.revert.get("patches"), path)
     listing = manifest.revert.get("file")
     export = export if listing is None else export / plain_name(listing, path)
-    read, made = hashlib.sha256(), hashlib.sha256()
+    read, made = stream(), stream()
     with export.open("rb") as source, atomic_file(out) as temporary:
         with temporary.open("wb") as target:
             for piece in unpatched(source, patches, read.update):
@@ -77,12 +76,12 @@ def _from_patches(manifest: Manifest, path: Path, export: Path, out: Path) -> No
 
 def _from_file(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
     """A Parquet file: the copy beside it."""
-    if file_hash(export) != manifest.sha256:
+    if of_file(export) != manifest.sha256:
         raise edited(export)
     original = original_path(export, plain_name(manifest.revert.get("sha256"), path))
     with atomic_file(out) as temporary:
         shutil.copyfile(original, temporary)
-        _check_result(file_hash(temporary), manifest, path)
+        _check_result(of_file(temporary), manifest, path)
 
 
 def _from_files(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
@@ -93,7 +92,7 @@ def _from_files(manifest: Manifest, path: Path, export: Path, out: Path) -> None
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(export / ORIGINAL / part, target)
-        _check_result(parts_hash(folder, parts), manifest, path)
+        _check_result(of_files(folder, parts), manifest, path)
 
 
 def _from_tree(manifest: Manifest, path: Path, export: Path, out: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from influence_core.data.source import file_hash, parts_hash
+from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import MismatchError
 from influence_core.progress import ProgressFn
 from influence_core.store.exports.arrow import TableRules, write_edited_hf, write_edited_parquet
@@ -69,7 +69,7 @@ def _write_parquet(
 ) -> Written:
     rules = TableRules(start.label, start.edits, start.classes)
     rows = write_edited_parquet(start.path, rules, out, progress)
-    if file_hash(start.path) != start.sha256:
+    if of_file(start.path) != start.sha256:
         raise MismatchError(_OLD_SOURCE)
     if not options.keep_original:
         return Written(rows, notes=(_NO_WAY_BACK,))
@@ -87,7 +87,7 @@ def _write_parquet_parts(
         stop = first + _parquet_rows(source)
         rows += write_edited_parquet(source, rules.within(first, stop), target, progress)
         first = stop
-    if parts_hash(start.path, start.parts) != start.sha256:
+    if of_files(start.path, start.parts) != start.sha256:
         raise MismatchError(_OLD_SOURCE)
     return _kept(start.path, start.parts, out, options, rows)
 
@@ -166,7 +166,7 @@ def _kept(
         target = out / ORIGINAL / part
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / part, target)
-    digest = parts_hash(out / ORIGINAL, parts)
+    digest = of_files(out / ORIGINAL, parts)
     return Written(rows, {"kind": "files", "parts": list(parts), "sha256": digest})
 
 

@@ -1,28 +1,19 @@
 """Stop and go on: all that the training of a head needs to continue after a whole epoch.
 
 A resumed training ends with the very weights of an unbroken one on the same device, so the order
-of the rows and Adam's moments are kept beside the weights. A file of another training or a damaged
-one is not read: beginning anew costs time, nothing else. `heads` calls this between two epochs.
+of the rows and Adam's moments are kept beside the weights. `fit_heads` calls this between epochs.
 """
 
-import hashlib
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from influence_core.disk.checkpoint import (
-    read_file,
-    remove_file,
-    state_fingerprint,
-    write_file,
-)
-from influence_core.errors import StoreError
+from influence_core.disk.checkpoint import Checkpoint
+from influence_core.disk.fingerprint import of_parts, raw
 from influence_core.training.heads.loop import LoopState, OptimiserState
 from influence_core.training.heads.types import EpochStats, HeadTraining, Rows, SoFar
 from influence_core.turnover.head import HeadConfig
@@ -41,25 +32,24 @@ def identity(
     Args:
         about: what else decides the result, such as fingerprints of the features.
     """
-    settings = [asdict(config), asdict(training), dict(about), len(rows.features)]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for part in (rows.keys, rows.labels, rows.weights):
-        if part is not None:
-            digest.update(f"{part.dtype} {tuple(part.shape)}".encode())
-            digest.update(part.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+
+    def parts() -> Iterator[str | bytes]:
+        settings = [asdict(config), asdict(training), dict(about), len(rows.features)]
+        yield json.dumps(settings, sort_keys=True)
+        for part in (rows.keys, rows.labels, rows.weights):
+            if part is not None:
+                yield f"{part.dtype} {tuple(part.shape)}"
+                yield raw(part)
+
+    return of_parts(parts())
 
 
 class HeadCheckpoint:
-    """A file that holds an unfinished training of a head."""
+    """An unfinished training of a head in a file."""
 
-    def __init__(self, path: Path, belongs_to: str) -> None:
-        """Nothing is written before `SECONDS` have gone.
-
-        Args:
-            path: of the file, existing or not. belongs_to: from `identity`.
-        """
-        self.path, self.belongs_to = path, belongs_to
+    def __init__(self, file: Checkpoint) -> None:
+        """Nothing is written before `SECONDS` have gone."""
+        self.file = file
         self._last = time.monotonic()
 
     def due(self) -> bool:
@@ -67,16 +57,15 @@ class HeadCheckpoint:
         return time.monotonic() - self._last >= SECONDS
 
     def save(self, state: LoopState, so_far: SoFar) -> None:
-        """Write atomically; a disk that is full costs the resume, not the training."""
+        """Keep the state after a whole epoch."""
         groups = (state.params, state.optimiser.first, state.optimiser.second, so_far.best)
         tensors = {
-            f"{name}.{number}": tensor.cpu().contiguous()
+            f"{name}.{number}": tensor
             for name, group in zip(_GROUPS, groups, strict=True)
             for number, tensor in enumerate(group)
         }
-        tensors |= {"order": state.order, "margins": state.margins.cpu()}
+        tensors |= {"order": state.order, "margins": state.margins}
         record = {
-            "identity": self.belongs_to,
             "steps": state.optimiser.steps,
             "passes": state.passes,
             "best_error": so_far.best_error,
@@ -84,28 +73,13 @@ class HeadCheckpoint:
             "history": [asdict(stats) for stats in so_far.history],
             "told": [dict(metrics) for metrics in so_far.told],
         }
-        # A flipped bit in a weight would pass for a weight, so the content has a hash of its own.
-        record["content"] = state_fingerprint(tensors, record)
-        with suppress(StoreError):
-            write_file(self.path, tensors, record)
+        self.file.save(tensors, record)
         self._last = time.monotonic()
 
     def load(self) -> tuple[LoopState, SoFar] | None:
-        """What was saved last; None if there is none, it is another training's, or damaged."""
-        try:
-            tensors, record = read_file(self.path)
-            content = record.pop("content", None)
-            if record.get("identity") != self.belongs_to:
-                return None
-            if content != state_fingerprint(tensors, record):
-                return None
-            return _read(tensors, record)
-        except (StoreError, KeyError, ValueError, TypeError):
-            return None
-
-    def discard(self) -> None:
-        """The training is complete: the next one begins at the start."""
-        remove_file(self.path)
+        """What was saved last; None if there is nothing to go on from."""
+        found = self.file.load()
+        return None if found is None else _read(*found)
 
 
 def _read(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> tuple[LoopState, SoFar]:

@@ -18,7 +18,7 @@ instance into parameters that its flipped side reads.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -132,8 +132,3 @@ def _on(device: torch.device, best: tuple[Tensor, Tensor, Tensor]) -> tuple[Tens
 def _copy(loop: Loop) -> tuple[Tensor, Tensor, Tensor]:
     W1, b1, W2 = (param.clone() for param in loop.params)
     return W1, b1, W2
-
-
-def with_epochs(training: HeadTraining, epochs: int) -> HeadTraining:
-    """The same training with a fixed number of epochs, for comparable retrainings."""
-    return replace(training, epochs=epochs)

@@ -1,29 +1,25 @@
-"""Stop and go on: everything that training a network needs to continue, in one safetensors file.
+"""Stop and go on: everything that training a network needs to continue, after each epoch.
 
-Written after each epoch (`checkpoint_file`), so that a kill at any moment leaves the last whole
-epoch. Frozen parameters are not stored; they are what the network was built with.
-Random numbers need no state: each epoch seeds its own. A checkpoint of other rows, settings or
-masks is refused.
+Frozen parameters are not stored; they are what the network was built with. Random numbers need no
+state: each epoch seeds its own.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from influence_core.disk.checkpoint import read_file, unreadable, write_file
-from influence_core.errors import MismatchError
+from influence_core.disk.checkpoint import Checkpoint
+from influence_core.disk.fingerprint import of_tensors
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.turnover.layer import check_checkpoint
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class NetworkState:
     """Training after `epoch` whole epochs."""
 
     epoch: int
@@ -68,47 +64,32 @@ def load_optimiser(optimiser: torch.optim.Optimizer, flat: Mapping[str, Tensor])
 
 
 def identity(rows: NetworkRows, settings: Mapping[str, Any], model: nn.Module) -> str:
-    """sha256 over what a checkpoint belongs to: keys, labels, settings, parameter shapes."""
-    shapes = [(n, list(p.shape), p.requires_grad) for n, p in model.named_parameters()]
-    digest = hashlib.sha256(json.dumps([dict(settings), shapes], sort_keys=True).encode())
-    digest.update(rows.keys.cpu().numpy().tobytes())
-    digest.update(rows.labels.cpu().numpy().tobytes())
-    return digest.hexdigest()
+    """sha256 of all that decides a training: keys, labels, settings, and the network as built.
 
-
-def save_checkpoint(path: Path, state: Checkpoint, belongs_to: str) -> None:
-    """Write atomically.
-
-    Raises:
-        StoreError: the disk is full or the folder cannot be written.
+    Args:
+        model: not trained yet. Frozen parameters are not kept, so other ones must not be found.
     """
+    forms = [(n, list(p.shape), p.requires_grad) for n, p in model.named_parameters()]
+    about = json.dumps([dict(settings), forms], sort_keys=True)
+    return of_tensors(about, {**model.state_dict(), "/keys": rows.keys, "/labels": rows.labels})
+
+
+def save_state(file: Checkpoint, state: NetworkState) -> str:
+    """Keep the state after a whole epoch; returns why it could not be, or ""."""
     parts = {"model": state.model, "best": state.best, "optimiser": state.optimiser}
     tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
-    about = {"epoch": state.epoch, "identity": belongs_to, "record": state.record}
-    write_file(path, tensors, about)
+    return file.save(tensors, {"epoch": state.epoch, **state.record})
 
 
-def load_checkpoint(path: Path, belongs_to: str) -> Checkpoint | None:
-    """The checkpoint at a path, or None if there is none.
-
-    Raises:
-        StoreError: the file is damaged. MismatchError: it belongs to another training.
-    """
-    if not path.is_file():
+def load_state(file: Checkpoint) -> NetworkState | None:
+    """What was saved last; None if there is nothing to go on from."""
+    found = file.load()
+    if found is None:
         return None
-    tensors, about = read_file(path)
-    try:
-        epoch, record, owner = int(about["epoch"]), dict(about["record"]), about["identity"]
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise unreadable(path, error) from error
-    if owner != belongs_to:
-        raise MismatchError(
-            f"The checkpoint {path} belongs to a training with other rows, labels or settings; "
-            "delete it, or train with the settings it was made with."
-        )
+    tensors, record = found
 
     def part(name: str) -> dict[str, Tensor]:
         head = name + "/"
         return {key[len(head) :]: t for key, t in tensors.items() if key.startswith(head)}
 
-    return Checkpoint(epoch, part("model"), part("best"), part("optimiser"), record)
+    return NetworkState(record["epoch"], part("model"), part("best"), part("optimiser"), record)

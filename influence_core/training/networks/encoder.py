@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from influence_core.disk.checkpoint import state_fingerprint
+from influence_core.disk.fingerprint import of_tensors
 from influence_core.models.device import in_chunks
 from influence_core.training.networks.registry import Network
 from influence_core.training.networks.sides import LastLinear
@@ -47,7 +47,7 @@ class NetworkEncoder:
             network: with `state` in it. state: the learned weights (`NetworkFit.state`).
         """
         linears = [m for m in network.model.modules() if isinstance(m, nn.Linear)]
-        fingerprint = state_fingerprint(state, network.settings.to_dict())
+        fingerprint = of_tensors(network.settings.to_dict(), state)
         return cls(network, f"network:{fingerprint[:16]}", fingerprint, linears[-1].weight.detach())
 
     @property

@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from influence_core.disk.checkpoint import Checkpoint
 from influence_core.errors import DataError, ModelError, ResourceError
 from influence_core.models.device import out_of_memory
 from influence_core.progress import Progress, ProgressFn
-from influence_core.training.networks.checkpoint import identity, save_checkpoint
+from influence_core.training.networks.checkpoint import identity, load_state, save_state
 from influence_core.training.networks.loop import Loop
 from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
 
@@ -40,30 +41,36 @@ def fit_network(
         model: with turn-over layers (`inject`); one without is trained plainly, for comparison.
         data: rows with keys.
         training: settings.
-        checkpoint: a file to write after every epoch and to continue from if it is there. On a CPU
-            an interrupted training ends with the very weights of an unbroken one.
+        checkpoint: a file to write after every epoch and to continue from if it is this training's.
+            On a CPU an interrupted training ends with the very weights of an unbroken one. The
+            caller removes it.
         progress: called after every epoch in the main process.
         cancel: set it to stop; what the checkpoint holds is kept.
 
     Raises:
         DataError: no rows, or rows without a label. ModelError: nothing to train, or divergence.
-        MismatchError: the checkpoint belongs to another training. ResourceError: memory.
+        ResourceError: memory.
     """
     training = training or NetworkTraining()
     check_network(model, data)
     with torch.random.fork_rng(devices=[]):
+        belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
         loop = Loop(model, data, training, cancel)
         loop.check()
-        belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
-        for epoch in range(loop.resume(checkpoint, belongs_to), training.epochs):
+        file = Checkpoint(checkpoint, belongs_to) if checkpoint else None
+        found = load_state(file) if file else None
+        if found is not None:
+            loop.restore(found)
+        for epoch in range(found.epoch if found else 0, training.epochs):
             if loop.stale(epoch):
                 break
             run_epoch(loop, epoch)
-            stats = loop.measure(epoch)
-            if loop.main and checkpoint:
-                save_checkpoint(checkpoint, loop.checkpoint(epoch + 1), belongs_to)
+            stats, not_kept = loop.measure(epoch), ""
+            if loop.main and file:
+                not_kept = save_state(file, loop.state(epoch + 1))
             if loop.main and progress:
-                progress(Progress("train", epoch + 1, training.epochs, metrics=asdict(stats)))
+                event = Progress("train", epoch + 1, training.epochs, not_kept, asdict(stats))
+                progress(event)
         return loop.finish()
 
 

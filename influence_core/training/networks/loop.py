@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,8 @@ from influence_core.errors import ModelError
 from influence_core.progress import check_cancel
 from influence_core.training.networks.accelerator import make_accelerator
 from influence_core.training.networks.checkpoint import (
-    Checkpoint,
+    NetworkState,
     learned_state,
-    load_checkpoint,
     load_learned,
     load_optimiser,
     optimiser_state,
@@ -199,8 +197,8 @@ class Loop:
         """Whether the watched value has been clearly worse for `patience` epochs."""
         return bool(self.history) and epoch - self.best_epoch >= self.training.patience
 
-    def checkpoint(self, epoch: int) -> Checkpoint:
-        """Everything that `resume` needs after `epoch` epochs."""
+    def state(self, epoch: int) -> NetworkState:
+        """Everything that `restore` needs after `epoch` epochs."""
         record = {
             "history": [asdict(stats) for stats in self.history],
             "best_value": self.best_value,
@@ -208,13 +206,10 @@ class Loop:
             "best_epoch": self.best_epoch,
         }
         state = optimiser_state(self.optimiser)
-        return Checkpoint(epoch, learned_state(self.model), self.best, state, record)
+        return NetworkState(epoch, learned_state(self.model), self.best, state, record)
 
-    def resume(self, path: Path | None, belongs_to: str) -> int:
-        """Continue from a checkpoint; returns how many epochs are behind it."""
-        found = load_checkpoint(path, belongs_to) if path else None
-        if found is None:
-            return 0
+    def restore(self, found: NetworkState) -> None:
+        """Stand where a loop of the same rows and settings stood."""
         load_learned(self.model, found.model)
         load_optimiser(self.optimiser, found.optimiser)
         self.best = dict(found.best)
@@ -222,7 +217,6 @@ class Loop:
         self.best_value = float(found.record["best_value"])
         self.best_stderr = float(found.record["best_stderr"])
         self.best_epoch = int(found.record["best_epoch"])
-        return found.epoch
 
     def finish(self) -> NetworkFit:
         """Put the best weights into the model, without the half-precision wrapper."""

@@ -2,10 +2,10 @@
 
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from influence_core.cleansing.choose import RULES, Rule, Selection, choose
 from influence_core.cleansing.rounds import Plan
+from influence_core.disk.checkpoint import Parts
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.progress import ProgressFn
@@ -17,7 +17,7 @@ from influence_core.workflow.cleanse.rounds import cleanse, ranking
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.session import Session
-from influence_core.workflow.train.parts_resume import unfinished_stem
+from influence_core.workflow.train.resume import unfinished
 
 ROUNDS, DECISIONS = "rounds", "decisions"
 # How rows are chosen, and what it means.
@@ -53,11 +53,11 @@ class Question:
     also: tuple[Rule, ...] = ()
 
 
-def rounds_stem(session: Session, question: Question) -> Path:
-    """How the files of a question's rounds begin, until its answer is kept."""
+def unfinished_rounds(session: Session, question: Question) -> Parts:
+    """Where finished rounds of a question lie until its answer is kept."""
     q = question
     asked = [asdict(q.target), q.estimator, q.by, q.drop, q.step, q.patience]
-    return unfinished_stem(session, ROUNDS, asked)
+    return unfinished(session, ROUNDS, asked)
 
 
 def find_harm(
@@ -67,15 +67,15 @@ def find_harm(
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
-    unfinished: Path | None = None,
+    begun: Parts | None = None,
 ) -> Cleansing:
     """Answer a question; nothing is written, but finished rounds if a place is given.
 
     Args:
         session, question: what is asked.
         progress, cancel, cluster: as everywhere.
-        unfinished: from `rounds_stem`, to go on with rounds that were ended; whoever keeps the
-            answer discards them (`discard_parts`).
+        begun: from `unfinished_rounds`, to go on with rounds that were ended; the caller discards
+            them when the answer is kept.
 
     Raises:
         DataError: an unknown way, an amount or target split that makes no sense, or a cluster for
@@ -105,7 +105,7 @@ def find_harm(
     if by == ROUNDS:
         plan = Plan(min(question.step, question.drop), question.drop, question.patience)
         states = cleanse(
-            session, target, plan, name, progress=progress, cancel=cancel, unfinished=unfinished
+            session, target, plan, name, progress=progress, cancel=cancel, unfinished=begun
         )
         short, best = summaries(states)
         computed = tuple(edits_of_round(session, states[-1], reason))

@@ -6,9 +6,8 @@ same classes), and measures the target split and the splits that chose nothing.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,24 +19,24 @@ from influence_core.cleansing.choose import Selection, random_control
 from influence_core.cleansing.harm import Harm, harm, local_measure
 from influence_core.cleansing.rounds import Measured, Plan, Round, cut_targets, rounds
 from influence_core.cleansing.verdict import Difference, paired, verdict
+from influence_core.disk.checkpoint import Parts
+from influence_core.disk.fingerprint import of_parts
 from influence_core.disk.records import Stored
 from influence_core.errors import DataError
-from influence_core.evaluation.retrain import Recipe, retrain
+from influence_core.evaluation.retrain import retrain
 from influence_core.influence import DEFAULT_ESTIMATOR, estimator
 from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.sides import both_sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
-from influence_core.training.heads.checkpoint import HeadCheckpoint
+from influence_core.training.heads.checkpoint import HeadCheckpoint, identity
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import Rows
-from influence_core.workflow.cleanse.rounds_checkpoint import fingerprint, measured_once
 from influence_core.workflow.cleanse.target_split import TargetItems, TargetSplit, target_items
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.scan import cluster_measure
 from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.session import Session
-from influence_core.workflow.train.parts_resume import parts_of
 
 Positions = npt.NDArray[np.int64]
 NONE, CLEANSED, RANDOM = "nothing removed", "cleansed", "random removed"
@@ -72,14 +71,13 @@ def cleanse(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
-    unfinished: Path | None = None,
+    unfinished: Parts | None = None,
 ) -> list[Round]:
     """Drop rows in rounds; every state is returned, so that a person can step back to any.
 
     Part of the target split chooses rows, the rest is held out and stops the rounds; with
-    `patience=0` all of it does both, and the rounds go on to `plan.most`. With `unfinished` (how
-    their files begin) they go on after the kept ones; the caller discards these once the result is
-    kept.
+    `patience=0` all of it does both, and the rounds go on to `plan.most`. With `unfinished` they go
+    on after those that are kept there; the caller discards them when the result is kept.
     """
     plan = plan or Plan()
     items = target_items(session, target)
@@ -91,14 +89,17 @@ def cleanse(
     count = len(session.evidence)
     steps = int(np.ceil(plan.most / plan.step))
 
-    asked = [target.split, fingerprint(items.positions), name, asdict(plan)]
-    done = parts_of(unfinished, session, recipe(session), asked)
+    own = recipe(session)
+    done = unfinished and unfinished.of(
+        identity(own.rows, own.config, own.training, {"by": name, "plan": asdict(plan)}),
+        target.split,
+        of_positions(items.positions),
+    )
 
     def measure(kept: Positions, number: int) -> Measured:
-        out = measured_once(
+        out = _measured_once(
             done,
-            kept,
-            number,
+            f"round {number} {of_positions(kept)}",
             lambda under_way: measure_round(session, kept, parts, name, cancel, under_way),
         )
         if progress:
@@ -111,6 +112,32 @@ def cleanse(
         return out
 
     return list(rounds(count, plan, measure))
+
+
+def of_positions(positions: Positions) -> str:
+    """sha256 of positions in their order."""
+    return of_parts([positions.astype("<i8").tobytes()])
+
+
+def _measured_once(
+    done: Parts | None, name: str, measure: Callable[[HeadCheckpoint | None], Measured]
+) -> Measured:
+    """What a round has measured before, or measures now.
+
+    What is measured alone decides the schedule, so rounds that are told again what they measured
+    before drop the very rows that they dropped before.
+    """
+    if done is None:
+        return measure(None)
+    found = done.find(name)
+    if found is not None:
+        tensors, figures = found
+        return Measured(tensors["harm"].numpy(), tensors["stderr"].numpy(), **figures)
+    out = measure(HeadCheckpoint(done.under_way(name)))
+    figures = {name: value for name, value in vars(out).items() if isinstance(value, float)}
+    arrays = {"harm": torch.from_numpy(out.harm), "stderr": torch.from_numpy(out.stderr)}
+    done.keep(name, arrays, figures)
+    return out
 
 
 def measure_round(
@@ -188,14 +215,13 @@ def trial(
     seeds: int = 10,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
-    unfinished: Path | None = None,
+    unfinished: Parts | None = None,
 ) -> Trial:
     """Retrain with and without the rows, from the same starts, masks and batch order.
 
     A seed is one head with a start and masks of its own; each arm trains all of them. The random
     arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes. With `unfinished`
-    (how its files begin) it goes on after the arms that are kept; whoever keeps the result discards
-    them.
+    it goes on after the arms that are kept there; the caller discards them when the result is kept.
 
     Raises:
         DataError: nothing is changed, or a split has no labelled item.
@@ -209,8 +235,7 @@ def trial(
     config = replace(own.config, members=seeds, seed=own.config.seed + 1)
     items = {name: target_items(session, TargetSplit(name)) for name in splits}
     x = torch.cat([i.features for i in items.values()])
-    asked = [[name, fingerprint(part.positions)] for name, part in items.items()]
-    parts = parts_of(unfinished, session, Recipe(rows, config, own.training), asked)
+    parts = unfinished and unfinished.of(*items)
     seen = retrain(rows, config, own.training, x, parts=parts, progress=progress, cancel=cancel)
     tables, recalls, verdicts, differences = [], [], {}, {}
     start = 0

@@ -1,14 +1,16 @@
 """What was measured about a kept cleansing: trials of single rounds, and a sweep over shares.
 
     cleansings/<id>/trial-<round>.json   one trial (`workflow.cleanse.trial`)
-    cleansings/<id>/sweep.json           a trial per share removed, written after each
+    cleansings/<id>/sweep.json           a trial per share removed, written after each; shares of
+                                         another sweep (seeds, code, run, splits) are replaced
 
-What is stopped or killed goes on where it was (`parts_resume`). The Cleanse page shows what is
-there.
+What is stopped or killed goes on where it was (`workflow.train.resume`). The Cleanse page shows
+what is there.
 """
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,19 @@ import pandas as pd
 
 from influence_core.cleansing.choose import Selection
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.checkpoint import Parts
+from influence_core.disk.fingerprint import of_code, of_json
 from influence_core.disk.formats import stamped, upgraded
+from influence_core.disk.locks import locked
 from influence_core.disk.records import build, plain
 from influence_core.errors import DataError, StoreError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
-from influence_core.training.heads.parts_checkpoint import discard_parts
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, results_folder
 from influence_core.workflow.cleanse.rounds import Trial, trial
 from influence_core.workflow.session import Session
-from influence_core.workflow.train.parts_resume import unfinished_stem
+from influence_core.workflow.train.resume import unfinished
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.10, 0.20)
 SWEEP = "sweep.json"
@@ -69,7 +73,7 @@ def run_trial(
     """
     found = load_cleansing(session.project, name)
     change = selection_of(session, found.edits(number))
-    begun = _unfinished(session, change, seeds)
+    begun = _begun(session, change, seeds)
     result = trial(
         session,
         change,
@@ -82,7 +86,7 @@ def run_trial(
     path = _trial_path(session.project, name, found, number)
     path.parent.mkdir(exist_ok=True)
     write_json(path, stamped("trial", plain(result)))
-    discard_parts(begun)
+    begun.discard()
     return result
 
 
@@ -131,24 +135,49 @@ def run_sweep(
             "with a larger --drop and --patience 0 first."
         )
     path = results_folder(session.project, name) / SWEEP
-    path.parent.mkdir(exist_ok=True)
-    done = _sweep(path)
+    splits = other_splits(session)
+    # All that decides a share's result; shares of a sweep with anything else are never mixed in.
+    about = [session.run.id, session.project.fingerprint, of_code(), session.device.type, splits]
+    own = of_json([*about, seeds, [plain(edit) for edit in found.computed]])
     for step, (fraction, count) in enumerate(reachable.items()):
         check_cancel(cancel)
-        key = f"{fraction:g}/{seeds}"
-        if key not in done:
+        if f"{fraction:g}" not in _finished(path, own):
             change = selection_of(session, found.first(count))
-            begun, splits = _unfinished(session, change, seeds), other_splits(session)
+            begun = _begun(session, change, seeds)
             result = trial(session, change, splits, seeds=seeds, cancel=cancel, unfinished=begun)
-            done[key] = plain(result)
-            write_json(path, stamped("sweep", {"trials": done}))
-            discard_parts(begun)
+            # Shares of another sweep go: they would stand beside these as if measured alike.
+            with locked(path, seconds=10):
+                shares = {**_finished(path, own), f"{fraction:g}": plain(result)}
+                write_json(path, stamped("sweep", {"identity": own, "shares": shares}))
+            begun.discard()
         if progress:
             progress(Progress("sweep", step + 1, len(reachable)))
     table = kept_sweep(session.project, name)
     if table is None:
         raise StoreError(f"{path} vanished while it was written; sweep again.")
     return table
+
+
+def _read_sweep(path: Path) -> dict[str, Any]:
+    """Identity and finished shares, of every version of the file.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    found = upgraded("sweep", read_json(path), path)
+    try:
+        return {**found, "shares": {f"{float(s):g}": v for s, v in found["shares"].items()}}
+    except (KeyError, ValueError, AttributeError) as error:
+        raise StoreError(f"{path} is damaged ({error}); {_ADVICE}.") from error
+
+
+def _finished(path: Path, own: str) -> dict[str, Any]:
+    """Finished shares of this very sweep; {} if the file is another's, missing or damaged."""
+    with suppress(StoreError):
+        found = _read_sweep(path)
+        if found.get("identity") == own:
+            return dict(found["shares"])
+    return {}
 
 
 def kept_sweep(project: Project, name: str) -> pd.DataFrame | None:
@@ -164,23 +193,13 @@ def kept_sweep(project: Project, name: str) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     parts = []
-    for key, value in _sweep(path).items():
+    for share, value in _read_sweep(path)["shares"].items():
         table = build(Trial, value, path, _ADVICE).table
-        share = float(key.split("/")[0])
         for (split, arm), group in table.groupby(["split", "arm"], sort=False):
             accuracy = group["accuracy"]
-            parts.append((split, arm, share, accuracy.mean(), accuracy.std()))
+            parts.append((split, arm, float(share), accuracy.mean(), accuracy.std()))
     frame = pd.DataFrame(parts, columns=["split", "arm", "share", "accuracy", "stdev"])
     return frame.sort_values(["split", "arm", "share"]).reset_index(drop=True)
-
-
-def _sweep(path: Path) -> dict[str, Any]:
-    """The kept trials of a sweep, by share and number of retrainings; none if there is no file."""
-    value = upgraded("sweep", read_json(path), path) if path.is_file() else {"trials": {}}
-    trials = value.get("trials")
-    if not isinstance(trials, dict):
-        raise StoreError(f"{path} is damaged (trials); {_ADVICE}.")
-    return trials
 
 
 def other_splits(session: Session) -> list[str]:
@@ -192,10 +211,10 @@ def other_splits(session: Session) -> list[str]:
     ]
 
 
-def _unfinished(session: Session, change: Selection, seeds: int) -> Path:
-    """How the files of a trial of these edits begin, whichever cleansing holds the edits."""
+def _begun(session: Session, change: Selection, seeds: int) -> Parts:
+    """Finished arms of a trial of these edits, whichever cleansing holds the edits."""
     asked = [change.removed.tolist(), sorted(change.relabelled.items()), seeds]
-    return unfinished_stem(session, "trial", asked)
+    return unfinished(session, "trial", asked)
 
 
 def _trial_path(project: Project, name: str, found: Cleansing, number: int | None) -> Path:

@@ -4,13 +4,12 @@ The pace of each kind of network is measured once a device (`training.network_pa
 the device's other rates. Called by `train_network` and `estimates`.
 """
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from influence_core.disk.fingerprint import of_json
 from influence_core.errors import ResourceError
 from influence_core.store.project import Project
 from influence_core.training.networks.registry import Network
@@ -73,8 +72,8 @@ def network_pace(
     """The pace of such a network on these rows, measured at the first call on a device."""
     # Not the seed, but the data: its rows' lengths decide as much as the network.
     settings = replace(network.settings, seed=0).to_dict()
-    about = json.dumps([settings, training.batch, training.precision, project.fingerprint])
-    name = f"training {hashlib.sha256(about.encode()).hexdigest()[:16]}"
+    about = [settings, training.batch, training.precision, project.fingerprint]
+    name = f"training {of_json(about)[:16]}"
     known = kept_rates(training.device, name, set(Pace.__dataclass_fields__))
     if known is not None:
         return Pace(**known)

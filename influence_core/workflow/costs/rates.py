@@ -3,7 +3,6 @@
 Delete the file to measure again. Called by `workflow.estimates`.
 """
 
-import json
 import math
 import platform
 from contextlib import suppress
@@ -12,9 +11,10 @@ from typing import Any
 
 import torch
 
-from influence_core.disk.atomic import write_bytes
+from influence_core.disk.atomic import read_json
+from influence_core.disk.locks import update_json
 from influence_core.disk.names import projects_home
-from influence_core.errors import TurnoverError
+from influence_core.errors import StoreError, TurnoverError
 from influence_core.models.device import pick_device
 from influence_core.models.encoders import load_encoder
 from influence_core.store.project import Project
@@ -84,18 +84,14 @@ def _is_rate(value: Any) -> bool:
 
 def _known() -> dict[str, dict[str, Any]]:
     """What was measured before; a file that is damaged or closed to us is measured anew."""
-    path = projects_home() / FILE
     try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
+        known = read_json(projects_home() / FILE)
+    except StoreError:
         return {}
     return {name: entry for name, entry in known.items() if isinstance(entry, dict)}
 
 
 def _keep(name: str, entry: dict[str, Any]) -> None:
-    text = json.dumps(_known() | {name: entry}, indent=1)
     # A home that cannot be written is no reason to refuse the work: the next one measures again.
     with suppress(TurnoverError):
-        write_bytes(projects_home() / FILE, text.encode())
+        update_json(projects_home() / FILE, lambda known: known | {name: entry})

@@ -124,7 +124,7 @@ def _removal(work: Work) -> None:
         work.recipe(1),
         some,
         rankings,
-        keep=work.folder / "removal.npy",
+        parts=work.kept("removal"),
         progress=work.tell("removal"),
         cancel=work.cancel,
     )
@@ -148,7 +148,7 @@ def _loo(work: Work) -> None:
         work.recipe(0, None),
         some,
         positions,
-        keep=work.folder / "loo.npy",
+        parts=work.kept("loo"),
         progress=work.tell("loo"),
         cancel=work.cancel,
     )

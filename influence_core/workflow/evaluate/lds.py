@@ -39,7 +39,7 @@ def measure_lds(work: Work) -> None:
             r.config,
             r.training,
             work.targets.features,
-            keep=work.folder / f"{stage}.npy",
+            parts=work.kept(stage),
             progress=work.tell(stage),
             cancel=work.cancel,
         )

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.fingerprint import of_code
 from influence_core.errors import StoreError
 from influence_core.workflow.evaluate.work import Work
 
@@ -49,4 +50,4 @@ def _path(work: Work) -> Path:
 
 def _options(work: Work) -> dict[str, object]:
     options = asdict(work.options)
-    return {**options, "what": list(work.options.what)}
+    return {**options, "what": list(work.options.what), "code": of_code()}

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from influence_core.disk.checkpoint import Parts
 from influence_core.errors import DataError, ModelError
 from influence_core.evaluation.retrain import Recipe
 from influence_core.influence import ESTIMATORS
@@ -20,6 +21,7 @@ from influence_core.store.evaluations import CheckResult
 from influence_core.training.heads.types import Rows
 from influence_core.workflow.evaluate.stand_in import stand_in
 from influence_core.workflow.session import Session
+from influence_core.workflow.train.resume import parts_at
 
 STAGES = ("lds", "removal", "loo", "planted", "null", "isolation")
 
@@ -79,6 +81,10 @@ class Work:
     def folder(self) -> Path:
         """Where finished retrainings are kept."""
         return self.session.run.folder / "retrainings"
+
+    def kept(self, stage: str) -> Parts:
+        """Finished retrainings of a stage; they stay, so that nothing is retrained twice."""
+        return parts_at(self.folder / stage, self.session)
 
     @property
     def parts(self) -> list[str]:

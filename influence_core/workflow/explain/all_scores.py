@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 
 from influence_core.data.keys import to_hex
-from influence_core.disk.atomic import plain_errors, read_json, remove_stale, write_json
+from influence_core.disk.atomic import plain_errors, read_json, write_json
+from influence_core.disk.temporary import remove_abandoned
 from influence_core.errors import DataError, StoreError
 from influence_core.influence.scan import full_scores
 from influence_core.progress import ProgressFn
@@ -66,7 +67,7 @@ def write_scores(
     label = asked_label(item, question.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
     query = query_of(session, item, question.estimator, targets)
-    remove_stale(path.parent, path.name)
+    remove_abandoned(path.parent, path.name)
     scores = full_scores(query, len(session.evidence), path, progress=progress, cancel=cancel)
     try:
         write_json(card, _card(session, item, question, label))

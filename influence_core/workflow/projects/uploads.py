@@ -18,6 +18,7 @@ from influence_core.data.readers.zip_file import SUFFIX as ZIP
 from influence_core.data.readers.zip_file import pack_pictures
 from influence_core.data.rows import Watch
 from influence_core.disk.atomic import plain_errors
+from influence_core.disk.temporary import TEMPORARY, remove_abandoned, temporary_folder
 from influence_core.errors import DataError
 
 FOLDER = ".uploads"
@@ -83,15 +84,13 @@ def readable(home: Path, source: str, watch: Watch | None = None) -> Iterator[st
     if not is_zip(source):
         yield source
         return
-    packed = keep_zip(home, Path(source), watch)
-    try:
-        yield str(packed)
-    finally:
-        forget_upload(home, packed)
+    sweep_uploads(home)
+    with plain_errors("unpack", Path(source)), temporary_folder(home / FOLDER / "zip") as folder:
+        yield str(_packed(Path(source), folder, watch))
 
 
 def _new_folder(home: Path) -> Path:
-    _sweep(home)
+    sweep_uploads(home)
     folder = home / FOLDER / secrets.token_hex(8)
     with plain_errors("write", folder):
         folder.mkdir(parents=True)
@@ -125,12 +124,14 @@ def safe_name(name: str) -> str:
     return cleaned + re.sub(r"[^\w.]+", "", suffix, flags=re.ASCII)[:20]
 
 
-def _sweep(home: Path) -> None:
+def sweep_uploads(home: Path) -> None:
+    """Remove old uploads, and what a killed process left of a ZIP."""
+    remove_abandoned(home / FOLDER)
     parent = home / FOLDER
     for folder in parent.iterdir() if parent.is_dir() else ():
         try:
             old = time.time() - folder.stat().st_mtime > KEPT_SECONDS
         except OSError:
             continue
-        if old:
+        if old and not folder.name.startswith(TEMPORARY):
             shutil.rmtree(folder, ignore_errors=True)

@@ -83,7 +83,7 @@ def train(
     Features that are already on disk for this data and encoder are used as they are. A cluster's
     workers encode, train a share of the members each, and take the rows' sides; all else is done
     here. A training that was killed or cancelled goes on after its last epoch that was kept
-    (`head_resume`), and ends with the weights of an unbroken one: on one machine, or on a cluster
+    (`resume`), and ends with the weights of an unbroken one: on one machine, or on a cluster
     of as many workers, to the bit.
 
     Raises:
@@ -141,7 +141,7 @@ def train(
             )
         write_audit(writer, audit_head(head, features, rows.labels, rows.keys))
         _store(writer, project, (fit, head, sides), features)
-    checkpoint.discard()
+    checkpoint.file.discard()
     return writer.run
 
 

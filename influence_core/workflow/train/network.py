@@ -1,23 +1,22 @@
 """The verb `train --mode finetune`: train a whole network under turn-over dropout, as a run.
 
-Every epoch leaves a checkpoint in the project, in a folder named by everything that decides the
-result. The same command after a kill, a cancel or a power cut finds it there and goes on; on a CPU
-it ends with the weights of an unbroken training. The checkpoint goes when the run is stored.
+Every epoch leaves a checkpoint in the project (`workflow.train.resume`). The same command after a
+kill, a cancel or a power cut finds it there and goes on; on a CPU it ends with the weights of an
+unbroken training. The checkpoint goes when the run is stored.
 
 Under `accelerate launch` the processes share every batch, and the first one stores the run.
 Called by `cli.basic`; `networks` says what a network run keeps on disk.
 """
 
-import hashlib
-import json
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from influence_core.data.dataset import CONTENT_WORDS
+from influence_core.disk.checkpoint import SUFFIX
+from influence_core.disk.fingerprint import of_json
 from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
@@ -35,9 +34,7 @@ from influence_core.training.networks.types import NetworkData, NetworkTraining
 from influence_core.turnover.inject.twins import Twins
 from influence_core.workflow.costs.networks import finetune_text
 from influence_core.workflow.train.publish import last_layer, store_network
-from influence_core.workflow.train.resume import FOLDER as FOLDER  # noqa: PLC0414
-
-FILE = "checkpoint.safetensors"
+from influence_core.workflow.train.resume import place
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,10 @@ def train_network(
         )
     rate = options.learning_rate or network.learning_rate
     training = replace(options.training, learning_rate=rate)
-    checkpoint = checkpoint_path(project, network.settings, training)
+    # Device and loader processes are left out: a training may go on elsewhere.
+    plain = asdict(replace(training, device="", workers=0))
+    asked = of_json([network.settings.to_dict(), plain, project.fingerprint])
+    checkpoint = place(project, "network", asked).with_suffix(SUFFIX)
     rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
     check_network(network.model, NetworkData(rows["train"]))
     # Processes of one launch do not measure each other, and what was begun has told before.
@@ -108,7 +108,7 @@ def train_network(
         run = store_network(
             project, done, last_layer(network.model), _config(network, training), seed=training.seed
         )
-        shutil.rmtree(checkpoint.parent, ignore_errors=True)
+        checkpoint.unlink(missing_ok=True)
     wait_for_all()
     # The others of a launch did their share of every batch, and find what the first has stored.
     run = run or project.latest_run()
@@ -140,17 +140,6 @@ def encoder_spec(name: str, root: Path) -> str:
     if name in models.list_models(module=models):
         return f"torchvision:{name}"
     return f"hf:{name}"
-
-
-def checkpoint_path(project: Project, settings: NetworkSettings, training: NetworkTraining) -> Path:
-    """Where an unfinished training with these settings on this data lies.
-
-    Device and loader processes are left out: a training may go on elsewhere.
-    """
-    plain = asdict(replace(training, device="", workers=0))
-    about = json.dumps([settings.to_dict(), plain, project.fingerprint], sort_keys=True)
-    name = hashlib.sha256(about.encode()).hexdigest()[:16]
-    return project.root / FOLDER / name / FILE
 
 
 def _config(network: Network, training: NetworkTraining) -> dict[str, object]:

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence_core.disk.arrays import new_array
 from influence_core.disk.atomic import atomic_file, write_json
-from influence_core.disk.checkpoint import state_fingerprint
+from influence_core.disk.fingerprint import of_tensors
 from influence_core.disk.formats import stamped
 from influence_core.influence.sides import Sides
 from influence_core.progress import Progress, ProgressFn
@@ -90,7 +91,7 @@ def store_network(
     Raises:
         StoreError: the disk is full or the folder cannot be written; nothing of the run is kept.
     """
-    fingerprint = state_fingerprint(run.fit.state, config["network"] or config)
+    fingerprint = of_tensors(config["network"] or config, run.fit.state)
     _write_features(project, run, fingerprint)
     writer = project.new_run("network", config, seed, fingerprint, note)
     with writer:
@@ -131,8 +132,10 @@ def _write_features(project: Project, run: NetworkRun, fingerprint: str) -> None
     """Features of all splits, in the form that `models.features` leaves behind."""
     for name, view in run.views.items():
         path = project.features_path(name, fingerprint)
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.save(file, view.features, allow_pickle=False)
+        with atomic_file(path) as temporary:
+            features = new_array(temporary, view.features.dtype, view.features.shape)
+            features[:] = view.features
+            features.flush()
         card = {
             "split": name,
             "rows": len(view.features),

@@ -4,10 +4,12 @@ A hint is a convenience, so a file that cannot be read or written is never an er
 shown once more.
 """
 
-import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from influence_core.disk.atomic import write_bytes
+from influence_core.disk.atomic import read_json
+from influence_core.disk.locks import update_json
 from influence_core.errors import StoreError
 
 FILE = ".hints.json"
@@ -21,24 +23,24 @@ def put_away(home: Path, who: str) -> frozenset[str]:
 
 def put_hint_away(home: Path, who: str, name: str) -> None:
     """Remember it; a name that is there already changes nothing."""
-    kept = _read(home)
-    kept[who] = sorted({*kept.get(who, []), name})
-    try:
-        write_bytes(home / FILE, json.dumps(kept, indent=1).encode("utf-8"))
-    except (OSError, StoreError):
-        return
+    with suppress(StoreError):
+        update_json(home / FILE, lambda found: _plain(found, who, name))
+
+
+def _plain(found: dict[str, Any], who: str, name: str) -> dict[str, list[str]]:
+    kept = _lists(found)
+    return {**kept, who: sorted({*kept.get(who, []), name})}
 
 
 def _read(home: Path) -> dict[str, list[str]]:
     path = home / FILE
     try:
-        if path.stat().st_size > MOST:
-            return {}
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return _lists(read_json(path)) if path.stat().st_size <= MOST else {}
+    except (OSError, StoreError):
         return {}
-    if not isinstance(found, dict):
-        return {}
+
+
+def _lists(found: dict[str, Any]) -> dict[str, list[str]]:
     return {
         str(who): [str(name) for name in names]
         for who, names in found.items()

@@ -17,6 +17,7 @@ from influence_core.errors import TurnoverError
 from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, list_projects, projects_home
 from influence_core.visible import visible
+from influence_core.workflow.projects.uploads import sweep_uploads
 from influence_core.workflow.session import Session, open_session
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
@@ -32,6 +33,7 @@ def _home(path: str) -> Path:
     root = sample_root()
     if root is not None:
         install_samples(home, root)
+    sweep_uploads(home)
     return home
 
 

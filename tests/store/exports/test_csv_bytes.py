@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influence_core.data.readers.csv_format import CsvFormat, read_records
-from influence_core.data.source import file_hash
+from influence_core.disk.fingerprint import of_file
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.exports.csv_bytes import CsvRules, unpatched, write_edited_csv
 from influence_core.store.exports.csv_fields import field_spans, is_formula
@@ -33,8 +33,8 @@ def _run(folder, hostile: HostileCsv, edits, *, safe=False):
     source, out = folder / "source.csv", folder / "out.csv"
     source.write_bytes(hostile.data)
     rules = CsvRules(hostile.form, hostile.column, edits, safe)
-    result = write_edited_csv(source, file_hash(source), rules, out)
-    assert result.sha256 == file_hash(out)
+    result = write_edited_csv(source, of_file(source), rules, out)
+    assert result.sha256 == of_file(out)
     return out.read_bytes(), result
 
 
@@ -196,7 +196,7 @@ def test_a_codec_that_does_not_survive_the_way_back_is_refused(tmp_path):
     source.write_bytes(b"id,label\n1,\x1b$B\x1b(Bneg\n")
     form = CsvFormat("iso2022_jp", bom=False, delimiter=",", quoting=True)
     with pytest.raises(MismatchError, match="iso2022_jp"):
-        write_edited_csv(source, file_hash(source), CsvRules(form, 1, {}), tmp_path / "out.csv")
+        write_edited_csv(source, of_file(source), CsvRules(form, 1, {}), tmp_path / "out.csv")
 
 
 def test_plain_numbers_are_no_formulas():

@@ -12,16 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from resuming import damaged, full_disk
 from safetensors.torch import load_file
 from torch import nn
 
-from influence_core.errors import (
-    CancelledError,
-    DataError,
-    MismatchError,
-    ModelError,
-    StoreError,
-)
+from influence_core.disk import checkpoint as disk_checkpoint
+from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.training.networks.checkpoint import learned_state, load_learned
 from influence_core.training.networks.fit import fit_network
 from influence_core.training.networks.rows import tensor_rows
@@ -120,24 +116,68 @@ def test_a_finished_training_does_not_run_again(tmp_path):
     assert same(first.state, again.state)
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+def other_rows(model):
+    return model, data(40), SHORT
+
+
+def other_settings(model):
+    return model, data(), replace(SHORT, seed=3)
+
+
+def other_frozen_weights(model):
+    """They are not in the file, so going on with others would mix two networks."""
+    with torch.no_grad():
+        model[0].weight += 1
+    return model, data(), SHORT
+
+
+SHORT = replace(TRAINING, epochs=2)
+
+
+@pytest.mark.parametrize("other", [other_rows, other_settings, other_frozen_weights])
+def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path, other):
     path = tmp_path / "checkpoint.safetensors"
-    fit_network(network(), data(), replace(TRAINING, epochs=1), checkpoint=path)
-    before = path.read_bytes()
-    with pytest.raises(MismatchError, match="other rows, labels or settings"):
-        fit_network(network(), data(40), replace(TRAINING, epochs=1), checkpoint=path)
-    with pytest.raises(MismatchError):
-        fit_network(network(), data(), replace(TRAINING, epochs=1, seed=3), checkpoint=path)
-    assert path.read_bytes() == before
-    path.write_bytes(before[: len(before) // 2])
-    with pytest.raises(StoreError, match="delete it"):
-        fit_network(network(), data(), replace(TRAINING, epochs=1), checkpoint=path)
+    fit_network(network(), data(), SHORT, checkpoint=path)
+    seen = []
+    found = fit_network(
+        *other(network()), checkpoint=path, progress=lambda event: seen.append(event.done)
+    )
+    assert seen == [1, 2]
+    assert same(found.state, fit_network(*other(network())).state)
 
 
-def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be written"):
-        fit_network(network(), data(), TRAINING, checkpoint=tmp_path / "file" / "c.safetensors")
+def test_a_damaged_checkpoint_and_one_of_other_code_mean_starting_again(tmp_path, monkeypatch):
+    path, seen = tmp_path / "checkpoint.safetensors", []
+
+    def fit():
+        seen.clear()
+        return fit_network(
+            network(), data(), SHORT, checkpoint=path,
+            progress=lambda event: seen.append(event.done),
+        )  # fmt: skip
+
+    unbroken = fit()
+    for _ in damaged(path):
+        assert same(fit().state, unbroken.state)
+        assert seen == [1, 2]
+    fit()
+    assert seen == []
+    monkeypatch.setattr(disk_checkpoint, "of_code", lambda: "other")
+    assert same(fit().state, unbroken.state)
+    assert seen == [1, 2]
+
+
+def test_a_full_disk_costs_the_resume_and_says_so(tmp_path, monkeypatch):
+    full_disk(monkeypatch)
+    path, said = tmp_path / "checkpoint.safetensors", []
+    fit = fit_network(
+        network(), data(), SHORT, checkpoint=path,
+        progress=lambda event: said.append(event.message),
+    )  # fmt: skip
+    assert same(fit.state, fit_network(network(), data(), SHORT).state)
+    assert [message.startswith("Cannot write ") for message in said] == [True, True]
+    assert "the disk is full" in said[0]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("watch", ["flipped", "valid"])

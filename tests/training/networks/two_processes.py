@@ -1,4 +1,4 @@
-"""Run by `accelerate launch` from `test_network`: the same training, and who saw which keys."""
+"""Run by `accelerate launch` from `test_fit`: the same training, and who saw which keys."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 from test_fit import TRAINING, data, network
 
 from influence_core.training.networks.fit import fit_network

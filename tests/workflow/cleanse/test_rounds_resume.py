@@ -19,19 +19,18 @@ from typer.testing import CliRunner
 from influence_core.cleansing.rounds import Plan
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
-from influence_core.disk.checkpoint import FORGOTTEN_SECONDS
+from influence_core.disk import checkpoint as disk_checkpoint
+from influence_core.disk.checkpoint import FOLDER, FORGOTTEN_SECONDS
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse import rounds as module
-from influence_core.workflow.cleanse import rounds_checkpoint
 from influence_core.workflow.cleanse.cleansings import list_cleansings, load_cleansing
-from influence_core.workflow.cleanse.find_harm import Question, rounds_stem
+from influence_core.workflow.cleanse.find_harm import Question, unfinished_rounds
 from influence_core.workflow.cleanse.rounds import cleanse
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import parts_resume
 from influence_core.workflow.train.head import TrainOptions, train
-from influence_core.workflow.train.resume import FOLDER
+from influence_core.workflow.train.resume import parts_at
 
 TARGET = TargetSplit("valid")
 PLAN = Plan(step=0.05, most=0.15, patience=0)
@@ -42,15 +41,15 @@ ARGUMENTS = ["--target-split", "valid", "--drop", "0.15", "--step", "0.05", "--p
 VERB = """
 import sys, time
 from influence_core.cli import app
-from influence_core.training.heads.parts_checkpoint import PartsCheckpoint
-keep, kept = PartsCheckpoint.keep, []
-def still(self, name, part):
-    keep(self, name, part)
+from influence_core.disk.checkpoint import Parts
+keep, kept = Parts.keep, []
+def still(self, name, *what):
+    keep(self, name, *what)
     kept.append(name)
     if len(kept) == 2:
         print("two", flush=True)
         time.sleep(600)
-PartsCheckpoint.keep = still
+Parts.keep = still
 app(sys.argv[1:])
 """
 
@@ -93,8 +92,8 @@ def fits(monkeypatch):
     return counted(monkeypatch, module, "fit_heads")
 
 
-def stem_of(session):
-    return session.project.root / FOLDER / "rounds-some"
+def begun(session):
+    return parts_at(session.project.root / FOLDER / "rounds-some", session)
 
 
 def stop_after(session, number, **also):
@@ -105,11 +104,11 @@ def stop_after(session, number, **also):
             raise CancelledError("stopped")
 
     with pytest.raises(CancelledError):
-        cleanse(session, TARGET, PLAN, progress=stop, unfinished=stem_of(session), **also)
+        cleanse(session, TARGET, PLAN, progress=stop, unfinished=begun(session), **also)
 
 
 def again(session, target=TARGET, plan=PLAN, **also):
-    return cleanse(session, target, plan, unfinished=stem_of(session), **also)
+    return cleanse(session, target, plan, unfinished=begun(session), **also)
 
 
 def undated(found):
@@ -168,8 +167,8 @@ def test_a_killed_verb_goes_on_and_its_file_goes_when_the_list_is_kept(session, 
     assert process.stdout.readline() == "two\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    begun = rounds_stem(session, QUESTION).name
-    assert [path.name.startswith(begun) for path in left(session)] == [True, True]
+    mine = unfinished_rounds(session, QUESTION).stem.name
+    assert [path.name.startswith(mine) for path in left(session)] == [True, True]
     assert not list_cleansings(session.project)
     trained, lists = [], []
     for _ in range(2):  # one that goes on, and one from the start
@@ -231,7 +230,7 @@ def test_another_run_begins_anew(session, sessions, fits):
 def test_other_code_begins_anew(session, unbroken, fits, monkeypatch):
     stop_after(session, 1)
     fits.clear()
-    monkeypatch.setattr(parts_resume, "code_fingerprint", lambda: "other")
+    monkeypatch.setattr(disk_checkpoint, "of_code", lambda: "other")
     assert_same(again(session), unbroken)
     assert len(fits) == ALL
 
@@ -252,7 +251,7 @@ def test_another_number_of_threads_begins_anew(session, fits):
 def test_rounds_of_other_rows_are_measured_anew(session, unbroken, fits, monkeypatch):
     stop_after(session, 1)
     fits.clear()
-    monkeypatch.setattr(rounds_checkpoint, "fingerprint", lambda kept: f"other {len(kept)}")
+    monkeypatch.setattr(module, "of_positions", lambda kept: f"other {len(kept)}")
     assert_same(again(session), unbroken)
     assert len(fits) == ALL
 
@@ -268,11 +267,11 @@ def test_every_question_and_run_has_a_name_of_its_own(sessions):
         replace(ask, step=0.01),
         replace(ask, patience=0),
     ]
-    names = {rounds_stem(sessions[0], one) for one in [ask, *others]}
-    names.add(rounds_stem(sessions[1], ask))
+    names = {unfinished_rounds(sessions[0], one).stem for one in [ask, *others]}
+    names.add(unfinished_rounds(sessions[1], ask).stem)
     assert len(names) == len(others) + 2
     # Decisions are added afterwards: the rounds are the same.
-    assert rounds_stem(sessions[0], replace(ask, decisions=True)) in names
+    assert unfinished_rounds(sessions[0], replace(ask, decisions=True)).stem in names
 
 
 def test_a_damaged_file_is_ignored(session, unbroken, fits):
@@ -292,15 +291,15 @@ def test_a_full_disk_costs_the_resume_and_not_the_work(session, unbroken, monkey
 
 def test_forgotten_rounds_of_another_question_go(session):
     stop_after(session, 1)
-    rounds_stem(session, Question(TARGET))
+    unfinished_rounds(session, Question(TARGET))
     assert len(left(session)) == 2
     long_ago = time.time() - FORGOTTEN_SECONDS - 60
     for path in left(session):
         os.utime(path, (long_ago, long_ago))
-    cleanse(session, TARGET, replace(PLAN, most=0.05), unfinished=rounds_stem(session, QUESTION))
-    mine = rounds_stem(session, QUESTION).name
-    assert [path.name.startswith(mine) for path in left(session)] == [True, True]
+    mine = unfinished_rounds(session, QUESTION)
+    cleanse(session, TARGET, replace(PLAN, most=0.05), unfinished=mine)
+    assert [path.name.startswith(mine.stem.name) for path in left(session)] == [True, True]
     for path in left(session):
         os.utime(path, (long_ago, long_ago))
-    rounds_stem(session, QUESTION)
+    unfinished_rounds(session, QUESTION)
     assert len(left(session)) == 2  # whoever asks this has not forgotten it

@@ -10,6 +10,8 @@ from resuming import cancelled_after_saves, counted, damaged, full_disk, left
 from tiny import project
 
 from influence_core.cleansing.choose import Selection
+from influence_core.disk import checkpoint as disk_checkpoint
+from influence_core.disk.checkpoint import FOLDER
 from influence_core.errors import CancelledError
 from influence_core.evaluation import retrain as module
 from influence_core.store.project import Project
@@ -19,9 +21,8 @@ from influence_core.workflow.cleanse.export import edits_of
 from influence_core.workflow.cleanse.rounds import RANDOM_DRAWS, trial
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import parts_resume
 from influence_core.workflow.train.head import TrainOptions, train
-from influence_core.workflow.train.resume import FOLDER
+from influence_core.workflow.train.resume import parts_at
 
 CHANGE = Selection(np.arange(8), {20: 0, 21: 1})
 SPLITS = ["valid", "test"]
@@ -57,8 +58,8 @@ def fits(monkeypatch):
     return counted(monkeypatch, module, "fit_heads")
 
 
-def stem_of(session):
-    return session.project.root / FOLDER / "trial-some"
+def begun(session):
+    return parts_at(session.project.root / FOLDER / "trial-some", session)
 
 
 def list_of(session, change=CHANGE):
@@ -68,7 +69,7 @@ def list_of(session, change=CHANGE):
 
 
 def again(session, change=CHANGE, splits=SPLITS, seeds=2, **also):
-    return trial(session, change, splits, seeds=seeds, unfinished=stem_of(session), **also)
+    return trial(session, change, splits, seeds=seeds, unfinished=begun(session), **also)
 
 
 def stop_after(work, arms):
@@ -196,7 +197,7 @@ def test_another_run_and_other_code_begin_anew(session, sessions, fits, monkeypa
     assert len(fits) == 2 * ARMS
     again(session)
     fits.clear()
-    monkeypatch.setattr(parts_resume, "code_fingerprint", lambda: "other")
+    monkeypatch.setattr(disk_checkpoint, "of_code", lambda: "other")
     again(session)
     assert len(fits) == ARMS
 

@@ -3,11 +3,14 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from resuming import counted
 from tiny import dataset
 
 from influence_core.cleansing.choose import Rule
 from influence_core.data.build import build_dataset
+from influence_core.disk.atomic import read_json, write_json, write_text
 from influence_core.errors import CancelledError, DataError, StoreError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import Action, Decision
@@ -156,6 +159,65 @@ def test_a_sweep_keeps_each_share_and_goes_on_where_it_was_stopped(session, proj
     assert calls == [6, 12, 12, 18]
     assert sorted(table["share"].unique()) == [0.05, 0.1, 0.15]
     assert set(table["split"]) == {"valid", "test"}
+
+
+def swept(session, name, seeds, shares=(0.05, 0.1)):
+    return trials.run_sweep(session, name, shares, seeds=seeds)
+
+
+def test_a_sweep_with_more_retrainings_is_not_mixed_with_the_one_before(session, project):
+    """B10: the accuracy of a share was the mean over both sweeps."""
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    name, other = save_cleansing(session, found), save_cleansing(session, found)
+    swept(session, name, 2)
+    table = swept(session, name, 3)
+    assert not table.duplicated(["split", "arm", "share"]).any()
+    pd.testing.assert_frame_equal(table, swept(session, other, 3))
+    swept(session, name, 2, (0.05,))  # and one that was stopped after its first share
+    assert trials.kept_sweep(project, name)["share"].unique().tolist() == [0.05]
+
+
+@pytest.mark.parametrize("change", ["run", "code", "splits"])
+def test_shares_of_another_run_code_or_split_are_measured_again(session, monkeypatch, change):
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    name = save_cleansing(session, found)
+    swept(session, name, 2)
+    measured = counted(monkeypatch, trials, "trial")
+    swept(session, name, 2)
+    assert not measured
+    if change == "code":
+        monkeypatch.setattr(trials, "of_code", lambda: "other")
+    elif change == "splits":
+        monkeypatch.setattr(trials, "other_splits", lambda session: ["test"])
+    else:
+        record = replace(session.run.record, id="other")
+        session = replace(session, run=replace(session.run, record=record))
+    swept(session, name, 2, (0.05,))
+    assert len(measured) == 1
+
+
+def test_a_sweep_of_an_earlier_version_shows_its_last_number_of_retrainings(session, project):
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    name = save_cleansing(session, found)
+    path = trials.results_folder(project, name) / trials.SWEEP
+    swept(session, name, 2, (0.05,))
+    few = read_json(path)["shares"]["0.05"]
+    table = swept(session, name, 3)
+    many = read_json(path)["shares"]
+    write_json(path, {"0.05/2": few, **{f"{share}/3": value for share, value in many.items()}})
+    pd.testing.assert_frame_equal(trials.kept_sweep(project, name), table)
+    pd.testing.assert_frame_equal(swept(session, name, 3), table)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"version": 2}', '{"a/b": {}}', '{"version": 3}'])
+def test_a_damaged_sweep_is_one_sentence_and_swept_again(session, project, content):
+    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    name = save_cleansing(session, found)
+    path = trials.results_folder(project, name) / trials.SWEEP
+    write_text(path, content)
+    with pytest.raises(StoreError, match="sweep.json"):
+        trials.kept_sweep(project, name)
+    assert len(swept(session, name, 2, (0.05,)))
 
 
 def test_a_sweep_wider_than_the_list_says_what_to_do(session):

@@ -9,13 +9,13 @@ import pytest
 from big_project import big_project
 from resuming import assert_same_run as assert_same
 
+from influence_core.disk.checkpoint import FOLDER
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project
 from influence_core.training.heads import checkpoint as head_checkpoint
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.train import ClusterLoop
 from influence_core.workflow.train.head import TrainOptions, train
-from influence_core.workflow.train.resume import FOLDER
 
 OPTIONS = TrainOptions(members=5, width=32, seed=3, epochs=4, device="cpu")
 

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
+from influence_core.disk.checkpoint import FOLDER
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.store.project import Project
 from influence_core.training.networks.types import NetworkTraining
 from influence_core.workflow.explain.explain import Question, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.network import (
-    FOLDER,
     NetworkOptions,
     encoder_spec,
     train_network,
@@ -100,7 +100,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(films):
         [sys.executable, "-m", "influence_core.cli", "train", *arguments], env=environment
     )
     deadline = time.monotonic() + 60
-    while not (found := list((films.root / FOLDER).glob("*/*.safetensors"))):
+    while not (found := list((films.root / FOLDER).glob("*.safetensors"))):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -125,7 +125,7 @@ def test_a_cancelled_training_keeps_its_checkpoint_and_no_run(films):
     options = NetworkOptions("encoder", training=NetworkTraining(epochs=3, device="cpu"))
     with pytest.raises(CancelledError):
         train_network(films, options, progress=lambda _: stop.set(), cancel=stop)
-    assert len(list((films.root / FOLDER).glob("*/*.safetensors"))) == 1
+    assert len(list((films.root / FOLDER).glob("*.safetensors"))) == 1
     assert not films.runs()
 
 

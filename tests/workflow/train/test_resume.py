@@ -15,12 +15,11 @@ from tiny import project
 from typer.testing import CliRunner
 
 from influence_core.cli import app
-from influence_core.disk.checkpoint import FORGOTTEN_SECONDS
+from influence_core.disk.checkpoint import FOLDER, FORGOTTEN_SECONDS
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project
 from influence_core.training.heads import checkpoint as head_checkpoint
 from influence_core.workflow.train.head import TrainOptions, encode, train
-from influence_core.workflow.train.resume import FOLDER
 
 OPTIONS = TrainOptions(members=2, width=32, epochs=6, seed=4, device="cpu")
 # The verb in a process of its own, where every epoch is worth a file.
