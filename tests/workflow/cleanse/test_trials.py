@@ -215,7 +215,7 @@ def test_a_damaged_sweep_is_one_sentence_and_swept_again(session, project, conte
     name = save_cleansing(session, found)
     path = trials.results_folder(project, name) / trials.SWEEP
     write_text(path, content)
-    with pytest.raises(StoreError, match="sweep.json"):
+    with pytest.raises(StoreError, match=r"sweep\.json"):
         trials.kept_sweep(project, name)
     assert len(swept(session, name, 2, (0.05,)))
 
