@@ -1,36 +1,61 @@
-"""The dashboard's entry: `streamlit run app.py`, or `turnover app` from any folder."""
+"""The dashboard's entry: `turnover app` from any folder, or `streamlit run app.py`.
 
+Streamlit runs this file in two ways: once to find `app`, the program that it serves, with our doors
+before it; and as a script for every visit, which draws the page.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 # Pages import their shared parts as `pages.ui`, from wherever the app was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pages.ui.frame.login import require_login
-from pages.ui.frame.settings import settings_box
-from pages.ui.frame.shell import shell
 
-# Addresses differ from file names on purpose: until the first visit has run this file, Streamlit
-# takes /cleanse for the script pages/cleanse.py itself and would start it without the frame.
-PAGES = [
-    st.Page("pages/projects.py", title="Projects", icon=":material/folder:", url_path="home"),
-    st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
-    st.Page("pages/labels.py", title="Labels", icon=":material/label:", url_path="triage"),
-    st.Page(
-        "pages/cleanse.py",
-        title="Clean data",
-        icon=":material/cleaning_services:",
-        url_path="cleansing",
-    ),
-    st.Page("pages/trust.py", title="Trust", icon=":material/verified:", url_path="evaluation"),
-    st.Page("pages/runs.py", title="Runs", icon=":material/history:", url_path="history"),
-]
+def draw() -> None:
+    """The frame and the page that the address asks for."""
+    from pages.ui.frame.login import require_login
+    from pages.ui.frame.settings import settings_box
+    from pages.ui.frame.shell import shell
 
-st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
-page = st.navigation(PAGES, position="top")
-require_login()
-shell()
-settings_box()
-page.run()
+    # Addresses differ from file names on purpose: until the first visit has run this file,
+    # Streamlit takes /cleanse for the script pages/cleanse.py itself and would start it without
+    # the frame.
+    pages = [
+        st.Page("pages/projects.py", title="Projects", icon=":material/folder:", url_path="home"),
+        st.Page("pages/errors.py", title="Errors", icon=":material/rule:", default=True),
+        st.Page("pages/labels.py", title="Labels", icon=":material/label:", url_path="triage"),
+        st.Page(
+            "pages/cleanse.py",
+            title="Clean data",
+            icon=":material/cleaning_services:",
+            url_path="cleansing",
+        ),
+        st.Page("pages/trust.py", title="Trust", icon=":material/verified:", url_path="evaluation"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/history:", url_path="history"),
+    ]
+    st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
+    page = st.navigation(pages, position="top")
+    require_login()
+    shell()
+    settings_box()
+    page.run()
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from starlette.middleware import Middleware
+    from streamlit.runtime.pages_manager import PagesManager
+
+    from pages.ui.frame.doors import Doors
+
+    # Threads of one session that wait must not spin on the cores that another session needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Else Streamlit takes any app beside a folder `pages` for its old kind of app until this file
+    # has run for the first time, and a link to a page would be "not found" on a fresh server.
+    PagesManager.uses_pages_directory = False
+    app = st.App(__file__, middleware=[Middleware(Doors)])
+else:
+    draw()

@@ -53,7 +53,7 @@ def app_verb(
         )
     # Without its welcome Streamlit asks no service in the world for this machine's address.
     command = [
-        sys.executable, "-m", "pages.ui.frame.serve", "run", str(root / "app.py"),
+        sys.executable, "-m", "streamlit", "run", str(root / "app.py"),
         "--server.address", host, "--server.port", str(port),
         "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
     ]  # fmt: skip

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from browser import chromium, free_port, needs_chromium, server, soon
-from oidc_provider import CLIENT, SECRET, oidc_provider
+from browser import chromium, needs_chromium, soon
+from oidc_provider import server_with_login
 from playwright.sync_api import expect
 
 from influence_core.store.project import Project
@@ -22,37 +22,23 @@ def reviewers(home):
 
 
 def test_pages_lie_behind_the_login_and_decisions_carry_the_account(tmp_path):
-    port = free_port()
-    secrets = tmp_path / "secrets.toml"
-    with oidc_provider(ANN) as provider:
-        secrets.write_text(
-            f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\n'
-            f'cookie_secret = "{"x" * 40}"\nclient_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n'
-            f'server_metadata_url = "{provider}/.well-known/openid-configuration"\n'
-        )
-        home = tmp_path / "home"
-        with (
-            server(
-                home, port=port, STREAMLIT_SECRETS_FILES=str(secrets),
-                AUTHLIB_INSECURE_TRANSPORT="1",  # the provider of this test has no TLS
-            ) as url,
-            chromium() as page,
-        ):  # fmt: skip
-            for name in ("home", "", "triage", "cleansing", "evaluation", "history"):
-                page.goto(f"{url}/{name}?project=reviews")
-                page.get_by_role("button", name="Log in").wait_for()
-                expect(page.get_by_role("heading", name="Turnover")).to_be_visible()
-                expect(page.locator(".st-key-project")).to_have_count(0)
-            page.get_by_role("button", name="Log in").click()
-            page.locator(".st-key-project input").wait_for()
-            page.goto(f"{url}/triage?project=reviews")
-            page.locator(".desk[data-row]:not([data-row=''])").wait_for()
-            # A word joiner keeps the address from becoming a link.
-            expect(page.get_by_text(re.compile("deciding as ann@.?example.org"))).to_be_visible()
-            page.keyboard.press("k")
-            page.get_by_text("all decisions saved").wait_for()
-            soon(lambda: reviewers(home), [ANN])
-            page.locator(".st-key-settings button").first.click()
-            page.get_by_role("button", name="Log out").click()
+    home = tmp_path / "home"
+    with server_with_login(tmp_path, ANN) as url, chromium() as page:
+        for name in ("home", "", "triage", "cleansing", "evaluation", "history"):
+            page.goto(f"{url}/{name}?project=reviews")
             page.get_by_role("button", name="Log in").wait_for()
-            assert page.outside == []
+            expect(page.get_by_role("heading", name="Turnover")).to_be_visible()
+            expect(page.locator(".st-key-project")).to_have_count(0)
+        page.get_by_role("button", name="Log in").click()
+        page.locator(".st-key-project input").wait_for()
+        page.goto(f"{url}/triage?project=reviews")
+        page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+        # A word joiner keeps the address from becoming a link.
+        expect(page.get_by_text(re.compile("deciding as ann@.?example.org"))).to_be_visible()
+        page.keyboard.press("k")
+        page.get_by_text("all decisions saved").wait_for()
+        soon(lambda: reviewers(home), [ANN])
+        page.locator(".st-key-settings button").first.click()
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_role("button", name="Log in").wait_for()
+        assert page.outside == []

@@ -83,8 +83,8 @@ def test_rows_are_decided_and_undone_from_another_machine(network, tmp_path):
 
 # What MDN lists as "available only in secure contexts" and a page might want.
 SECURE_ONLY = re.compile(
-    r"randomUUID|crypto\.subtle|navigator\.(clipboard|serviceWorker|mediaDevices|geolocation|"
-    r"credentials|wakeLock|storage|share|locks|gpu|usb|hid|serial|bluetooth)|caches\.|"
+    r"randomUUID|crypto\.subtle|navigator\.(?:clipboard|serviceWorker|mediaDevices|geolocation|"
+    r"credentials|wakeLock|storage|share|locks|gpu|usb|hid|serial|bluetooth)|\bcaches\.\w|"
     r"showOpenFilePicker|showSaveFilePicker|Notification|PaymentRequest|cookieStore"
 )
 

@@ -3,7 +3,6 @@
 By a public name, since Streamlit lets every page of 127.0.0.1 in, however the proxy names it.
 """
 
-import http.client
 import re
 import shutil
 import socket
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import browser
 import pytest
 from browser import chromium, free_port, needs_chromium, server, settled, soon
+from visitor import handshake
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "data.example.org"
@@ -70,22 +70,9 @@ def test_an_item_is_opened_through_the_proxy(address):
         assert [url for url in page.outside if not url.startswith(address)] == []
 
 
-def handshake(address, host, origin):
-    """What the server answers to a WebSocket's first words."""
-    where = urlsplit(address)
-    connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=20)
-    headers = {
-        "Host": host, "Origin": origin, "Connection": "Upgrade", "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }  # fmt: skip
-    connection.request("GET", "/_stcore/stream", headers=headers)
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
 def test_other_names_and_other_pages_are_refused(address):
     name = urlsplit(address).netloc
-    assert handshake(address, name, address) == 101
-    assert handshake(address, "stranger.example", "http://stranger.example") == 403
-    assert handshake(address, name, "http://stranger.example") == 403
+    local = address.replace(NAME, "127.0.0.1")
+    assert handshake(local, name, address) == 101
+    assert handshake(local, "stranger.example", "http://stranger.example") == 403
+    assert handshake(local, name, "http://stranger.example") == 403

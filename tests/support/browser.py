@@ -39,7 +39,7 @@ def free_port():
 
 
 @contextmanager
-def server(home, port=None, start=("-m", "pages.ui.frame.serve"), **environment):
+def server(home, port=None, start=("-m", "streamlit"), **environment):
     """The dashboard on a free port, with its own home of projects; `start` is how Python starts."""
     port = port or free_port()
     log = (home.parent / "server.log").open("w")

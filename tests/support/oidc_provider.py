@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from browser import free_port, server
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
@@ -77,3 +78,21 @@ def oidc_provider(email):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def server_with_login(folder, email, **environment):
+    """The dashboard behind a login with such a provider; gives its address."""
+    port, secrets = free_port(), folder / "secrets.toml"
+    with oidc_provider(email) as provider:
+        secrets.write_text(
+            f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\n'
+            f'cookie_secret = "{"x" * 40}"\nclient_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n'
+            f'server_metadata_url = "{provider}/.well-known/openid-configuration"\n'
+        )
+        with server(
+            folder / "home", port=port, STREAMLIT_SECRETS_FILES=str(secrets),
+            AUTHLIB_INSECURE_TRANSPORT="1",  # the provider of the tests has no TLS
+            **environment,
+        ) as url:  # fmt: skip
+            yield url

@@ -1,6 +1,6 @@
 """The dashboard with scans whose every 500 rows take two seconds, to be clicked in meanwhile.
 
-    python slow_scan.py run app.py …          as `python -m pages.ui.frame.serve`
+    python slow_scan.py run app.py …          as `python -m streamlit`
 
 How each scan ended is written to the file SLOW_SCAN_LOG, a line each.
 """
@@ -47,4 +47,4 @@ def scan(query, rows, **options):
 
 if __name__ == "__main__":
     explain.scan = scan
-    runpy.run_module("pages.ui.frame.serve", run_name="__main__")
+    runpy.run_module("streamlit", run_name="__main__")

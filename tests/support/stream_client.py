@@ -4,6 +4,7 @@ Twenty Chromiums would fight the server for its cores; this asks the server for 
 the page does (one script run a click, all elements sent) and reads every answer to its end.
 """
 
+import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,13 @@ class Answer:
     buttons: dict[str, str] = field(default_factory=dict)  # user key to element id
     words: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)  # addresses of pictures and downloads
+    deferred: list[str] = field(default_factory=list)  # ids of downloads that are made when asked
+    elements: int = 0
+    components: dict[str, tuple[str, str]] = field(default_factory=dict)  # name to id and data
+    fragments: set[str] = field(default_factory=set)
+    session: str = ""
+    redirect: str = ""  # where a login leads
 
     def says(self, part: str) -> bool:
         return any(part in word for word in self.words)
@@ -32,12 +40,25 @@ class Answer:
 class StreamClient:
     """One session: opened on an address, then clicked."""
 
-    def __init__(self, url: str, query: str, page: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        query: str,
+        page: str = "",
+        headers: dict[str, str] | None = None,
+        token: str = "",
+    ) -> None:
         self.query, self.kept = query, query
         self.page = ""
         address = url.replace("http://", "ws://") + "/_stcore/stream"
         self.stack = ExitStack()
-        socket = connect(address, subprotocols=["streamlit"], max_size=MOST)
+        socket = connect(
+            address,
+            subprotocols=["streamlit", *([token] if token else [])],
+            max_size=MOST,
+            origin=(headers or {}).get("Origin"),
+            additional_headers={k: v for k, v in (headers or {}).items() if k != "Origin"},
+        )
         self.socket = self.stack.enter_context(socket)
         first = BackMsg()
         first.rerun_script.page_name = page
@@ -55,6 +76,16 @@ class StreamClient:
         state.id, state.trigger_value = self.answer.buttons[key], True
         self.answer = self._run(message)
         return self.answer
+
+    def tell(self, component: str, value: object, fragment: str = "") -> None:
+        """Send what a component with this id in the page would send, and wait for nothing."""
+        message = BackMsg()
+        message.rerun_script.fragment_id = fragment
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_script_hash = self.page
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id, state.json_value = component, json.dumps(value)
+        self.socket.send(message.SerializeToString())
 
     def close(self) -> None:
         self.stack.close()
@@ -81,8 +112,14 @@ class StreamClient:
             # What bound widgets wrote into the address stays there, as in a browser.
             told = message.page_info_changed.query_string
             self.query = told if self.kept in told else f"{self.kept}&{told}"
+        elif kind == "new_session":
+            answer.session = message.new_session.initialize.session_id
+        elif kind == "auth_redirect":
+            answer.redirect = message.auth_redirect.url
+            return True
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             _note(message.delta.new_element, answer)
+            answer.fragments |= {message.delta.fragment_id} - {""}
         elif kind == "session_event" and message.session_event.HasField(
             "script_compilation_exception"
         ):
@@ -96,6 +133,16 @@ class StreamClient:
 def _note(element, answer):
     """Keep what a person could press or read."""
     kind = element.WhichOneof("type")
+    answer.elements += 1
+    if kind == "bidi_component":
+        one = element.bidi_component
+        answer.components[one.component_name.split(".")[-1]] = one.id, one.json or one.mixed.json
+    if kind == "imgs":
+        answer.files += [image.url for image in element.imgs.imgs]
+    elif kind == "download_button":
+        button = element.download_button
+        answer.deferred += [button.deferred_file_id] if button.deferred_file_id else []
+        answer.files += [button.url] if button.url else []
     if kind == "button":
         # The id ends with the key that the page gave it.
         answer.buttons[element.button.id.split("-", 2)[-1]] = element.button.id

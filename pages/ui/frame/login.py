@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui.draw.text import plain
 
@@ -21,6 +23,8 @@ SETTINGS = (
     "client_secret",
     "server_metadata_url",
 )
+_COOKIE = "_streamlit_user"  # Streamlit's signed cookie, whole or in numbered parts
+_passed: dict[str, frozenset[tuple[str, str]]] = {}  # session to the cookies of its user
 
 
 def login_configured() -> bool:
@@ -59,7 +63,10 @@ def what_is_wrong() -> str | None:
 
 def require_login() -> None:
     """Stop here, with a button, until somebody has logged in."""
-    if not login_configured() or st.user.get("is_logged_in"):
+    if not login_configured():
+        return
+    _note(passed=bool(st.user.get("is_logged_in")))
+    if st.user.get("is_logged_in"):
         return
     st.subheader("Turnover")
     if (why := what_is_wrong()) is not None:
@@ -68,6 +75,36 @@ def require_login() -> None:
     st.text("Please log in. Your decisions are kept under your account's name.")
     st.button("Log in", key="login", type="primary", on_click=st.login)
     st.stop()
+
+
+def _note(*, passed: bool) -> None:
+    """Remember whether the session that runs this script has passed, by its browser's cookies."""
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    for session in list(_passed):
+        if not (runtime.exists() and runtime.get_instance().is_active_session(session)):
+            _passed.pop(session, None)
+    if passed:
+        _passed[context.session_id] = _of_user(st.context.cookies.to_dict())
+    else:
+        _passed.pop(context.session_id, None)
+
+
+def has_passed(cookies: Mapping[str, str], session: str | None) -> bool:
+    """Whether a request comes from a browser that has passed the login.
+
+    Args:
+        cookies: of the request.
+        session: which must be that browser's; None for any.
+    """
+    theirs = _of_user(cookies)
+    known = list(_passed.values()) if session is None else [_passed.get(session)]
+    return bool(theirs) and theirs in known
+
+
+def _of_user(cookies: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(pair for pair in cookies.items() if pair[0].startswith(_COOKIE))
 
 
 def account_box() -> None:

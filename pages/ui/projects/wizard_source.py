@@ -22,10 +22,10 @@ from influence_core.workflow.projects.uploads import (
     keep_upload,
     keep_zip,
 )
+from pages.ui.frame.doors import LOOPBACK
 from pages.ui.frame.login import login_configured
 
 ALLOW = "TURNOVER_ALLOW_PATHS"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 UPLOAD, PATH, HUB = "Upload a file", "Path on this machine", "Hugging Face hub"
 
 
