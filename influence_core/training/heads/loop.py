@@ -103,6 +103,7 @@ class HeadLoop:
         self.optimiser = torch.optim.Adam(
             self.params,
             lr=training.learning_rate,
+            eps=training.eps,
             weight_decay=training.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
@@ -116,7 +117,9 @@ class HeadLoop:
         self.shared = members is not None
         # A share cannot know the margin of all members' mean: it keeps its own members' sum of the
         # full networks' logits (N, C), as they were in the steps of the last epoch.
-        self.seen = torch.zeros(0, device=self.device)
+        self.seen = torch.zeros(
+            len(rows.features) if self.shared else 0, config.classes, device=self.device
+        )
         self.margin_sum = torch.zeros(len(rows.features), device=self.device)
         self.passes = 0
 
@@ -132,8 +135,12 @@ class HeadLoop:
         Raises:
             ModelError: the weights are no longer finite. CancelledError: between two batches.
         """
-        self.pass_over(torch.randperm(len(self.rows.features), generator=self.order), cancel)
+        self.pass_over(self.next_order(), cancel)
         self.passes += 1
+
+    def next_order(self) -> Tensor:
+        """The rows in the order of the next epoch, (N,)."""
+        return torch.randperm(len(self.rows.features), generator=self.order)
 
     def pass_over(self, order: Tensor, cancel: threading.Event | None = None) -> None:
         """Make the steps of one epoch with the rows in this order (N,)."""
@@ -141,14 +148,15 @@ class HeadLoop:
             self.seen = torch.zeros(len(order), self.config.classes, device=self.device)
         for start in range(0, len(order), self.batch):
             check_cancel(cancel)
-            self._step(order[start : start + self.batch])
+            self.step(order[start : start + self.batch])
         if not all(bool(torch.isfinite(p).all()) for p in self.params):
             raise ModelError(
                 "Training diverged: the weights are no longer finite. Lower the learning rate "
                 f"(now {self.training.learning_rate:g}) and look for features of extreme size."
             )
 
-    def _step(self, index: Tensor) -> None:
+    def step(self, index: Tensor) -> None:
+        """One step of Adam on these rows, (B,)."""
         x = self.rows.features.rows(index)
         index = index.to(self.device)
         masks = member_masks(self.keys[index], self.config, members=self.members)
@@ -161,9 +169,20 @@ class HeadLoop:
             self.seen[index] = full.sum(0)
         elif self.rows.groups == 1:
             self.margin_sum[index] += margin(full.mean(0), labels[0])
-        for param, grad in zip(self.params, grads, strict=True):
+        self.step_along(grads)
+
+    def step_along(self, gradients: Sequence[Tensor]) -> None:
+        """One step of Adam with these gradients, shaped like the parameters."""
+        for param, grad in zip(self.params, gradients, strict=True):
             param.grad = grad
         self.optimiser.step()
+
+    def last_gradients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Those of the last step; each step makes new ones."""
+        W1, b1, W2 = (param.grad for param in self.params)
+        if W1 is None or b1 is None or W2 is None:
+            raise ModelError("No step has been made yet.")
+        return W1, b1, W2
 
     def optimiser_state(self) -> OptimiserState:
         """Adam's state after some steps."""

@@ -29,6 +29,7 @@ class HeadTraining:
     patience: int = 3
     batch: int = 0  # rows; 0 chooses by the number of rows
     learning_rate: float = 5e-4
+    eps: float = 1e-4  # of Adam: smooth steps, so that `replay` is exact
     weight_decay: float = 0.0
     seed: int = 0
 
