@@ -8,7 +8,7 @@ For people in a notebook with features already at hand. The project's own traini
     model.influence(X_test, y_test).scores    # (T, N): positive helped, negative harmed
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -98,7 +98,8 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
         features = Standardised.fit(X, device)
         config = HeadConfig(X.shape[1], len(self.classes_), self.members, self.width, self.p, seed)
         rows = Rows(features, torch.from_numpy(labels), as_keys(self.keys_))
-        fit = fit_heads(rows, config, HeadTraining(epochs=_epochs(self.epochs), seed=seed))
+        training = HeadTraining(epochs=_epochs(self.epochs), seed=seed)
+        fit = fit_heads(rows, config, training)
         self.n_epochs_ = fit.epochs
         self.history_ = fit.history
         head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
@@ -109,6 +110,7 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
             rows.keys.to(device),
             torch.from_numpy(self._sides.flipped).to(device),
             head,
+            replace(training, epochs=fit.epochs),
         )
         return self
 

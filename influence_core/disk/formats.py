@@ -69,6 +69,10 @@ def _run_1(value: Value) -> Value:
     value, config = _encoder(value), value.get("config")
     if isinstance(config, dict) and isinstance(config.get("network"), dict):
         value["config"] = {**config, "network": _encoder(config["network"])}
+    training = value["config"].get("training") if isinstance(value.get("config"), dict) else None
+    if value.get("kind") == "head" and isinstance(training, dict):
+        # Adam's eps was torch's own.
+        value["config"] = {**value["config"], "training": {"eps": 1e-8, **training}}
     if isinstance(value.get("isolation"), dict):
         value["isolation"] = _renamed(value["isolation"], instances="rows")
     return value

@@ -6,6 +6,7 @@ from influence_core.influence.estimators.blend import COMBINED
 from influence_core.influence.estimators.cosine import FLIPPED_COSINE
 from influence_core.influence.estimators.gradient import GRADIENT
 from influence_core.influence.estimators.kernel_regression import FLIPPED_KERNEL
+from influence_core.influence.estimators.replay import REPLAY
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.influence.estimators.similarity import SIMILARITY
 from influence_core.influence.estimators.turnover import TURNOVER
@@ -15,6 +16,7 @@ ESTIMATORS: dict[str, Estimator] = {
     e.name: e
     for e in (
         FLIPPED_RIDGE,
+        REPLAY,
         FLIPPED_KERNEL,
         TURNOVER,
         FLIPPED_COSINE,

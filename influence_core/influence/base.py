@@ -8,16 +8,18 @@ scan over millions of rows holds one chunk, and shows its first ranking after th
 A new estimator is one file with one class and one line in `influence/__init__.py`.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from influence_core.errors import ModelError
-from influence_core.training.heads.types import Features
+from influence_core.progress import ProgressFn
+from influence_core.training.heads.types import Features, HeadTraining
 from influence_core.turnover.head import HeadConfig, hidden
 
 
@@ -45,6 +47,7 @@ class Evidence:
 
     `flipped` (N, C) are the flipped side's class probabilities, out-of-sample for every row.
     `head` is None for a whole-network run, whose `features` are those of the trained network.
+    `training` is how the head was trained, with the number of epochs that it kept.
     """
 
     features: Features
@@ -52,6 +55,7 @@ class Evidence:
     keys: Tensor  # (N,) int64
     flipped: Tensor  # (N, C)
     head: HeadWeights | None = None
+    training: HeadTraining | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,6 +91,15 @@ class Query(Protocol):
 
     def scores(self, rows: slice) -> Scores:
         """Influence of rows[start:stop] on every target."""
+        ...
+
+
+@runtime_checkable
+class LongQuery(Query, Protocol):
+    """A query that scores all rows by one long pass, before the first chunk is asked for."""
+
+    def run(self, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
+        """Make that pass. Raises `CancelledError` if it was cancelled."""
         ...
 
 

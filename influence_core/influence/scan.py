@@ -19,7 +19,7 @@ from torch import Tensor
 
 from influence_core.disk.arrays import new_array
 from influence_core.disk.atomic import atomic_file
-from influence_core.influence.base import Query, Scores
+from influence_core.influence.base import LongQuery, Query, Scores
 from influence_core.influence.topk import Kept, strongest
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
@@ -172,6 +172,8 @@ def _chunks(
     most: int = _CHUNK_SCORES,
 ) -> Iterator[tuple[slice, Scores]]:
     """Score consecutive slices; the number of targets decides how long they are."""
+    if isinstance(query, LongQuery):
+        query.run(None, cancel)
     start, step = 0, chunk or FIRST_CHUNK
     while start < rows:
         check_cancel(cancel)

@@ -63,12 +63,7 @@ class Session:
     @property
     def training(self) -> HeadTraining:
         """How the run was trained, with the number of epochs that it kept."""
-        record = self.run.record
-        saved = build(HeadTraining, record.config.get("training"), _part(self.run, "training"))
-        epochs = record.metrics.get("epochs", 0.0)
-        if not 1 <= epochs < 2**31:
-            raise StoreError(f"{_part(self.run, 'epochs')} is damaged; train again.")
-        return replace(saved, epochs=int(epochs))
+        return _training(self.run)
 
     def prepared(self, name: str) -> Prepared:
         """The estimator's per-run work, done once, with the settings an evaluation has chosen.
@@ -159,6 +154,7 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         as_keys(split.keys).to(where),
         tensors["flipped"].float().to(where),
         reader if isinstance(reader, HeadWeights) else None,
+        _training(run) if isinstance(reader, HeadWeights) else None,
     )
     return Session(project, run, evidence, reader, where, _splits={"train": features})
 
@@ -168,6 +164,15 @@ def _head(run: Run, tensors: Mapping[str, Tensor], rows: int, device: torch.devi
     _check_shapes(run, tensors, config, rows)
     W1, b1, W2 = (tensors[name].float().to(device) for name in ("W1", "b1", "W2"))
     return HeadWeights(W1, b1, W2, config)
+
+
+def _training(run: Run) -> HeadTraining:
+    record = run.record
+    saved = build(HeadTraining, record.config.get("training"), _part(run, "training"))
+    epochs = record.metrics.get("epochs", 0.0)
+    if not 1 <= epochs < 2**31:
+        raise StoreError(f"{_part(run, 'epochs')} is damaged; train again.")
+    return replace(saved, epochs=int(epochs))
 
 
 def _head_config(run: Run) -> HeadConfig:

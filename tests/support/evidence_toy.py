@@ -5,6 +5,7 @@ import torch
 
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.training.features import Standardised
+from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import TurnoverHead
 from influence_core.turnover.masks import as_keys
 
@@ -22,7 +23,7 @@ def evidence(config, n=12, seed=0):
     labels = torch.from_numpy(rng.integers(0, config.classes, n))
     _, flipped = head.both(X.rows(torch.arange(n)), keys)
     proba = flipped.detach().softmax(-1).mean(0)
-    return head, Evidence(X, labels, keys, proba, weights)
+    return head, Evidence(X, labels, keys, proba, weights, HeadTraining(epochs=2, batch=4))
 
 
 def targets(proof, t=3, seed=1):

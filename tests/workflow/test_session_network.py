@@ -103,7 +103,7 @@ def test_a_sentence_of_the_users_own_goes_through_the_network(session):
 
 
 def test_unavailable_says_what_and_why(session, foreign):
-    assert unavailable(session.run) == {"gradient": HEAD_ONLY}
+    assert unavailable(session.run) == {"gradient": HEAD_ONLY, "replay": HEAD_ONLY}
     assert unavailable(foreign.run)["turnover"] == FOREIGN
     with pytest.raises(ModelError, match="script of its author's"):
         explain(foreign, first(foreign), Question("turnover"))

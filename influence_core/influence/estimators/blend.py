@@ -6,6 +6,7 @@ an evenly spaced sample of the rows, so that units do not matter. The weights ar
 subsets that they were not fitted on. Until then it is the flipped-residual ridge by itself.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from influence_core.influence.base import (
     NO_SETTINGS,
     Estimator,
     Evidence,
+    LongQuery,
     Prepared,
     Query,
     Scores,
@@ -26,13 +28,15 @@ from influence_core.influence.base import (
 from influence_core.influence.estimators.cosine import FLIPPED_COSINE
 from influence_core.influence.estimators.gradient import GRADIENT
 from influence_core.influence.estimators.kernel_regression import FLIPPED_KERNEL
+from influence_core.influence.estimators.replay import REPLAY
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.influence.estimators.similarity import SIMILARITY
 from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.progress import ProgressFn
 
 PARTS = {
     e.name: e
-    for e in (FLIPPED_RIDGE, FLIPPED_KERNEL, TURNOVER, FLIPPED_COSINE, GRADIENT, SIMILARITY)
+    for e in (FLIPPED_RIDGE, REPLAY, FLIPPED_KERNEL, TURNOVER, FLIPPED_COSINE, GRADIENT, SIMILARITY)
 }
 SAMPLE = 512
 
@@ -45,16 +49,27 @@ class _Prepared:
 
     def query(self, targets: Targets) -> Query:
         queries = tuple(part.query(targets) for part in self.parts)
-        sizes = tuple(score_size(query, len(self.evidence)) for query in queries)
-        return _Query(queries, tuple(w / s for w, s in zip(self.weights, sizes, strict=True)))
+        return _Query(queries, self.weights, len(self.evidence))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Query:
     queries: tuple[Query, ...]
-    factors: tuple[Tensor, ...]  # (T, 1) each
+    weights: tuple[float, ...]
+    rows: int
+    factors: tuple[Tensor, ...] = ()  # (T, 1) each, once the parts have run
+
+    def run(self, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
+        """Let those parts make their pass that need one, and measure the size of all."""
+        for query in self.queries:
+            if isinstance(query, LongQuery):
+                query.run(progress, cancel)
+        sizes = (score_size(query, self.rows) for query in self.queries)
+        self.factors = tuple(w / s for w, s in zip(self.weights, sizes, strict=True))
 
     def scores(self, rows: slice) -> Scores:
+        if not self.factors:
+            self.run(None, None)
         total: Tensor | None = None
         for query, factor in zip(self.queries, self.factors, strict=True):
             part = query.scores(rows).scores * factor

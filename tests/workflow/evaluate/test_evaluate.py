@@ -154,7 +154,7 @@ def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path, monkey
     session = replace(whole, evidence=replace(whole.evidence, head=None))
     report = evaluate(session, replace(SMALL, what=("lds", "removal", "loo", "planted", "null")))
     asked = set(report.tables["estimators"]["estimator"])
-    assert asked == set(ESTIMATORS) - {"turnover", "gradient"} | {"ceiling"}
+    assert asked == set(ESTIMATORS) - {"turnover", "gradient", "replay"} | {"ceiling"}
     assert "head on this network's features, not the network" in report.record.reason
     assert "null" not in report.record.checks
     item = find_item(session, "test", int(made.dataset.split("test").keys[0]))
