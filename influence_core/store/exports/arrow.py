@@ -2,12 +2,11 @@
 
 Schema, metadata, row order, row groups and compression stay; columns other than the label are
 passed through. Such files cannot be edited in place: the bytes of a re-written one differ
-everywhere, so the way back is a copy of the original, kept beside the export unless told otherwise.
-`store.exports` is the caller.
+everywhere, so the way back is a copy of the original, kept beside the export unless declined.
 """
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
@@ -16,55 +15,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.rows import label_texts
+from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
+from influence_core.store.exports.convert import save_hf
 from influence_core.store.exports.edits import Edit
-from influence_core.store.exports.source import save_hf
+from influence_core.store.exports.plan import ExportPlan
+from influence_core.store.exports.way_back import Written
 
+ORIGINAL = "original"
+NO_WAY_BACK = "No copy of the original was kept, so this export cannot be reverted."
 # Parquet's own names for codecs, where pyarrow's writer knows them by another one.
 _CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4"}
 
 
-@dataclass(frozen=True)
-class TableRules:
-    """What to do with the rows.
-
-    Attributes:
-        label: name of the label column.
-        edits: by row of the file.
-        classes: names of the numbers in the label column, None if they are names or plain numbers.
-    """
-
-    label: str
-    edits: Mapping[int, Edit]
-    classes: tuple[str, ...] | None = None
-
-    def within(self, start: int, stop: int) -> "TableRules":
-        """The same for rows start to stop, counted from 0 again."""
-        part = {row - start: edit for row, edit in self.edits.items() if start <= row < stop}
-        return TableRules(self.label, part, self.classes)
-
-
-def edited_table(table: pa.Table, rules: TableRules) -> pa.Table:
+def edited_table(
+    table: pa.Table, label: str, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
+) -> pa.Table:
     """The table without the removed rows and with the new labels, in the same schema.
+
+    Args:
+        table: with a label column of this name.
+        label: see there.
+        edits: by row of the table.
+        classes: names of the numbers in the label column, None if they are names or plain numbers.
 
     Raises:
         MismatchError: a row is missing or has another label than its edit says.
         StoreError: a new label cannot stand in the label column.
     """
-    if not rules.edits:
+    if not edits:
         return table
-    _check(table, rules)
-    field = table.schema.field(rules.label)
-    changed = {row: e.new_label for row, e in rules.edits.items() if e.new_label is not None}
+    _check(table, label, edits, classes)
+    field = table.schema.field(label)
+    changed = {row: e.new_label for row, e in edits.items() if e.new_label is not None}
     if changed:
-        values = table.column(rules.label).to_pylist()
+        values = table.column(label).to_pylist()
         for row, name in changed.items():
-            values[row] = label_value(name, field.type, rules.classes)
+            values[row] = label_value(name, field.type, classes)
         column = pa.chunked_array([pa.array(values, field.type)])
-        table = table.set_column(table.schema.get_field_index(rules.label), field, column)
+        table = table.set_column(table.schema.get_field_index(label), field, column)
     keep = np.ones(table.num_rows, dtype=np.bool_)
-    keep[[row for row, edit in rules.edits.items() if edit.action == "remove"]] = False
+    keep[[row for row, edit in edits.items() if edit.action == "remove"]] = False
     return table if keep.all() else table.filter(pa.array(keep))
 
 
@@ -90,65 +82,60 @@ def label_value(
     return name
 
 
-def write_edited_parquet(
-    source: Path, rules: TableRules, out: Path, progress: ProgressFn | None = None
-) -> int:
-    """Write the edited file, one row group at a time.
-
-    Args:
-        source: the Parquet file as imported.
-        rules: what to change.
-        out: a temporary path.
-        progress: hears of row groups done.
-
-    Returns:
-        Rows written.
+def write_parquet(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited file, or folder of files, one row group at a time.
 
     Raises:
-        MismatchError, StoreError: as `edited_table`; or the file is damaged.
+        MismatchError: as `edited_table`, or the source changed. StoreError: the file is damaged.
     """
-    try:
-        with pq.ParquetFile(source) as file, _writer_like(file, out) as writer:
-            groups = file.metadata.num_row_groups
-            start = rows = 0
-            for group in range(groups):
-                table = file.read_row_group(group)
-                part = rules.within(start, start + table.num_rows)
-                start += table.num_rows
-                table = edited_table(table, part)
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
-                rows += table.num_rows
-                if progress is not None:
-                    progress(Progress("export", group + 1, groups))
-    except pa.ArrowException as error:
-        raise StoreError(f"{source} cannot be exported as Parquet ({error}).") from error
-    _check_reach(rules, start)
-    return rows
+    sources = [plan.path / part for part in plan.parts] or [plan.path]
+    targets = [out / part for part in plan.parts] or [out]
+    groups = [pq.read_metadata(source).num_row_groups for source in sources]
+    first = rows = done = 0
+    for source, target in zip(sources, targets, strict=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with pq.ParquetFile(source) as file, _writer_like(file, target) as writer:
+                for group in range(file.metadata.num_row_groups):
+                    table = file.read_row_group(group)
+                    stop = first + table.num_rows
+                    inside = {r - first: e for r, e in plan.edits.items() if first <= r < stop}
+                    table = edited_table(table, plan.label, inside, plan.classes)
+                    if table.num_rows:
+                        writer.write_table(table, row_group_size=table.num_rows)
+                    rows, first, done = rows + table.num_rows, stop, done + 1
+                    if progress is not None:
+                        progress(Progress("export", done, sum(groups)))
+        except pa.ArrowException as error:
+            raise StoreError(f"{source} cannot be exported as Parquet ({error}).") from error
+    _check_reach(plan.edits, first)
+    read = of_files(plan.path, plan.parts) if plan.parts else of_file(plan.path)
+    if read != plan.sha256:
+        raise MismatchError(
+            "The source changed while it was exported; nothing was written. Import it again."
+        )
+    if plan.parts:
+        return _with_originals(plan, plan.path, plan.parts, out, rows)
+    if not plan.options.keep_original:
+        return Written(rows, notes=(NO_WAY_BACK,))
+    revert = {"kind": "file", "name": plan.path.name, "sha256": plan.sha256}
+    return Written(rows, revert, original=plan.path)
 
 
-def write_edited_hf(source: Path, part: str | None, rules: TableRules, out: Path) -> int:
+def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
     """Write the edited data set as a folder that `datasets.load_from_disk` opens.
-
-    Args:
-        source: folder of `save_to_disk`.
-        part: name of the split in it, None if it holds a single data set.
-        rules: what to change.
-        out: an empty or missing folder.
-
-    Returns:
-        Rows written.
 
     Raises:
         MismatchError, StoreError: as `edited_table`.
     """
-    loaded = datasets.load_from_disk(str(source))
-    data = loaded if part is None else loaded[part]
-    label = data.features[rules.label]
-    classes = tuple(label.names) if isinstance(label, datasets.ClassLabel) else rules.classes
-    _check_reach(rules, len(data))
+    del progress  # the library writes in one go
+    loaded = datasets.load_from_disk(str(plan.path))
+    data = loaded if plan.inner is None else loaded[plan.inner]
+    label = data.features[plan.label]
+    classes = tuple(label.names) if isinstance(label, datasets.ClassLabel) else plan.classes
+    _check_reach(plan.edits, len(data))
     table = data.with_format("arrow")[:] if len(data) else data.data.table
-    table = edited_table(table, TableRules(rules.label, rules.edits, classes))
+    table = edited_table(table, plan.label, plan.edits, classes)
     info = datasets.DatasetInfo(
         description=data.info.description,
         citation=data.info.citation,
@@ -158,7 +145,23 @@ def write_edited_hf(source: Path, part: str | None, rules: TableRules, out: Path
     )
     made = datasets.Dataset(datasets.table.InMemoryTable(table), info=info, split=data.split)
     save_hf(made, out)
-    return int(table.num_rows)
+    original = plan.path if plan.inner is None else plan.path / plan.inner
+    parts = tuple(sorted(p.name for p in original.iterdir() if p.is_file()))
+    return _with_originals(plan, original, parts, out, int(table.num_rows))
+
+
+def _with_originals(
+    plan: ExportPlan, source: Path, parts: tuple[str, ...], out: Path, rows: int
+) -> Written:
+    """Copy the original files into the exported folder."""
+    if not plan.options.keep_original:
+        return Written(rows, notes=(NO_WAY_BACK,))
+    for part in parts:
+        target = out / ORIGINAL / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / part, target)
+    digest = of_files(out / ORIGINAL, parts)
+    return Written(rows, {"kind": "files", "parts": list(parts), "sha256": digest})
 
 
 def _writer_like(file: pq.ParquetFile, out: Path) -> pq.ParquetWriter:
@@ -179,22 +182,23 @@ def _writer_like(file: pq.ParquetFile, out: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(out, file.schema_arrow, **options)
 
 
-def _check(table: pa.Table, rules: TableRules) -> None:
+def _check(
+    table: pa.Table, label: str, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
+) -> None:
     """Refuse edits whose row has another label than they say."""
-    rows = list(rules.edits)
-    _check_reach(rules, table.num_rows)
-    column = table.column(rules.label).take(pa.array(rows, pa.int64()))
-    found = label_texts(column, rules.label, rules.classes).to_pylist()
-    for edit, label in zip(rules.edits.values(), found, strict=True):
-        if label != edit.old_label:
+    _check_reach(edits, table.num_rows)
+    column = table.column(label).take(pa.array(list(edits), pa.int64()))
+    found = label_texts(column, label, classes).to_pylist()
+    for edit, name in zip(edits.values(), found, strict=True):
+        if name != edit.old_label:
             raise MismatchError(
                 f"Row {edit.row + 1} of the source (id {edit.id!r}) should have the label "
-                f"{edit.old_label!r}, but has {label!r}; import the data again."
+                f"{edit.old_label!r}, but has {name!r}; import the data again."
             )
 
 
-def _check_reach(rules: TableRules, rows: int) -> None:
-    beyond = [row for row in rules.edits if row >= rows]
+def _check_reach(edits: Mapping[int, Edit], rows: int) -> None:
+    beyond = [row for row in edits if row >= rows]
     if beyond:
         raise MismatchError(
             f"There is a decision on row {beyond[0] + 1}, but the source has {rows} rows; import "

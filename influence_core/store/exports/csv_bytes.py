@@ -5,85 +5,38 @@ numbers agree; records that nothing happens to are copied, a relabelled one chan
 field only. Decoding and encoding by one strict codec is the identity, and that is not taken on
 trust: what was read is encoded again and hashed on the way, and must hash to the source's sha256.
 
-Every difference is also noted as a `Patch` (place and length in the export, bytes of the source),
-so the source can be rebuilt from the export and its manifest alone. Memory grows with the number
-of patches, not with the file.
+Every difference is also noted as a patch, so the source can be rebuilt from the export and its
+manifest alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from influence_core.data.readers.csv_format import CsvFormat, Record, read_records
-from influence_core.data.source import SourceFile
 from influence_core.disk.fingerprint import stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
-from influence_core.store.exports.csv_fields import defuse, field_spans, is_formula, spell_field
+from influence_core.store.exports.csv_fields import (
+    escape_field,
+    field_spans,
+    is_formula,
+    spell_field,
+)
 from influence_core.store.exports.edits import Edit
+from influence_core.store.exports.plan import ExportPlan
+from influence_core.store.exports.way_back import Patch, Written, patches_to_json
 
 # Records that nothing happens to are encoded, hashed and written together.
 BATCH = 4096
-COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class Patch:
-    """One difference: `length` bytes of the export at `at` stand for the source's `original`."""
-
-    at: int
-    length: int
-    original: bytes
-
-
-@dataclass(frozen=True)
-class CsvRules:
-    """What to do with the records.
-
-    Attributes:
-        form: how the file is cut.
-        column: position of the label column.
-        edits: by data row, counted from 0 below the line of column names; blank lines do not count.
-        spreadsheet_safe: put an apostrophe before what a spreadsheet would run.
-    """
-
-    form: CsvFormat
-    column: int
-    edits: Mapping[int, Edit]
-    spreadsheet_safe: bool = False
-
-
-@dataclass(frozen=True)
-class CsvResult:
-    """What was written: sha256 hex, data rows left, fields defused, and the way back."""
-
-    sha256: str
-    rows: int
-    defused: int
-    patches: tuple[Patch, ...]
-
-
-def csv_format(file: SourceFile) -> CsvFormat:
-    """How this source was read.
-
-    Raises:
-        StoreError: the record of the source does not say.
-    """
-    if file.encoding is None or file.delimiter is None or file.quoting is None:
-        raise StoreError(f"It is not known how {file.path} is written; import the data again.")
-    return CsvFormat(file.encoding, file.bom, file.delimiter, file.quoting)
-
-
-def write_edited_csv(
-    source: Path, sha256: str, rules: CsvRules, out: Path, progress: ProgressFn | None = None
-) -> CsvResult:
+def write_csv(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
     """Write the edited file to `out`, which the caller makes visible afterwards.
 
     Args:
-        source: the file as imported.
-        sha256: hash of its bytes at import.
-        rules: what to change.
+        plan: the file as imported, its edits by data row (counted from 0 below the line of column
+            names; blank lines do not count), and whether formulas are escaped.
         out: a temporary path.
         progress: hears of bytes done.
 
@@ -92,65 +45,46 @@ def write_edited_csv(
             one that the edit speaks of.
         StoreError: a label cannot be written in this file, or an edit's row does not exist.
     """
-    editor = _Editor(rules)
-    total = source.stat().st_size
+    editor = _Editor(plan)
+    total = plan.path.stat().st_size
     with out.open("wb") as file:
-        writer = _Writer(file, rules.form, lambda done: _tell(progress, done, total))
-        if rules.form.bom:
+        writer = _Writer(file, plan.csv, lambda done: _tell(progress, done, total))
+        if plan.csv.bom:
             writer.copy("\ufeff")
-        for record in read_records(source, rules.form):
+        for record in read_records(plan.path, plan.csv):
             new = editor.edited(record)
             if new == record.raw:
                 writer.copy(new)
             else:
                 writer.change(record.raw, new)
         writer.flush()
-    if writer.read.hexdigest() != sha256:
+    if writer.read.hexdigest() != plan.sha256:
         raise MismatchError(
-            f"{source} changed while it was exported, or its text does not survive the encoding "
-            f"{rules.form.encoding}; nothing was written. Import it again."
+            f"{plan.path} changed while it was exported, or its text does not survive the encoding "
+            f"{plan.csv.encoding}; nothing was written. Import it again."
         )
     editor.check_all_met()
-    return CsvResult(writer.written.hexdigest(), editor.rows, editor.defused, tuple(writer.patches))
+    target = {"name": plan.path.name, "sha256": plan.sha256}
+    revert = {"kind": "patches", **target, "patches": patches_to_json(writer.patches)}
+    return Written(editor.rows, revert, _escaped_note(editor.escaped))
 
 
-def unpatched(
-    export: BinaryIO, patches: Iterable[Patch], hear: Callable[[bytes], None]
-) -> Iterator[bytes]:
-    """The source's bytes, piece by piece.
-
-    Args:
-        export: the exported file, from its start.
-        patches: in ascending order of `at`.
-        hear: is given every byte of the export, for its hash.
-
-    Raises:
-        MismatchError: the export ends before a patch does.
-    """
-    position = 0
-    for patch in patches:
-        while position < patch.at:
-            piece = export.read(min(COPY_BYTES, patch.at - position))
-            hear(piece)
-            position += len(piece)
-            if not piece:
-                raise MismatchError("The export is shorter than its manifest says; it was edited.")
-            yield piece
-        hear(export.read(patch.length))
-        position += patch.length
-        yield patch.original
-    while piece := export.read(COPY_BYTES):
-        hear(piece)
-        yield piece
+def _escaped_note(fields: int) -> tuple[str, ...]:
+    if not fields:
+        return ()
+    return (
+        f"{fields} fields got an apostrophe in front, so that no spreadsheet runs them as "
+        "formulas: their text is changed. Reverting takes the apostrophes away.",
+    )
 
 
 class _Editor:
-    """Numbers the records and applies the rules to each."""
+    """Numbers the records and applies the edits to each."""
 
-    def __init__(self, rules: CsvRules) -> None:
-        self.rules = rules
+    def __init__(self, plan: ExportPlan) -> None:
+        self._plan = plan
         self.rows = 0
-        self.defused = 0
+        self.escaped = 0
         self._number = -2  # of the data row; the line of column names is -1
         self._met = 0
 
@@ -159,41 +93,41 @@ class _Editor:
         if not record.fields:
             return record.raw
         self._number += 1
-        edit = self.rules.edits.get(self._number)
+        edit = self._plan.edits.get(self._number)
         if edit is None:
             self.rows += self._number >= 0
             return self._rewritten(record, {})
         self._met += 1
-        _check_label(record, self.rules.column, edit)
+        _check_label(record, self._plan.column, edit)
         if edit.new_label is None:
             return ""
         self.rows += 1
-        return self._rewritten(record, {self.rules.column: edit.new_label})
+        return self._rewritten(record, {self._plan.column: edit.new_label})
 
     def check_all_met(self) -> None:
         """Refuse if an edit's row lies beyond the end of the file."""
-        if self._met < len(self.rules.edits):
-            row = max(self.rules.edits)
+        if self._met < len(self._plan.edits):
+            row = max(self._plan.edits)
             raise StoreError(
                 f"There is a decision on row {row + 1}, but the source has {self._number + 1} "
                 "rows; import the data again."
             )
 
     def _rewritten(self, record: Record, values: Mapping[int, str]) -> str:
-        """The raw text with these values put in, and formulas defused if asked for."""
+        """The raw text with these values put in, and formulas escaped if the options say so."""
         fields = {i: values.get(i, value) for i, value in enumerate(record.fields)}
-        risky = self.rules.spreadsheet_safe and any(map(is_formula, fields.values()))
+        risky = self._plan.options.spreadsheet_safe and any(map(is_formula, fields.values()))
         if not values and not risky:
             return record.raw
-        form = self.rules.form
+        form = self._plan.csv
         parts, done = [], 0
         for i, (start, end) in enumerate(field_spans(record.raw, form)):
             field = record.raw[start:end]
             if i in values:
                 field = spell_field(values[i], field, form, alone=len(fields) == 1)
             if risky and is_formula(fields[i]):
-                field = defuse(field, form)
-                self.defused += 1
+                field = escape_field(field, form)
+                self.escaped += 1
             parts += [record.raw[done:start], field]
             done = end
         return "".join([*parts, record.raw[done:]])
@@ -204,7 +138,6 @@ class _Writer:
 
     def __init__(self, file: BinaryIO, form: CsvFormat, tell: Callable[[int], None]) -> None:
         self.read = stream()
-        self.written = stream()
         self.patches: list[Patch] = []
         self._file, self._form, self._tell = file, form, tell
         self._waiting: list[str] = []
@@ -241,7 +174,6 @@ class _Writer:
 
     def _write(self, original: bytes, written: bytes) -> None:
         self.read.update(original)
-        self.written.update(written)
         self._file.write(written)
         self._at += len(written)
         self._done += len(original)
@@ -266,7 +198,7 @@ def _check_label(record: Record, index: int, edit: Edit) -> None:
     if found is None and edit.new_label is not None:
         raise StoreError(
             f"Line {record.line} of the source has no label field to change (id {edit.id!r}); "
-            "mend the line, or remove the row instead."
+            "fix the line, or remove the row instead."
         )
 
 

@@ -77,7 +77,7 @@ def escaped(value: str) -> str:
     return f"'{value}" if is_formula(value) else value
 
 
-def defuse(field: str, form: CsvFormat) -> str:
+def escape_field(field: str, form: CsvFormat) -> str:
     """The raw text of a field with an apostrophe before its value."""
     if form.quoting and field.startswith('"'):
         return f"\"'{field[1:]}"

@@ -82,43 +82,34 @@ class ExportOptions:
     from_project: bool = False
 
 
-def check_against(dataset: Dataset, edits: Sequence[Edit], split: str) -> None:
-    """Make sure that edits speak of this data set.
+def edits_by_row(dataset: Dataset, edits: Sequence[Edit]) -> dict[int, Edit]:
+    """Edits of training rows by record of the source, in this order.
 
     Raises:
         MismatchError: a key or a row belongs to other data.
-        StoreError: a new label is not a class.
+        StoreError: two edits meet in one row, a new label is no class, or an edit contradicts
+            itself; names the row.
     """
-    rows = dataset.split(split)
+    train, found = dataset.train, dict[int, Edit]()
+    ordered = sorted(edits, key=lambda edit: edit.row)
     try:
-        positions = rows.positions_of(np.array([edit.key for edit in edits], dtype=np.uint64))
+        positions = train.positions_of(np.array([edit.key for edit in ordered], dtype=np.uint64))
     except DataError as error:
         raise MismatchError(f"A decision is about other data: {error}") from error
-    for edit, row in zip(edits, rows.rows[positions].tolist(), strict=True):
+    for edit, row in zip(ordered, train.rows[positions].tolist(), strict=True):
+        where = f"The decision on row {edit.row + 1} (id {edit.id!r})"
         if edit.row != row:
-            raise MismatchError(
-                f"The decision on id {edit.id!r} names row {edit.row + 1}, but it is row {row + 1} "
-                "of this data; make the decision again."
-            )
-        if edit.new_label is not None and edit.new_label not in dataset.classes:
-            raise StoreError(
-                f"The new label {edit.new_label!r} of id {edit.id!r} is no class; there are "
-                f"{list(dataset.classes[:20])}."
-            )
-
-
-def edits_by_row(edits: Sequence[Edit]) -> dict[int, Edit]:
-    """Edits by row number, in row order.
-
-    Raises:
-        StoreError: two edits meet in one row, or an edit contradicts itself; names the row.
-    """
-    found: dict[int, Edit] = {}
-    for edit in sorted(edits, key=lambda edit: edit.row):
-        _check(edit)
+            raise MismatchError(f"{where} is about row {row + 1} of this data; decide again.")
         if edit.row in found:
             raise StoreError(
                 f"Row {edit.row + 1} (id {edit.id!r}) has two decisions; keep one of them."
+            )
+        if edit.action not in ACTIONS or (edit.new_label is None) == (edit.action == "relabel"):
+            raise StoreError(f"{where} is {edit.action!r} with the new label {edit.new_label!r}.")
+        if edit.new_label is not None and edit.new_label not in dataset.classes:
+            known = f"there are {list(dataset.classes[:20])}"
+            raise StoreError(
+                f"The new label {edit.new_label!r} of id {edit.id!r} is no class; {known}."
             )
         found[edit.row] = edit
     return found
@@ -127,13 +118,3 @@ def edits_by_row(edits: Sequence[Edit]) -> dict[int, Edit]:
 def count_actions(edits: Sequence[Edit]) -> dict[str, int]:
     """How many rows each action touches."""
     return {action: sum(edit.action == action for edit in edits) for action in ACTIONS}
-
-
-def _check(edit: Edit) -> None:
-    where = f"The decision on row {edit.row + 1} (id {edit.id!r})"
-    if edit.row < 0:
-        raise StoreError(f"{where} names no row of the source; import the data again.")
-    if edit.action not in ACTIONS:
-        raise StoreError(f"{where} is {edit.action!r}; it can be one of {list(ACTIONS)}.")
-    if (edit.new_label is None) == (edit.action == "relabel"):
-        raise StoreError(f"{where} is {edit.action!r} with the new label {edit.new_label!r}.")

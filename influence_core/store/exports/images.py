@@ -2,23 +2,41 @@
 
 The list is a CSV (`image_path`, `label`) and is edited like any other. In the tree a relabelled
 picture moves to the folder of its new class; removed ones are kept apart in `removed/`, so the
-export alone can rebuild the original tree. `store.exports` is the caller.
+export alone can rebuild the original tree.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors
 from influence_core.errors import MismatchError
 from influence_core.progress import Progress, ProgressFn
+from influence_core.store.exports.csv_bytes import write_csv
 from influence_core.store.exports.edits import Edit
-from influence_core.store.exports.manifest import inner_path, plain_name
+from influence_core.store.exports.plan import LISTING, ExportPlan
+from influence_core.store.exports.way_back import Written, inner_path, plain_name
 
-LISTING = "images.csv"
 TREE = "images"
 REMOVED = "removed"
+
+
+def write_images(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited list, and the tree if the options say so.
+
+    Raises:
+        MismatchError, StoreError: as `write_csv`, or a picture cannot be read.
+    """
+    listed = write_csv(plan, out / LISTING, progress)
+    pictures = plan.pictures
+    if pictures is None or not plan.options.copy_images:
+        return replace(listed, revert={**listed.revert, "file": LISTING})
+    moves = plan_tree(pictures.paths, plan.edits, pictures.depth)
+    copy_tree(pictures.root, pictures.paths, moves, out, progress)
+    kept = "Removed pictures are kept in 'removed', which is not part of the data."
+    revert = {"kind": "tree", "moves": [asdict(move) for move in moves.values()]}
+    return Written(listed.rows, revert, (*listed.notes, kept))
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,22 @@ is reverted. It may come from a stranger: every name in it must be a plain one b
 number a number. `store.exports` writes and reads it.
 """
 
-import base64
-import binascii
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from influence_core.disk.atomic import read_json, write_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
-from influence_core.store.exports.csv_bytes import Patch
 from influence_core.store.exports.edits import Edit, count_actions
+from influence_core.store.exports.way_back import plain_name
 from influence_core.store.runs import code_version
 
 KIND = "turnover-export"
 IN_FOLDER = "manifest.json"
-FORBIDDEN = {"/", "\0", os.sep, os.altsep}
 
 
 @dataclass(frozen=True)
@@ -91,52 +87,3 @@ class Manifest:
 def manifest_path(out: Path, folder: bool) -> Path:
     """Where the manifest of this export lies: inside a folder, beside a file."""
     return out / IN_FOLDER if folder else out.with_name(f"{out.name}.{IN_FOLDER}")
-
-
-def plain_name(name: Any, path: Path) -> str:
-    """The name itself if it leads nowhere else.
-
-    Raises:
-        StoreError: it is not a single file name.
-    """
-    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & FORBIDDEN:
-        raise StoreError(f"{path} names the file {name!r}, which is refused.")
-    return name
-
-
-def inner_path(name: Any, path: Path) -> PurePosixPath:
-    """A relative path below the export, checked.
-
-    Raises:
-        StoreError: it leads out of the export.
-    """
-    for part in str(name).split("/"):
-        plain_name(part, path)
-    return PurePosixPath(str(name))
-
-
-def patches_to_json(patches: Sequence[Patch]) -> list[dict[str, Any]]:
-    """Patches with their bytes in base64."""
-    return [
-        {**asdict(patch), "original": base64.b64encode(patch.original).decode("ascii")}
-        for patch in patches
-    ]
-
-
-def patches_from_json(value: Any, path: Path) -> tuple[Patch, ...]:
-    """Inverse of `patches_to_json`.
-
-    Raises:
-        StoreError: the manifest is damaged.
-    """
-    try:
-        made = [
-            Patch(int(v["at"]), int(v["length"]), base64.b64decode(v["original"], validate=True))
-            for v in value
-        ]
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise StoreError(f"{path} is damaged; its way back cannot be read ({error}).") from error
-    ends = [0] + [patch.at + patch.length for patch in made]
-    if any(p.at < end or p.length < 0 for p, end in zip(made, ends, strict=False)):
-        raise StoreError(f"{path} is damaged; its patches overlap.")
-    return tuple(made)

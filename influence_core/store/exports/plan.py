@@ -1,8 +1,9 @@
-"""Where an export begins: one file or folder in the wanted format, and the edits by its rows.
+"""Everything about an export that is known before it is written: `make_plan` resolves it once.
 
-In the source's own format that is the source itself (or, for image folders, a fresh list of its
-pictures); in another format its rows are written into a scratch folder first. Everything that the
-writers need to know is in a `Start`. `store.exports` is the caller.
+An export begins with one file or folder in the format that is asked for. In the source's own
+format that is the source itself, still as it was imported (or, for image folders, a fresh list of
+its pictures). In another format the source's rows are written into a scratch folder first, unedited
+and with all columns, so every format has one way of editing and one way back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,45 +13,28 @@ from typing import Any
 
 import datasets
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from influence_core.data.columns import known_split
+from influence_core.data.build import extra_names
+from influence_core.data.columns import ColumnRoles, known_split
 from influence_core.data.dataset import Dataset, Split
+from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat
-from influence_core.data.source import SourceFile
+from influence_core.data.readers.registry import READERS
+from influence_core.data.rows import RawTable, Watch, prepare
+from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
 from influence_core.disk.fingerprint import of_file
-from influence_core.errors import StoreError
-from influence_core.store.exports.csv_bytes import csv_format
-from influence_core.store.exports.edits import Edit, ExportOptions, check_against, edits_by_row
-from influence_core.store.exports.source import (
-    WRITTEN,
-    declared_classes,
-    present_file,
-    project_table,
-    raw_table,
-    write_table_as_csv,
-    write_table_as_hf,
-    write_table_as_parquet,
-)
+from influence_core.errors import DataError, MismatchError, StoreError
+from influence_core.store.exports.convert import WRITTEN, to_csv, to_hf, to_parquet
+from influence_core.store.exports.edits import Edit, ExportOptions, edits_by_row
 
-FORMATS = ("csv", "parquet", "hf", "folder")
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be exported.
-
-    Attributes:
-        dataset: as imported.
-        edits: changes to rows of `split`.
-        split: whose source is exported.
-        run: id of the run behind the scores, for the manifest.
-    """
-
-    dataset: Dataset
-    edits: Sequence[Edit] = ()
-    split: str = "train"
-    run: str | None = None
+FORMATS = {
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "hf": "Hugging Face dataset folder",
+    "folder": "Image folder",
+}
+LISTING = "images.csv"
 
 
 @dataclass(frozen=True)
@@ -63,185 +47,275 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What the edits apply to.
+class ExportPlan:
+    """What is exported, into what, with which edits.
 
     Attributes:
-        path: file or folder in the wanted format.
-        edits: by its rows, from 0.
+        path: file or folder that is edited, in the export's format.
+        edits: by record of `path`, from 0, in that order.
+        form: one of `FORMATS`.
+        options: of the export.
         label: name of the label column; `column` is its position.
-        sha256: of the file; "" if it is a folder.
+        sha256: of the file; "" if `path` is a folder.
         parts: files of a folder of Parquet files.
         inner: split within a Hugging Face folder, None if it holds one data set only.
         classes: names of class numbers, None if labels are names or plain numbers.
-        form: how a CSV is cut.
+        csv: how a CSV is cut into fields.
         pictures: of an image folder.
-        native: whether it is the source itself.
-        record: of the source, for the manifest.
+        file: the source, None for the project's own rows.
         notes: sentences for the manifest.
     """
 
     path: Path
     edits: Mapping[int, Edit]
-    label: str
+    form: str = "csv"
+    options: ExportOptions = field(default_factory=ExportOptions)
+    label: str = "label"
     column: int = 0
     sha256: str = ""
     parts: tuple[str, ...] = ()
     inner: str | None = None
     classes: tuple[str, ...] | None = None
-    form: CsvFormat = WRITTEN
+    csv: CsvFormat = WRITTEN
     pictures: Pictures | None = None
-    native: bool = True
-    record: Mapping[str, Any] = field(default_factory=dict)
+    file: SourceFile | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether the export is a folder rather than a file."""
+        return self.form in ("hf", "folder") or bool(self.parts)
 
-def natural_format(dataset: Dataset, split: str) -> str:
-    """The format that a split's source is in; for data built by a program, the one that fits."""
+    @property
+    def record(self) -> dict[str, Any]:
+        """The source for the manifest, which is sent to others: by its name, not its place."""
+        if self.file is None:
+            return {}
+        # Its hash tells more surely than its folder which file it was.
+        name = Path(self.file.path).name if self.file.path else ""
+        return {**asdict(self.file), "path": name, "parts": list(self.file.parts)}
+
+
+def natural_format(dataset: Dataset) -> str:
+    """The format of the training rows' source; for data built by a program, the one that fits."""
     kind = dataset.source.kind
     if kind == "hf":
-        return "parquet" if dataset.source.files[split].parts else "hf"
+        return "parquet" if dataset.source.files["train"].parts else "hf"
     usual = {"csv": "csv", "parquet": "parquet", "folder": "folder", "hub": "hf"}
     return usual.get(kind, "csv" if dataset.modality == "text" else "parquet")
 
 
-def begin(order: Order, form: str, options: ExportOptions, scratch: Path) -> Start:
+def make_plan(
+    dataset: Dataset,
+    edits: Sequence[Edit],
+    form: str | None,
+    options: ExportOptions,
+    scratch: Path,
+) -> ExportPlan:
     """Find or make what the edits apply to.
 
     Args:
-        order: what is to be exported.
-        form: one of `FORMATS`.
-        options: `from_project` is used.
+        dataset: as imported; its training rows are exported.
+        edits: changes to training rows.
+        form: one of `FORMATS`; None means the source's own.
+        options: of the export.
         scratch: folder for what has to be written first.
 
     Raises:
         MismatchError: the source is gone or changed, or an edit is about other data.
-        StoreError: the format does not fit the data.
+        StoreError: the format or an option does not fit the data.
     """
-    split = order.dataset.split(order.split)
-    check_against(order.dataset, order.edits, order.split)
-    edits = edits_by_row(order.edits)
-    source = order.dataset.source
-    file = None if options.from_project else present_file(order.dataset, order.split)
-    if form == "folder":
-        if file is None or source.kind != "folder":
-            raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
-        return _begin_folder(order.dataset, split, file, edits, scratch)
-    if (
-        file is not None
-        and form == natural_format(order.dataset, order.split)
-        and source.kind != "hub"
-    ):
-        return _begin_native(order, file, edits)
-    return _begin_anew(order, file, form, edits, scratch)
-
-
-def _begin_native(order: Order, file: SourceFile, edits: Mapping[int, Edit]) -> Start:
-    """The source as it stands."""
-    source = order.dataset.source
-    label = source.label_column or "label"
-    start = Start(
-        path=Path(file.path),
-        edits=edits,
-        label=label,
-        column=source.columns.index(label),
-        sha256=file.sha256,
-        parts=file.parts,
-        record=_record(file),
-        notes=_shared(order.dataset, order.split),
-    )
-    if source.kind == "csv":
-        return replace(start, form=csv_format(file))
-    if source.kind == "parquet" or file.parts:
-        return replace(start, classes=declared_classes(source, file))
-    raw_table(order.dataset, order.dataset.split(order.split), file)  # refuses if it has changed
-    return replace(start, inner=_inner(file, order.split))
-
-
-def _begin_anew(
-    order: Order, file: SourceFile | None, form: str, edits: Mapping[int, Edit], scratch: Path
-) -> Start:
-    """The rows, written into another format."""
-    dataset, split = order.dataset, order.dataset.split(order.split)
+    form = form or natural_format(dataset)
+    _check(form, options)
+    by_row = edits_by_row(dataset, edits)
+    file = None if options.from_project else _present_file(dataset.source)
     label = dataset.source.label_column or "label"
-    classes: tuple[str, ...] | None
-    if file is None:
-        table, rows, classes = project_table(split, dataset.source), split.rows, dataset.classes
-        notes: tuple[str, ...] = ("Written from the project's own copy of the rows.",)
-    else:
-        raw = raw_table(dataset, split, file)
-        table, rows, classes = raw.table, raw.rows, raw.classes
-        notes = ("Converted from another format.", *_shared(dataset, order.split))
-    path = scratch / f"{split.name}.{form}"
-    start = Start(
-        path=path,
-        edits=_renumbered(edits, rows),
-        label=label,
-        column=table.column_names.index(label),
-        native=False,
-        record={} if file is None else _record(file),
-        notes=notes,
-    )
-    if form == "csv":
-        write_table_as_csv(table, label, classes, path)
-        return replace(start, sha256=of_file(path))
-    if form == "parquet":
-        write_table_as_parquet(table, path)
-        return replace(start, sha256=of_file(path), classes=classes)
-    write_table_as_hf(table, label, classes, path)
-    return replace(start, classes=classes)
+    notes = () if file is None else _other_splits(dataset.source)
+    plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes)
+    if form == "folder":
+        if file is None or dataset.source.kind != "folder":
+            raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
+        return _listed(plan, dataset, file)
+    if file is None or form != natural_format(dataset) or dataset.source.kind == "hub":
+        return _converted(plan, dataset, file)
+    return _native(plan, dataset, file)
 
 
-def _begin_folder(
-    dataset: Dataset, split: Split, file: SourceFile, edits: Mapping[int, Edit], scratch: Path
-) -> Start:
-    """A fresh list of the pictures of an image folder, which must be those that were imported."""
-    raw = raw_table(dataset, split, file)
-    root = Path(str(split.image_root))
-    below = Path(file.path).resolve()
-    depth = len(below.relative_to(root).parts) if below.is_relative_to(root) else 0
-    path = scratch / "images.csv"
-    write_table_as_csv(raw.table, "label", None, path)
-    paths = tuple(raw.table.column("image_path").to_pylist())
-    return Start(
-        path=path,
-        edits=edits,
-        label="label",
-        column=raw.table.column_names.index("label"),
-        sha256=of_file(path),
-        pictures=Pictures(root, paths, depth),
-        record=_record(file),
-        notes=_shared(dataset, split.name),
-    )
+def _check(form: str, options: ExportOptions) -> None:
+    """Refuse a format that is none, and options that would silently do nothing."""
+    if form not in FORMATS:
+        raise StoreError(f"There is no format {form!r}; there are {list(FORMATS)}.")
+    if options.spreadsheet_safe and form not in ("csv", "folder"):
+        raise StoreError(f"Only a CSV can be made safe for spreadsheets, and this is {form!r}.")
+    if options.copy_images and form != "folder":
+        raise StoreError(f"Only image folders have pictures to copy, and this is {form!r}.")
 
 
-def _record(file: SourceFile) -> dict[str, Any]:
-    """Plain values for the manifest."""
-    return {**asdict(file), "parts": list(file.parts)}
-
-
-def _inner(file: SourceFile, split: str) -> str | None:
-    """The source's own name of a split in a folder of `save_to_disk`."""
+def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
+    """The source as it stands."""
+    source, place = dataset.source, Path(file.path)
+    column = source.columns.index(plan.label)
+    plan = replace(plan, path=place, column=column, sha256=file.sha256, parts=file.parts)
+    if source.kind == "csv":
+        if file.encoding is None or file.delimiter is None or file.quoting is None:
+            raise StoreError(f"It is not known how {place} is written; import the data again.")
+        cut = CsvFormat(file.encoding, file.bom, file.delimiter, file.quoting)
+        return replace(plan, csv=cut)
+    if source.kind == "parquet" or file.parts:
+        first = READERS[source.kind].read(file.path, _options(source), 1)[0]
+        return replace(plan, classes=first.classes)
+    _raw_table(dataset, file)  # refuses if it has changed
     loaded = datasets.load_from_disk(file.path)
     if not isinstance(loaded, datasets.DatasetDict):
-        return None
+        return plan
     named = {known_split(name) or name: name for name in loaded}
-    return named.get(split) or named["train"]
+    return replace(plan, inner=named["train"])
 
 
-def _renumbered(edits: Mapping[int, Edit], rows: npt.NDArray[np.int64]) -> dict[int, Edit]:
-    """Edits by position in a table that holds only these records of the source."""
+def _converted(plan: ExportPlan, dataset: Dataset, file: SourceFile | None) -> ExportPlan:
+    """The rows, written into another format."""
+    classes: tuple[str, ...] | None
+    if file is None:
+        table, rows = _project_table(dataset.train, dataset.source), dataset.train.rows
+        classes, note = dataset.classes, "Written from the project's own copy of the rows."
+    else:
+        raw = _raw_table(dataset, file)
+        table, rows, classes = raw.table, raw.rows, raw.classes
+        note = "Converted from another format."
+    # The records of the new file, which may be fewer than those of the source.
     place = {row: position for position, row in enumerate(rows.tolist())}
-    return {place[row]: edit for row, edit in edits.items()}
+    plan = replace(
+        plan,
+        path=plan.path / f"train.{plan.form}",
+        edits={place[row]: edit for row, edit in plan.edits.items()},
+        column=table.column_names.index(plan.label),
+        classes=None if plan.form == "csv" else classes,
+        notes=(note, *plan.notes),
+    )
+    if plan.form == "hf":
+        to_hf(table, plan.label, classes, plan.path)
+        return plan
+    if plan.form == "csv":
+        to_csv(table, plan.label, classes, plan.path)
+    else:
+        to_parquet(table, plan.path)
+    return replace(plan, sha256=of_file(plan.path))
 
 
-def _shared(dataset: Dataset, split: str) -> tuple[str, ...]:
+def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
+    """A fresh list of the pictures of an image folder, which must be those that were imported."""
+    table = _raw_table(dataset, file).table
+    root, below = Path(str(dataset.train.image_root)), Path(file.path).resolve()
+    depth = len(below.relative_to(root).parts) if below.is_relative_to(root) else 0
+    path = plan.path / LISTING
+    to_csv(table, "label", None, path)
+    paths = tuple(table.column("image_path").to_pylist())
+    return replace(
+        plan,
+        path=path,
+        label="label",
+        column=table.column_names.index("label"),
+        sha256=of_file(path),
+        pictures=Pictures(root, paths, depth),
+    )
+
+
+def _present_file(source: SourceInfo) -> SourceFile | None:
+    """The file or folder of the training rows, checked to be what was imported.
+
+    Returns:
+        None if the data set was built by a program.
+
+    Raises:
+        MismatchError: it is gone, or has changed since the import.
+    """
+    file = source.files.get("train")
+    if file is None or source.kind == "hub":
+        return file
+    if not Path(file.path).exists():
+        raise MismatchError(
+            f"The source {file.path} is not there any more; put it back, or export the project's "
+            "own copy of the rows (from_project)."
+        )
+    try:
+        refuse_changed(file)
+    except DataError as error:
+        raise MismatchError(str(error)) from error
+    return file
+
+
+def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
+    """The source's own table, with all its columns, that the training rows were taken from.
+
+    Raises:
+        MismatchError: it no longer holds these rows.
+    """
+    source = dataset.source
+    place = file.path if source.kind != "folder" else str(dataset.image_root)
+    raws = READERS[source.kind].read(place, _options(source), None)
+    named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
+    of_split = {s.name: named.get(s.name) or named.get("train") or raws[0] for s in dataset}
+    raw = of_split["train"]
+    if not file.sha256:
+        # Splits that were cut off the same table are exported with it.
+        _check_rows(raw, [s for s in dataset if of_split[s.name] is raw], source)
+    return raw
+
+
+def _project_table(split: Split, source: SourceInfo) -> pa.Table:
+    """A split's rows in the source's columns and order, labels as class numbers.
+
+    Used where the source is gone or never was a file.
+    """
+    table = split.arrow()
+    roles = (source.label_column, source.content_column, source.id_column, source.split_column)
+    names = {kept: name for name, kept in extra_names(source.columns, roles).items()}
+    names |= {split.content_column: source.content_column or split.content_column}
+    names |= {"label": source.label_column or "label"}
+    if source.id_column or not source.columns:
+        names["id"] = source.id_column or "id"
+    ours = ("id", split.content_column, "label", *split.extra_columns)
+    columns = {
+        names.get(name, name): table.column(name) for name in ours if name != "id" or "id" in names
+    }
+    order = dict.fromkeys([*(name for name in source.columns if name in columns), *columns])
+    return pa.table({name: columns[name] for name in order})
+
+
+def _other_splits(source: SourceInfo) -> tuple[str, ...]:
     """Says so if the exported file holds rows of other splits too."""
-    files, kind = dataset.source.files, dataset.source.kind
-    mine = files[split]
-    if kind == "hub" or (kind == "hf" and not mine.parts):
+    mine = source.files["train"]
+    if source.kind == "hub" or (source.kind == "hf" and not mine.parts):
         return ()  # one path for all splits, but a table of its own for each
-    others = [name for name, file in files.items() if name != split and file == mine]
-    if not others:
-        return ()
-    return (f"The source also holds the rows of {', '.join(others)}; they are as they were.",)
+    others = ", ".join(n for n, file in source.files.items() if n != "train" and file == mine)
+    return (f"The source also holds the rows of {others}; they are as they were.",) * bool(others)
+
+
+def _options(source: SourceInfo) -> ReadOptions:
+    """The reader's options as they were; JSON has turned tuples into lists."""
+    chosen = dict(source.options)
+    if chosen.get("classes") is not None:
+        chosen["classes"] = tuple(chosen["classes"])
+    return ReadOptions(**chosen)
+
+
+def _check_rows(raw: RawTable, splits: list[Split], source: SourceInfo) -> None:
+    """Compare contents where the source has no hash of its own."""
+    kind = splits[0].content_column
+    roles = ColumnRoles(
+        source.label_column or "label",
+        source.content_column or kind,
+        kind,  # type: ignore[arg-type]  # the names of kinds and columns agree
+        source.id_column,
+        source.split_column,
+    )
+    found = prepare(raw, roles, check_images=False, watch=Watch()).table
+    rows = np.concatenate([split.rows for split in splits])
+    wanted = np.concatenate([split.content_hashes for split in splits])
+    places = np.searchsorted(raw.rows, rows)
+    hashes = found.column("content_hash").to_numpy()
+    if places.max(initial=-1) >= len(raw.rows) or (hashes[places] != wanted).any():
+        raise MismatchError(
+            f"The source {raw.file.path} has changed since it was imported; restore it, or import "
+            "it again."
+        )

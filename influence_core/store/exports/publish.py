@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from influence_core.data.source import SourceFile
 from influence_core.disk.atomic import atomic_file, atomic_folder, plain_errors
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import MismatchError, StoreError
@@ -23,15 +24,16 @@ PREVIOUS = ".previous"
 NEXT = ".next"
 
 
-def refuse_target(out: Path, sources: list[Path], overwrite: bool, folder: bool) -> None:
+def refuse_target(out: Path, file: SourceFile | None, overwrite: bool, folder: bool) -> None:
     """Make sure that writing to `out` destroys nothing.
 
     Raises:
         StoreError: it is the source, or is there already, or is no earlier export of this kind.
     """
-    for source in sources:
-        if out.exists() and source.exists() and out.resolve().is_relative_to(source.resolve()):
-            raise StoreError(f"{out} is the source itself or lies in it; choose another place.")
+    source = Path(file.path) if file is not None and file.path else None
+    inside = source is not None and out.resolve().is_relative_to(source.resolve())
+    if inside and out.exists():
+        raise StoreError(f"{out} is the source itself or lies in it; choose another place.")
     if not out.exists() and not out.is_symlink():
         return
     if not overwrite:

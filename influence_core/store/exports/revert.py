@@ -11,18 +11,17 @@ from pathlib import Path
 from influence_core.disk.atomic import atomic_file, atomic_folder, plain_errors
 from influence_core.disk.fingerprint import of_file, of_files, stream
 from influence_core.errors import MismatchError, StoreError
-from influence_core.store.exports.csv_bytes import unpatched
+from influence_core.store.exports.arrow import ORIGINAL
 from influence_core.store.exports.export import folder_hash
 from influence_core.store.exports.images import restore_tree
-from influence_core.store.exports.manifest import (
-    IN_FOLDER,
-    Manifest,
+from influence_core.store.exports.manifest import IN_FOLDER, Manifest
+from influence_core.store.exports.publish import edited, find_manifest, original_path
+from influence_core.store.exports.way_back import (
     inner_path,
     patches_from_json,
     plain_name,
+    unpatched,
 )
-from influence_core.store.exports.publish import edited, find_manifest, original_path
-from influence_core.store.exports.writers import ORIGINAL
 
 
 def revert(manifest_file: Path, out: Path, *, overwrite: bool = False) -> Manifest:

@@ -17,7 +17,6 @@ from influence_core.progress import ProgressFn
 from influence_core.store.exports.edits import Edit, ExportOptions
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import Manifest
-from influence_core.store.exports.plan import Order
 from influence_core.store.project import Project
 from influence_core.workflow.session import Session
 
@@ -75,9 +74,8 @@ def export_project(
     *,
     progress: ProgressFn | None = None,
 ) -> Manifest:
-    """Write the training split with these edits; see `store.exports.export` for the errors."""
-    order = Order(project.dataset, tuple(edits), "train", run)
-    return export(order, out, form, options, progress)
+    """Write the training rows with these edits; see `store.exports.export` for the errors."""
+    return export(project.dataset, edits, out, form, options, run=run, progress=progress)
 
 
 def _name(session: Session, label: int) -> str | None:

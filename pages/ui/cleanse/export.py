@@ -15,13 +15,6 @@ from influence_core.workflow.cleanse.report_page import report_html
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 
-TITLES = {
-    "csv": "CSV",
-    "parquet": "Parquet",
-    "hf": "Hugging Face dataset folder",
-    "folder": "Image folder",
-}
-
 
 def export_box(session: Session, name: str, edits: Sequence[Edit], number: int | None) -> None:
     """Format, options, and what was made."""
@@ -44,13 +37,13 @@ def export_box(session: Session, name: str, edits: Sequence[Edit], number: int |
 
 
 def _options(session: Session) -> tuple[str, ExportOptions]:
-    own = natural_format(session.project.dataset, "train")
+    own = natural_format(session.project.dataset)
     image = session.project.dataset.modality == "image"
     formats = [f for f in FORMATS if f != "folder" or own == "folder" or image]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         form = st.selectbox(
             "Format", formats, index=formats.index(own), key="export_format", width=260,
-            format_func=lambda f: TITLES.get(f, f) + (" (as the source)" if f == own else ""),
+            format_func=lambda f: FORMATS[f] + (" (as the source)" if f == own else ""),
         )  # fmt: skip
         text = form in ("csv", "folder")
         safe = st.checkbox(

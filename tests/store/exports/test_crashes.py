@@ -12,7 +12,7 @@ import pytest
 
 from influence_core.data.readers.registry import read_source
 from influence_core.store.exports.edits import ExportOptions
-from influence_core.store.exports.export import Order, export
+from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import manifest_path
 from influence_core.store.exports.revert import revert
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from edits import Why, make_edits
 from influence_core.data.readers.registry import read_source
 from influence_core.store.exports.edits import ExportOptions
-from influence_core.store.exports.export import Order, export
+from influence_core.store.exports.export import export
 
 def run(folder, form, what, count):
     dataset = read_source(folder / "data.csv")
@@ -45,7 +45,7 @@ def run(folder, form, what, count):
         resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
     options = ExportOptions(overwrite=True)
     tell = die if what == "progress" else None
-    export(Order(dataset, edits), folder / "out" / "clean", form, options, tell)
+    export(dataset, edits, folder / "out" / "clean", form, options, progress=tell)
 
 for line in sys.stdin:
     folder, form, what, count = json.loads(line)
@@ -122,7 +122,7 @@ def test_killed_while_writing_nothing_is_visible(tmp_path, run, count):
 
 def test_killed_while_writing_the_earlier_export_is_untouched(tmp_path, run):
     _source(tmp_path)
-    export(Order(read_source(tmp_path / "data.csv")), tmp_path / "out" / "clean", "csv")
+    export(read_source(tmp_path / "data.csv"), [], tmp_path / "out" / "clean", "csv")
     before = _visible(tmp_path / "out")
     assert run(tmp_path, "csv", "progress", 2)[0] == KILLED
     assert _visible(tmp_path / "out") == before
@@ -132,7 +132,7 @@ def test_killed_between_renames_the_export_still_reverts(tmp_path, run):
     """Whichever rename it dies at: a whole export, with a manifest that fits it."""
     original = _source(tmp_path, 30)
     out = tmp_path / "out" / "clean"
-    export(Order(read_source(tmp_path / "data.csv")), out, "csv")
+    export(read_source(tmp_path / "data.csv"), [], out, "csv")
     old = out.read_bytes()
     unchanged = []
     for count in range(1, 10):
@@ -154,7 +154,7 @@ def test_killed_between_renames_of_a_folder_an_export_is_whole(tmp_path, run):
     """The earlier export, the new one, or for a moment the earlier one under another name."""
     _source(tmp_path, 30)
     out = tmp_path / "out" / "clean"
-    export(Order(read_source(tmp_path / "data.csv")), out, "hf")
+    export(read_source(tmp_path / "data.csv"), [], out, "hf")
     before, aside = _visible(out), out.with_name("clean.previous")
     for count in range(1, 12):
         status, said = run(tmp_path, "hf", "rename", count)
@@ -174,7 +174,7 @@ def test_killed_between_renames_of_a_folder_an_export_is_whole(tmp_path, run):
 def test_a_disk_that_fills_up_leaves_the_earlier_export(tmp_path, run, form):
     """A real limit of the operating system on the size of files."""
     _source(tmp_path)
-    export(Order(read_source(tmp_path / "data.csv")), tmp_path / "out" / "clean", form)
+    export(read_source(tmp_path / "data.csv"), [], tmp_path / "out" / "clean", form)
     before = _visible(tmp_path / "out")
     status, said = run(tmp_path, form, "limit", 20_000)
     assert status == 3
@@ -193,7 +193,7 @@ def test_a_full_disk_says_so(tmp_path):
         pytest.skip("needs the right to mount a file system")
     try:
         with pytest.raises(Exception, match="the disk is full") as caught:
-            export(Order(read_source(tmp_path / "data.csv")), small / "a", "csv", ExportOptions())
+            export(read_source(tmp_path / "data.csv"), [], small / "a", "csv", ExportOptions())
         assert type(caught.value).__name__ == "StoreError"
         assert list(small.iterdir()) == []
     finally:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from influence_core.data.readers.csv_format import CsvFormat, read_records
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import MismatchError, StoreError
-from influence_core.store.exports.csv_bytes import CsvRules, unpatched, write_edited_csv
+from influence_core.store.exports.csv_bytes import write_csv
 from influence_core.store.exports.csv_fields import field_spans, is_formula
-from influence_core.store.exports.edits import Edit
+from influence_core.store.exports.edits import Edit, ExportOptions
+from influence_core.store.exports.plan import ExportPlan
+from influence_core.store.exports.way_back import patches_from_json, unpatched
 
 PLAIN = CsvFormat("utf-8", bom=False, delimiter=",", quoting=True)
 
@@ -32,14 +34,17 @@ def _edit(row: int, old: str | None, new: str | None) -> Edit:
 def _run(folder, hostile: HostileCsv, edits, *, safe=False):
     source, out = folder / "source.csv", folder / "out.csv"
     source.write_bytes(hostile.data)
-    rules = CsvRules(hostile.form, hostile.column, edits, safe)
-    result = write_edited_csv(source, of_file(source), rules, out)
-    assert result.sha256 == of_file(out)
-    return out.read_bytes(), result
+    plan = ExportPlan(
+        source, edits, options=ExportOptions(spreadsheet_safe=safe), column=hostile.column,
+        csv=hostile.form, sha256=of_file(source),
+    )  # fmt: skip
+    written = write_csv(plan, out)
+    return out.read_bytes(), written
 
 
-def _back(data: bytes, patches) -> bytes:
+def _back(data: bytes, written) -> bytes:
     heard = []
+    patches = patches_from_json(written.revert["patches"], "here")
     made = b"".join(unpatched(io.BytesIO(data), patches, heard.append))
     assert b"".join(heard) == data
     return made
@@ -71,14 +76,14 @@ def test_export_reads_as_the_edited_source_and_reverts_to_its_bytes(tmp_path_fac
     data, result = _run(tmp_path_factory.mktemp("csv"), hostile, edits)
     assert _rows(data, hostile.form) == left
     assert result.rows == len(left) - 1
-    assert _back(data, result.patches) == hostile.data
+    assert _back(data, result) == hostile.data
 
 
 @given(hostile_csvs())
 def test_no_edits_are_the_identity(tmp_path_factory, hostile):
     data, result = _run(tmp_path_factory.mktemp("csv"), hostile, {})
     assert data == hostile.data
-    assert result.patches == ()
+    assert result.revert["patches"] == []
 
 
 @given(edited_csvs())
@@ -112,8 +117,9 @@ def test_spreadsheet_safe_leaves_no_formula_and_reverts(tmp_path_factory, case):
     assert not any(is_formula(value) for row in rows for value in row)
     for got, wanted in zip(rows, left, strict=True):
         assert [f"'{v}" if is_formula(v) else v for v in wanted] == got
-    assert result.defused == sum(is_formula(v) for row in left for v in row)
-    assert _back(data, result.patches) == hostile.data
+    changed = sum(is_formula(v) for row in left for v in row)
+    assert [note.split()[0] for note in result.notes] == [str(changed)] * bool(changed)
+    assert _back(data, result) == hostile.data
 
 
 @given(hostile_csvs())
@@ -187,7 +193,7 @@ def test_a_source_of_another_hash_is_refused(tmp_path):
     source = tmp_path / "a.csv"
     source.write_text("id,label\n1,neg\n")
     with pytest.raises(MismatchError, match="changed while it was exported"):
-        write_edited_csv(source, "0" * 64, CsvRules(PLAIN, 1, {}), tmp_path / "out.csv")
+        write_csv(ExportPlan(source, {}, column=1, sha256="0" * 64), tmp_path / "out.csv")
 
 
 def test_a_codec_that_does_not_survive_the_way_back_is_refused(tmp_path):
@@ -195,8 +201,9 @@ def test_a_codec_that_does_not_survive_the_way_back_is_refused(tmp_path):
     # Two escape sequences in a row decode to nothing, and are lost in encoding.
     source.write_bytes(b"id,label\n1,\x1b$B\x1b(Bneg\n")
     form = CsvFormat("iso2022_jp", bom=False, delimiter=",", quoting=True)
+    plan = ExportPlan(source, {}, column=1, csv=form, sha256=of_file(source))
     with pytest.raises(MismatchError, match="iso2022_jp"):
-        write_edited_csv(source, of_file(source), CsvRules(form, 1, {}), tmp_path / "out.csv")
+        write_csv(plan, tmp_path / "out.csv")
 
 
 def test_plain_numbers_are_no_formulas():

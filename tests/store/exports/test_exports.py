@@ -17,7 +17,7 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
 from influence_core.errors import MismatchError, StoreError, TurnoverError
 from influence_core.store.exports.edits import ExportOptions
-from influence_core.store.exports.export import Order, export, find_exports
+from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import Manifest, manifest_path
 from influence_core.store.exports.revert import revert
 
@@ -37,14 +37,11 @@ def _frame() -> pd.DataFrame:
     )
 
 
-def _order(dataset, split="train", **more) -> tuple[Order, dict[int, str | None]]:
-    """Remove the first row of the split and relabel the second to the other class."""
-    rows = dataset.split(split)
-    first, second = int(rows.keys[0]), int(rows.keys[1])
-    new = dataset.classes[1 - int(rows.labels[1])]
-    changes = {first: None, second: new}
-    edits = make_edits(dataset, changes, WHY, split)
-    return Order(dataset, edits, split, **more), changes
+def _edits(dataset):
+    """Remove the first training row and relabel the second to the other class."""
+    train = dataset.train
+    new = dataset.classes[1 - int(train.labels[1])]
+    return make_edits(dataset, {int(train.keys[0]): None, int(train.keys[1]): new}, WHY)
 
 
 def _csv(tmp_path: Path) -> Path:
@@ -53,22 +50,22 @@ def _csv(tmp_path: Path) -> Path:
     return path
 
 
-def _expected(dataset, order: Order) -> pd.DataFrame:
+def _expected(edits) -> pd.DataFrame:
     """The oracle: the same edits in pandas, by record of the source."""
     frame = _frame()
-    for edit in order.edits:
+    for edit in edits:
         frame.loc[edit.row, "label"] = edit.new_label
-    return frame.drop([e.row for e in order.edits if e.new_label is None]).reset_index(drop=True)
+    return frame.drop([e.row for e in edits if e.new_label is None]).reset_index(drop=True)
 
 
 def test_csv_to_csv_is_edited_recorded_and_reverted(tmp_path):
     source = _csv(tmp_path)
     dataset = read_source(source)
-    order, _ = _order(dataset, run="20260131-run")
+    edits = _edits(dataset)
     out = tmp_path / "exports" / "clean.csv"
-    manifest = export(order, out)
+    manifest = export(dataset, edits, out, run="20260131-run")
     pd.testing.assert_frame_equal(
-        pd.read_csv(out, dtype={"id": str}), _expected(dataset, order), check_exact=False
+        pd.read_csv(out, dtype={"id": str}), _expected(edits), check_exact=False
     )
     saved = Manifest.read(manifest_path(out, folder=False))
     assert saved == manifest
@@ -85,7 +82,7 @@ def test_csv_to_csv_is_edited_recorded_and_reverted(tmp_path):
 
 def test_no_edits_copy_the_source(tmp_path):
     source = _csv(tmp_path)
-    export(Order(read_source(source)), tmp_path / "clean.csv")
+    export(read_source(source), [], tmp_path / "clean.csv")
     assert (tmp_path / "clean.csv").read_bytes() == source.read_bytes()
 
 
@@ -109,12 +106,12 @@ def test_parquet_keeps_schema_groups_and_the_way_back(tmp_path):
     source, out = tmp_path / "data.parquet", tmp_path / "clean.parquet"
     table = _parquet(source)
     dataset = read_source(source)
-    order, _ = _order(dataset)
-    export(order, out)
+    edits = _edits(dataset)
+    export(dataset, edits, out)
     made = pq.read_table(out)
     assert pq.read_schema(out).equals(pq.read_schema(source), check_metadata=True)
     assert pq.read_schema(out).metadata[b"origin"] == b"a test"
-    expected = _expected(dataset, order)
+    expected = _expected(edits)
     assert made.column("label").to_pylist() == expected["label"].tolist()
     assert made.column("id").to_pylist() == expected["id"].tolist()
     tags = [t for t, i in zip(table["tags"].to_pylist(), table["id"].to_pylist(), strict=True)
@@ -135,12 +132,12 @@ def test_parquet_parts_become_parts(tmp_path):
         part = frame.iloc[i * 12 : i * 12 + 12]
         part.to_parquet(root / "data" / f"train-0000{i}-of-00002.parquet", index=False)
     dataset = read_source(root)
-    order, _ = _order(dataset)
-    export(order, out)
+    edits = _edits(dataset)
+    export(dataset, edits, out)
     parts = sorted(out.glob("data/*.parquet"))
     assert len(parts) == 2
     made = pd.concat([pd.read_parquet(p) for p in parts], ignore_index=True)
-    pd.testing.assert_frame_equal(made, _expected(dataset, order))
+    pd.testing.assert_frame_equal(made, _expected(edits))
     revert(out / "manifest.json", tmp_path / "back")
     for part in root.glob("data/*"):
         assert (tmp_path / "back" / "data" / part.name).read_bytes() == part.read_bytes()
@@ -150,22 +147,17 @@ def test_hf_folder_keeps_features_and_the_way_back(tmp_path):
     root, out = tmp_path / "hf", tmp_path / "clean"
     data = datasets.Dataset.from_pandas(_frame(), preserve_index=False)
     data = data.cast_column("label", datasets.ClassLabel(names=["neg", "pos"]))
-    datasets.DatasetDict({"train": data, "validation": data.select(range(6))}).save_to_disk(root)
+    parts = {"validation": data.select(range(6)), "training": data}
+    datasets.DatasetDict(parts).save_to_disk(root)
     dataset = read_source(root)
-    order, _ = _order(dataset, "valid")
-    export(order, out)
+    edits = _edits(dataset)
+    export(dataset, edits, out)
     made = datasets.load_from_disk(str(out))
     assert made.features == data.features
     labels = made.features["label"].int2str(made["label"][:])
-    assert labels == [
-        "neg" if dataset.split("valid").labels[1] else "pos",
-        "neg",
-        "pos",
-        "neg",
-        "pos",
-    ]
+    assert labels == _expected(edits)["label"].tolist()
     revert(out / "manifest.json", tmp_path / "back")
-    for part in (root / "validation").iterdir():
+    for part in (root / "training").iterdir():
         assert (tmp_path / "back" / part.name).read_bytes() == part.read_bytes()
 
 
@@ -178,7 +170,7 @@ def test_a_changed_hf_folder_is_refused(tmp_path):
     (tmp_path / "hf").rename(tmp_path / "old")
     (tmp_path / "hf2").rename(tmp_path / "hf")
     with pytest.raises(MismatchError, match="changed since it was imported"):
-        export(Order(dataset), tmp_path / "clean")
+        export(dataset, [], tmp_path / "clean")
     assert not (tmp_path / "clean").exists()
 
 
@@ -195,10 +187,10 @@ def test_image_folder_becomes_list_and_tree_and_back(tmp_path):
     root, out = tmp_path / "pets", tmp_path / "clean"
     _pictures(root)
     dataset = read_source(root)
-    order, _ = _order(dataset)
-    export(order, out, options=ExportOptions(copy_images=True))
+    edits = _edits(dataset)
+    export(dataset, edits, out, options=ExportOptions(copy_images=True))
     listed = pd.read_csv(out / "images.csv")
-    changed = order.edits[1]
+    changed = edits[1]
     old = dataset.train.arrow().column("image_path").to_pylist()
     assert len(listed) == 19
     assert old[0] not in set(listed["image_path"])
@@ -219,8 +211,9 @@ def test_image_folder_becomes_list_and_tree_and_back(tmp_path):
 
 def test_list_of_an_image_folder_reverts_to_the_whole_list(tmp_path):
     _pictures(tmp_path / "pets")
-    order, _ = _order(read_source(tmp_path / "pets"))
-    export(order, tmp_path / "clean")
+    dataset = read_source(tmp_path / "pets")
+    edits = _edits(dataset)
+    export(dataset, edits, tmp_path / "clean")
     assert not (tmp_path / "clean" / "images").exists()
     revert(tmp_path / "clean" / "manifest.json", tmp_path / "all.csv")
     assert len(pd.read_csv(tmp_path / "all.csv")) == 20
@@ -231,7 +224,7 @@ def test_a_swapped_picture_is_refused(tmp_path):
     dataset = read_source(tmp_path / "pets")
     Image.new("RGB", (9, 9)).save(tmp_path / "pets" / "cat" / "3.png")
     with pytest.raises(MismatchError, match="changed since it was imported"):
-        export(Order(dataset), tmp_path / "clean")
+        export(dataset, [], tmp_path / "clean")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "hf"])
@@ -248,9 +241,9 @@ def test_any_table_exports_to_any_format(tmp_path, kind, form):
         text = _csv(tmp_path).read_text().split("\n", 1)
         (tmp_path / "data.csv").write_text(f"{text[0]}\nragged\n{text[1]}")
         dataset = read_source(tmp_path / "data.csv", options)
-    order, _ = _order(dataset)
+    edits = _edits(dataset)
     out = tmp_path / "clean"
-    export(order, out, form, ExportOptions(from_project=kind == "from_project"))
+    export(dataset, edits, out, form, ExportOptions(from_project=kind == "from_project"))
     if form == "csv":
         made = pd.read_csv(out, dtype={"id": str})
     elif form == "parquet":
@@ -261,7 +254,7 @@ def test_any_table_exports_to_any_format(tmp_path, kind, form):
         if isinstance(loaded.features["label"], datasets.ClassLabel):
             made["label"] = loaded.features["label"].int2str(loaded["label"][:])
     ids = list(dataset.train.ids) if kind in ("memory", "from_project") else list(_frame()["id"])
-    gone, changed = order.edits
+    gone, changed = edits
     expected = _frame().set_index("id").loc[ids].drop(gone.id)
     expected.loc[changed.id, "label"] = changed.new_label
     made = made[made["id"] != "ragged"]
@@ -279,7 +272,7 @@ def test_pictures_in_a_table_are_no_csv(tmp_path):
     columns = {"image": [buffer.getvalue()] * 4, "label": [0, 1, 0, 1]}
     dataset = build_dataset({"train": columns}, ["a", "b"])
     with pytest.raises(StoreError, match=r"Column 'image' .* a CSV cannot"):
-        export(Order(dataset), tmp_path / "clean.csv", "csv")
+        export(dataset, [], tmp_path / "clean.csv", "csv")
 
 
 # -- refusals: each leaves everything as it was ---------------------------------------------------
@@ -290,28 +283,30 @@ def _kept(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_target_that_exists_is_refused_unless_overwritten(tmp_path):
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     out = tmp_path / "clean.csv"
-    export(Order(order.dataset), out)
+    export(dataset, [], out)
     before = _kept(tmp_path)
     with pytest.raises(StoreError, match="exists already"):
-        export(order, out)
+        export(dataset, edits, out)
     assert _kept(tmp_path) == before
-    export(order, out, options=ExportOptions(overwrite=True))
+    export(dataset, edits, out, options=ExportOptions(overwrite=True))
     revert(manifest_path(out, folder=False), tmp_path / "back.csv")
     assert (tmp_path / "back.csv").read_bytes() == (tmp_path / "data.csv").read_bytes()
 
 
 @pytest.mark.parametrize("form", ["hf", "parquet"])
 def test_overwriting_leaves_one_export_and_nothing_else(tmp_path, form):
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     home = tmp_path / "exports"
     again = ExportOptions(overwrite=True)
-    export(Order(order.dataset), home / "clean", form, again)
+    export(dataset, [], home / "clean", form, again)
     names = len(list(home.iterdir()))
-    export(order, home / "clean", form, again)
+    export(dataset, edits, home / "clean", form, again)
     assert len(list(home.iterdir())) == names
-    assert [m.counts["remove"] for _, m in find_exports(home)] == [1]
+    assert [Manifest.read(m).counts["remove"] for m in home.rglob("*manifest.json")] == [1]
 
 
 def test_a_folder_that_is_no_export_is_never_replaced(tmp_path):
@@ -319,32 +314,34 @@ def test_a_folder_that_is_no_export_is_never_replaced(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("keep me")
     with pytest.raises(StoreError, match="no earlier export"):
-        export(Order(dataset), tmp_path / "mine", "hf", ExportOptions(overwrite=True))
+        export(dataset, [], tmp_path / "mine", "hf", ExportOptions(overwrite=True))
     assert (tmp_path / "mine" / "letter.txt").read_text() == "keep me"
 
 
 def test_the_source_itself_is_never_overwritten(tmp_path):
     source = _csv(tmp_path)
-    order, _ = _order(read_source(source))
+    dataset = read_source(source)
+    edits = _edits(dataset)
     before = _kept(tmp_path)
     with pytest.raises(StoreError, match="is the source itself"):
-        export(order, source, options=ExportOptions(overwrite=True))
+        export(dataset, edits, source, options=ExportOptions(overwrite=True))
     assert _kept(tmp_path) == before
 
 
 def test_a_source_that_changed_or_went_is_refused(tmp_path):
     source = _csv(tmp_path)
-    order, _ = _order(read_source(source))
+    dataset = read_source(source)
+    edits = _edits(dataset)
     source.write_bytes(source.read_bytes() + b"\n")
     with pytest.raises(MismatchError, match="has changed since it was imported"):
-        export(order, tmp_path / "clean.csv")
+        export(dataset, edits, tmp_path / "clean.csv")
     source.unlink()
     with pytest.raises(MismatchError, match="not there any more"):
-        export(order, tmp_path / "clean.csv")
+        export(dataset, edits, tmp_path / "clean.csv")
     assert _kept(tmp_path) == {}
     # The project's own rows are always there.
-    export(order, tmp_path / "clean.csv", options=ExportOptions(from_project=True))
-    assert len(pd.read_csv(tmp_path / "clean.csv")) == len(order.dataset.train) - 1
+    export(dataset, edits, tmp_path / "clean.csv", options=ExportOptions(from_project=True))
+    assert len(pd.read_csv(tmp_path / "clean.csv")) == len(dataset.train) - 1
 
 
 def test_an_unwritable_place_is_one_sentence(tmp_path):
@@ -353,27 +350,29 @@ def test_an_unwritable_place_is_one_sentence(tmp_path):
         StoreError,
         match=r"part of the path is a file, not a folder|a file stands where a folder is needed",
     ):
-        export(Order(dataset), tmp_path / "data.csv" / "clean.csv")
+        export(dataset, [], tmp_path / "data.csv" / "clean.csv")
 
 
 def test_edits_of_other_data_are_refused(tmp_path):
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     other = build_dataset({"train": {"text": ["x", "y"], "label": [0, 1]}}, ["neg", "pos"])
     with pytest.raises(MismatchError, match="about other data"):
-        export(Order(other, order.edits), tmp_path / "clean.csv")
+        export(other, edits, tmp_path / "clean.csv")
 
 
 def test_two_decisions_on_a_row_are_refused(tmp_path):
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     with pytest.raises(StoreError, match="has two decisions"):
-        export(Order(order.dataset, [*order.edits, order.edits[0]]), tmp_path / "clean.csv")
+        export(dataset, [*edits, edits[0]], tmp_path / "clean.csv")
 
 
 def test_a_label_that_is_no_class_is_refused(tmp_path):
     dataset = read_source(_csv(tmp_path))
     edits = make_edits(dataset, {int(dataset.train.keys[0]): "posi"}, WHY)
     with pytest.raises(StoreError, match=r"'posi' .* is no class"):
-        export(Order(dataset, edits), tmp_path / "clean.csv")
+        export(dataset, edits, tmp_path / "clean.csv")
 
 
 @pytest.mark.parametrize(
@@ -388,7 +387,7 @@ def test_a_label_that_is_no_class_is_refused(tmp_path):
 def test_options_that_do_not_fit_are_refused(tmp_path, form, options):
     dataset = read_source(_csv(tmp_path))
     with pytest.raises(StoreError, match=r"no format 'xml'; there are \['csv'|Only "):
-        export(Order(dataset), tmp_path / "clean", form, options)
+        export(dataset, [], tmp_path / "clean", form, options)
     assert not (tmp_path / "clean").exists()
 
 
@@ -396,9 +395,10 @@ def test_a_safe_csv_says_what_it_changed_and_reverts(tmp_path):
     frame = _frame()
     frame.loc[3, "text"] = "=HYPERLINK()"
     frame.to_csv(tmp_path / "data.csv", index=False)
-    order, _ = _order(read_source(tmp_path / "data.csv"))
+    dataset = read_source(tmp_path / "data.csv")
+    edits = _edits(dataset)
     out = tmp_path / "clean.csv"
-    manifest = export(order, out, options=ExportOptions(spreadsheet_safe=True))
+    manifest = export(dataset, edits, out, options=ExportOptions(spreadsheet_safe=True))
     assert "1 fields got an apostrophe" in manifest.notes[-1]
     assert "'=HYPERLINK()" in set(pd.read_csv(out)["text"])
     revert(manifest_path(out, folder=False), tmp_path / "back.csv")
@@ -409,9 +409,10 @@ def test_a_safe_csv_says_what_it_changed_and_reverts(tmp_path):
 
 
 def _exported(tmp_path: Path, form: str = "csv") -> tuple[Path, Path]:
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     out = tmp_path / f"clean-{form}"
-    export(order, out, form)
+    export(dataset, edits, out, form)
     folder = form == "hf"
     return out, manifest_path(out, folder)
 
@@ -435,9 +436,10 @@ def test_what_the_desktop_leaves_in_a_folder_is_no_edit(tmp_path):
 
 
 def test_an_export_without_original_says_so_and_is_not_reverted(tmp_path):
-    order, _ = _order(read_source(_csv(tmp_path)))
+    dataset = read_source(_csv(tmp_path))
+    edits = _edits(dataset)
     out = tmp_path / "clean.parquet"
-    manifest = export(order, out, "parquet", ExportOptions(keep_original=False))
+    manifest = export(dataset, edits, out, "parquet", ExportOptions(keep_original=False))
     assert "cannot be reverted" in manifest.notes[-1]
     with pytest.raises(StoreError, match="keeps no way back"):
         revert(manifest_path(out, folder=False), tmp_path / "back.parquet")
@@ -510,7 +512,7 @@ def test_columns_that_are_called_like_ours_keep_name_and_values(tmp_path, kind, 
         frame["label"], frame["text"] = _frame()["label"], _frame()["text"]
         dataset = build_dataset({"train": frame}, ["neg", "pos"])
     out = tmp_path / "clean"
-    export(Order(dataset), out, form, ExportOptions(from_project=True))
+    export(dataset, [], out, form, ExportOptions(from_project=True))
     if form == "hf":
         made = datasets.load_from_disk(str(out)).to_pandas()
     else:
