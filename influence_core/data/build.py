@@ -23,7 +23,6 @@ from influence_core.data.dataset import (
     Modality,
     Split,
     fingerprint_of,
-    split_from_arrow,
 )
 from influence_core.data.keys import content_hashes, keys_from_ids, number_repeats
 from influence_core.data.source import SourceInfo
@@ -134,7 +133,7 @@ def _make_split(name: str, source: pa.Table, image_root: Path | None, repeated_i
     }
     extras = {c: source.column(c) for c in source.column_names if c not in own}
     # One chunk a column makes taking single rows cheap.
-    return split_from_arrow(name, pa.table(own | extras).combine_chunks(), image_root)
+    return Split(name, pa.table(own | extras).combine_chunks(), image_root)
 
 
 def _contents(
@@ -142,7 +141,7 @@ def _contents(
 ) -> Iterable[str | bytes]:
     """Texts or bytes one by one; pictures on disk are read through a `Split`, one at a time."""
     if kind == "image_path":
-        paths = split_from_arrow(split, pa.table({kind: column}), image_root)
+        paths = Split(split, pa.table({kind: column}), image_root)
         yield from (paths.image_bytes(i) for i in range(len(paths)))
         return
     position = 0

@@ -1,7 +1,7 @@
 """A data set in memory: splits of rows with a key, a label, and a sentence or an image.
 
-Every reader ends here (`build_dataset`), every later stage starts here. Underneath lie Hugging
-Face `datasets` tables, so rows are Arrow columns, memory-mapped where the project is large.
+Every reader ends here (`build_dataset`), every later stage starts here. Rows are Arrow columns,
+memory-mapped where the project is large.
 Labels are integers into `classes`; -1 means that the row has no label. Columns of the source that
 the tool does not need itself (`planted`, `gold`, ...) ride along unchanged and are read by nothing
 in training or scoring.
@@ -14,11 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import datasets
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from datasets.table import InMemoryTable
 
 from influence_core.data.images import MAX_BYTES
 from influence_core.data.keys import Keys, to_hex
@@ -52,7 +50,7 @@ class Split:
     """
 
     name: str
-    table: datasets.Dataset
+    table: pa.Table
     image_root: Path | None = None
 
     def __len__(self) -> int:
@@ -162,17 +160,13 @@ class Split:
             )
         return self._column(name).to_pandas().to_numpy()
 
-    def arrow(self) -> pa.Table:
-        """The rows as one Arrow table, without copying."""
-        return self.table.data.table
-
     @cached_property
     def _key_order(self) -> tuple[npt.NDArray[np.int64], Keys]:
         order = np.argsort(self.keys, kind="stable")
         return order, self.keys[order]
 
     def _column(self, name: str) -> Any:
-        return self.table.data.column(name)
+        return self.table.column(name)
 
     def _numbers(self, name: str) -> npt.NDArray[Any]:
         values = self._column(name).to_numpy()
@@ -248,11 +242,6 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Split]:
         return iter(self.splits.values())
-
-
-def split_from_arrow(name: str, table: pa.Table, image_root: Path | None = None) -> Split:
-    """Wrap an Arrow table that has the columns of `Split` already; nothing is copied."""
-    return Split(name, datasets.Dataset(InMemoryTable(table)), image_root)
 
 
 def fingerprint_of(splits: Mapping[str, Split], classes: Sequence[str], modality: str) -> str:

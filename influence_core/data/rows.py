@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets.features.features import generate_from_arrow_type
+import pyarrow.parquet as pq
 
 from influence_core.data.budget import refuse_columns, refuse_growing_table, short_list
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
-from influence_core.data.dataset import split_from_arrow
+from influence_core.data.dataset import Split
 from influence_core.data.images import PixelBudget, image_problem
 from influence_core.data.keys import Keys, content_hashes
 from influence_core.data.source import SourceFile
@@ -136,23 +136,25 @@ def prepare(
         problems |= dict.fromkeys(missing, f"has no id in column {roles.id!r}")
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
-        _refuse_type(raw, name)
-        columns[kept] = raw.table.column(name)
+        columns[kept] = _extra(raw, name)
     values = None if roles.split is None else _as_text(raw.table.column(roles.split), roles.split)
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
 
 
-def _refuse_type(raw: RawTable, name: str) -> None:
-    """Not everything that Arrow can hold can ride along."""
-    kind = raw.table.schema.field(name).type
+def _extra(raw: RawTable, name: str) -> pa.ChunkedArray:
+    """A column that rides along, plain; not everything that Arrow can hold can be kept."""
+    column = raw.table.column(name)
     try:
-        generate_from_arrow_type(kind)
-        pc.take(pa.array([], kind), pa.array([], pa.int64()))
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        nothing = pc.take(pa.array([], column.type), pa.array([], pa.int64()))
+        pq.write_table(pa.table({name: nothing}), pa.BufferOutputStream())
     except (ValueError, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"Column {name!r} of {raw.name} holds {kind}, which cannot be kept; leave the column "
-            "out, or write it as text."
+            f"Column {name!r} of {raw.name} holds {column.type}, which cannot be kept; leave the "
+            "column out, or write it as text."
         ) from error
+    return column
 
 
 def label_texts(
@@ -216,7 +218,7 @@ def _hash_contents(
         return content_hashes(_values(contents, watch)), problems
     broken: dict[int, str] = {}
     budget = PixelBudget(raw.name)
-    split = split_from_arrow("", pa.table({roles.kind: contents}), raw.image_root)
+    split = Split("", pa.table({roles.kind: contents}), raw.image_root)
 
     def checked() -> Iterator[bytes]:
         for i in range(len(split)):

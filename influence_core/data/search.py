@@ -20,6 +20,6 @@ def containing(split: Split, text: str) -> npt.NDArray[np.bool_]:
     if not wanted:
         return np.ones(len(split), dtype=bool)
     column = "text" if split.content_column == "text" else "id"
-    found = pc.match_substring(split.arrow().column(column), wanted, ignore_case=True)
+    found = pc.match_substring(split.table.column(column), wanted, ignore_case=True)
     mask: npt.NDArray[np.bool_] = found.fill_null(False).to_numpy()
     return mask

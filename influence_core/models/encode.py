@@ -176,5 +176,5 @@ def _work_order(split: Split, first: Positions) -> Positions:
     """Distinct contents by length of text, or as they come."""
     if split.content_column != "text":
         return np.argsort(first, kind="stable")
-    lengths: npt.NDArray[Any] = pc.utf8_length(split.arrow()["text"]).to_numpy()
+    lengths: npt.NDArray[Any] = pc.utf8_length(split.table["text"]).to_numpy()
     return np.lexsort((first, lengths[first]))

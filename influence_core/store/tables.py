@@ -20,7 +20,6 @@ from influence_core.data.dataset import (
     Modality,
     Split,
     fingerprint_of,
-    split_from_arrow,
 )
 from influence_core.data.source import SourceInfo
 from influence_core.disk.atomic import plain_errors, read_json, write_json
@@ -103,10 +102,7 @@ def load_dataset(folder: Path, project_root: Path) -> Dataset:
     """
     header = read_header(folder)
     image_root = None if header.image_root is None else project_root / header.image_root
-    splits = {
-        name: split_from_arrow(name, _load_table(folder, name), image_root)
-        for name in header.splits
-    }
+    splits = {name: Split(name, _load_table(folder, name), image_root) for name in header.splits}
     if fingerprint_of(splits, header.classes, header.modality) != header.fingerprint:
         raise MismatchError(
             f"The tables in {folder} are not those that {HEADER} describes; restore the folder "
@@ -118,7 +114,7 @@ def load_dataset(folder: Path, project_root: Path) -> Dataset:
 
 
 def _save_table(folder: Path, split: Split) -> None:
-    table = split.arrow()
+    table = split.table
     if table.nbytes < MAPPED_BYTES:
         pq.write_table(table, folder / f"{split.name}.parquet", compression="zstd")
         return

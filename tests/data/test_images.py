@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import huge_png
 
-from influence_core.data.dataset import split_from_arrow
+from influence_core.data.dataset import Split
 from influence_core.data.images import image_problem, is_image_name, open_image, thumbnail
 from influence_core.errors import DataError
 
@@ -77,7 +77,7 @@ def test_a_large_jpeg_is_not_decoded_whole_for_a_thumbnail():
 
 def test_a_file_that_has_grown_is_not_read(tmp_path):
     (tmp_path / "a.png").write_bytes(_encoded("PNG"))
-    split = split_from_arrow("train", pa.table({"image_path": ["a.png"]}), tmp_path)
+    split = Split("train", pa.table({"image_path": ["a.png"]}), tmp_path)
     assert open_image(split.image_bytes(0)).size == (20, 12)
     with (tmp_path / "a.png").open("r+b") as file:
         file.truncate(1 << 40)  # takes no room on the disk

@@ -32,7 +32,7 @@ def test_small_and_large_tables_hold_the_same(tmp_path, monkeypatch):
     assert (tmp_path / "large" / "train.arrow").is_file()
     small, large = (load_dataset(tmp_path / name, tmp_path) for name in ("small", "large"))
     for split in data:
-        assert small.split(split.name).arrow().equals(large.split(split.name).arrow())
+        assert small.split(split.name).table.equals(large.split(split.name).table)
         assert large.split(split.name).texts([3, 1]) == split.texts([3, 1])
     assert small.fingerprint == large.fingerprint == data.fingerprint
 

@@ -267,7 +267,7 @@ def _project_table(split: Split, source: SourceInfo) -> pa.Table:
 
     Used where the source is gone or never was a file.
     """
-    table = split.arrow()
+    table = split.table
     roles = (source.label_column, source.content_column, source.id_column, source.split_column)
     names = {kept: name for name, kept in extra_names(source.columns, roles).items()}
     names |= {split.content_column: source.content_column or split.content_column}

@@ -270,7 +270,7 @@ def _explanation(
 
 def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
     positions = top.positions
-    ids = train.arrow().column("id").take(positions).to_pylist()
+    ids = train.table.column("id").take(positions).to_pylist()
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(positions) + 1),

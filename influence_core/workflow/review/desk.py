@@ -376,7 +376,7 @@ class Desk:
     def _with_text(self, text: str) -> npt.NDArray[np.bool_]:
         train = self.session.project.dataset.train
         column = "text" if train.content_column == "text" else "id"
-        found = pc.match_substring(train.arrow().column(column), text, ignore_case=True)
+        found = pc.match_substring(train.table.column(column), text, ignore_case=True)
         return found.fill_null(False).to_numpy()
 
 

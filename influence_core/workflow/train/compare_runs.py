@@ -112,7 +112,7 @@ def _named(project: Project, split: str, changed: pd.DataFrame) -> pd.DataFrame:
     data = project.dataset.split(split)
     names = project.dataset.classes
     keys = changed["key"].to_numpy()
-    ids = data.arrow().column("id").take(data.positions_of(keys)).to_pylist()
+    ids = data.table.column("id").take(data.positions_of(keys)).to_pylist()
     now = changed["predicted_second"] == changed["label_first"]
     out = pd.DataFrame(
         {

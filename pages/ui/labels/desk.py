@@ -210,7 +210,7 @@ def _content(train: Split, position: int, size: int) -> dict[str, str]:
 
 
 def _id(train: Split, position: int) -> str:
-    return content.visible(str(train.arrow().column("id")[position].as_py()))
+    return content.visible(str(train.table.column("id")[position].as_py()))
 
 
 def _name(desk: Desk, label: Any) -> str:

@@ -41,7 +41,7 @@ MOST_HANDED_OUT = 10_000
 @st.cache_data(max_entries=8, show_spinner=False)
 def _sentences(root: str, run: str, _desk: Desk) -> dict[int, str]:
     pairs = duplicate_pairs(_desk.session)
-    ids = _desk.session.project.dataset.train.arrow().column("id")
+    ids = _desk.session.project.dataset.train.table.column("id")
     out: dict[int, str] = {}
     for pair in pairs.itertuples():
         for here, there, label in (

@@ -15,7 +15,7 @@ def test_a_folder_per_class_is_read(picture_folder):
     assert dataset.modality == "image"
     assert dataset.classes == ("cat", "dog")
     assert dataset.train.labels.tolist() == [0] * 6 + [1] * 6
-    first = dataset.train.table[0]["image_path"]
+    first = dataset.train.table["image_path"][0].as_py()
     assert first == "cat/0.png"
     assert dataset.train.image_bytes(0) == (picture_folder / first).read_bytes()
 

@@ -191,7 +191,7 @@ def test_image_folder_becomes_list_and_tree_and_back(tmp_path):
     export(dataset, edits, out, options=ExportOptions(copy_images=True))
     listed = pd.read_csv(out / "images.csv")
     changed = edits[1]
-    old = dataset.train.arrow().column("image_path").to_pylist()
+    old = dataset.train.table.column("image_path").to_pylist()
     assert len(listed) == 19
     assert old[0] not in set(listed["image_path"])
     assert (out / "removed" / old[0]).is_file()

