@@ -5,10 +5,15 @@ import sys
 import threading
 
 import pytest
+from tiny import project
 
 from influence_core.disk.atomic import read_json
 from influence_core.disk.locks import locked, update_json
+from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError
+from influence_core.store.project import Project
+from influence_core.workflow.costs.rates import FILE
+from pages.ui.frame.hints_file import put_away
 
 ADDER = """
 import sys
@@ -65,3 +70,40 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="Cannot write"), locked(tmp_path / "file" / "a"):
         pass
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from influence_core.disk.names import projects_home
+from influence_core.store.project import Project
+from influence_core.workflow.costs.rates import keep_rates
+from pages.ui.frame.hints_file import put_hint_away
+root, name, setting = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(15):
+    put_hint_away(projects_home(), name, str(number))
+    keep_rates("cpu", f"{name} {number}", {"rate": 1.0})
+    Project.open(root).with_settings(**{setting: f"{number}"})
+"""
+
+
+def test_hints_rates_and_settings_of_two_processes_are_all_there(tmp_path):
+    root = project(projects_home() / "films", 6).root
+    ask = [sys.executable, "-c", WRITER, str(root)]
+    writers = [
+        subprocess.Popen([*ask, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for names in (("ada", "default_estimator"), ("bob", "name"))
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.communicate()[0] == "" and writer.returncode for writer in writers] == [0, 0]
+    for name in ("ada", "bob"):
+        assert len(put_away(projects_home(), name)) == 15
+    assert len(read_json(projects_home() / FILE)) == 30
+    settings = Project.open(root).settings
+    assert (settings.default_estimator, settings.name) == ("14", "14")

@@ -11,8 +11,10 @@ A network run on disk:
 """
 
 import math
+import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -92,9 +94,8 @@ def store_network(
         StoreError: the disk is full or the folder cannot be written; nothing of the run is kept.
     """
     fingerprint = of_tensors(config["network"] or config, run.fit.state)
-    _write_features(project, run, fingerprint)
     writer = project.new_run("network", config, seed, fingerprint, note)
-    with writer:
+    with writer, _features(project, run, fingerprint):
         for stats in run.fit.history:
             metrics = {name: v for name, v in asdict(stats).items() if not math.isnan(v)}
             writer.progress(Progress("train", stats.epoch, len(run.fit.history), metrics=metrics))
@@ -128,8 +129,22 @@ def _write(writer: RunWriter, project: Project, run: NetworkRun, last: Tensor) -
     writer.set(metrics=metrics)
 
 
+@contextmanager
+def _features(project: Project, run: NetworkRun, fingerprint: str) -> Iterator[None]:
+    """Write the features; they go again if the run cannot be written."""
+    folder = project.features_folder(fingerprint)
+    there = folder.exists()
+    try:
+        _write_features(project, run, fingerprint)
+        yield
+    except BaseException:
+        if not there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _write_features(project: Project, run: NetworkRun, fingerprint: str) -> None:
-    """Features of all splits, in the form that `models.features` leaves behind."""
+    """Features of all splits, in the form that `models.encode` leaves behind."""
     for name, view in run.views.items():
         path = project.features_path(name, fingerprint)
         with atomic_file(path) as temporary:
