@@ -49,8 +49,7 @@ from influence_core.workflow.expected import (
     training_estimate,
     trial_estimate,
 )
-from influence_core.workflow.explain.explain import Question as ExplainQuestion
-from influence_core.workflow.explain.explain import explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import NetworkOptions, network_settings, train_network
@@ -186,7 +185,7 @@ def network_scan(home: Path) -> Case:
     session = open_session(Project.open(home / "texts"), device="cpu")
     told = scan_estimate(session)
     item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
-    return told, lambda: explain(session, item, ExplainQuestion(estimator="turnover"))
+    return told, lambda: explain(session, item, ExplainOptions(estimator="turnover"))
 
 
 CASES: dict[str, Callable[[Path], Case]] = {

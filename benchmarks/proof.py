@@ -15,8 +15,8 @@ import torch
 
 from influence_core.store.project import Project
 from influence_core.workflow.explain.explain import (
+    ExplainOptions,
     Item,
-    Question,
     explain,
     find_item,
     misclassified,
@@ -32,7 +32,7 @@ SAMPLE = Path(__file__).parent.parent / "sample_data" / "reviews"
 
 def listed(session: Session, item: Item, rows: int) -> np.ndarray:
     """Keys of the rows that most harm the item's true label, worst first."""
-    answer = explain(session, item, Question(k=rows, toward="true"))
+    answer = explain(session, item, ExplainOptions(k=rows, toward="true"))
     return answer.harmful["key"].to_numpy()
 
 

@@ -77,7 +77,7 @@ def _ask(session: Session) -> None:
         )
         st.stop()
     preferred = session.project.settings.target_split
-    default = session.project.settings.default_estimator or next(iter(ESTIMATORS))
+    default = session.estimator(many=True)
     with st.form("ask", border=True):
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             st.selectbox(

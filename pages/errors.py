@@ -6,8 +6,8 @@ import streamlit as st
 from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.workflow.explain.explain import (
+    ExplainOptions,
     Item,
-    Question,
     explain,
     find_item,
     misclassified,
@@ -155,8 +155,8 @@ def _compared(session: Session, item: Item, key: int) -> None:
         "Back to the rows", key="close_compare", icon=":material/arrow_back:",
         on_click=compare.compare_with, args=(None,), shortcut="Escape",
     )  # fmt: skip
-    question = switches(session, item)
-    compare.side_by_side(session, item, key, question, probabilities)
+    options = switches(session, item)
+    compare.side_by_side(session, item, key, options, probabilities)
 
 
 def _map(session: Session, split: str, key: int | None) -> None:
@@ -169,8 +169,10 @@ def _map(session: Session, split: str, key: int | None) -> None:
     except DataError:
         return  # the page above says so already
     state = st.session_state
-    question = Question(estimator=state["estimator"], toward=state["toward"], among=state["among"])
-    answer = explain(session, item, question)
+    options = ExplainOptions(
+        estimator=state["estimator"], toward=state["toward"], among=state["among"]
+    )
+    answer = explain(session, item, options)
     train = session.project.dataset.train
     marks = {
         name: train.positions_of(table["key"].to_numpy()).tolist()
@@ -181,7 +183,7 @@ def _map(session: Session, split: str, key: int | None) -> None:
         key="errors_map",
         item=item,
         marks=marks,
-        influence=influence_on(session, item, question),
+        influence=influence_on(session, item, options),
     )
     selected_list(session, chosen)
 

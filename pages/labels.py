@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from influence_core.workflow.review.desk import STATES, Desk, QueueFilter
+from influence_core.workflow.review.desk import Desk
+from influence_core.workflow.review.queue import STATES, QueueFilter
 from pages.ui.draw import numbers
 from pages.ui.errors.mark import desk_of
 from pages.ui.frame.hint import hint
@@ -164,7 +165,14 @@ def _queue(desk: Desk, wanted: QueueFilter, inside: tuple[int, ...] | None = Non
     """
     state = st.session_state
     version = state.get("label_version", 0)
-    asked = (str(desk.session.project.root), desk.session.run.id, wanted, version, inside)
+    asked = (
+        str(desk.session.project.root),
+        desk.session.run.id,
+        desk.ranking,
+        wanted,
+        version,
+        inside,
+    )
     kept = state.get("label_queue")
     if kept is None or kept[0] != asked:
         passed = desk.queue(wanted)

@@ -30,7 +30,7 @@ from influence_core.cli.common import (
 )
 from influence_core.disk.records import plain
 from influence_core.errors import DataError
-from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
+from influence_core.influence import ESTIMATORS
 from influence_core.jobs.report import kept_earlier
 from influence_core.workflow.cleanse.cleansings import (
     Cleansing,
@@ -83,8 +83,8 @@ def cleanse_verb(
         typer.Option(help="One more rule for one shot, such as fdr=0.1; rows of any rule go."),
     ] = None,
     estimator: Annotated[
-        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
-    ] = DEFAULT_ESTIMATOR,
+        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}; by default the project's.")
+    ] = "",
     try_it: Annotated[bool, typer.Option("--try", help="Retrain beside two controls.")] = False,
     seeds: SeedsOption = 10,
     run: RunOption = None,
@@ -94,9 +94,10 @@ def cleanse_verb(
 ) -> None:
     """Find training rows that harm the target split and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
+    name = estimator or session.estimator(many=True)
     question = Question(
         TargetSplit(target_split or session.project.settings.target_split, part),
-        estimator, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
+        name, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result, rounds = None, unfinished_rounds(session, question)
     forewarn(cleansing_text(session, question, seeds if try_it else 0))

@@ -26,15 +26,15 @@ from influence_core.cli.common import (
 )
 from influence_core.data.keys import from_hex
 from influence_core.errors import DataError
-from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
+from influence_core.influence import ESTIMATORS
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import explanation_text
 from influence_core.workflow.explain.all_scores import write_scores
 from influence_core.workflow.explain.explain import (
     Among,
+    ExplainOptions,
     Explanation,
     Item,
-    Question,
     Toward,
     explain,
     find_item,
@@ -55,8 +55,8 @@ def explain_verb(
     text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
     image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
     estimator: Annotated[
-        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}.")
-    ] = DEFAULT_ESTIMATOR,
+        str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}; by default the project's.")
+    ] = "",
     toward: Annotated[
         Toward, typer.Option(help="Which label's loss is asked about.")
     ] = "predicted",
@@ -73,17 +73,17 @@ def explain_verb(
     """Show which training rows helped and which harmed one item."""
     if scores is not None and ray is not None:
         raise DataError("--scores is written by this machine alone; leave --ray or --scores out.")
-    question = Question(estimator, toward, among, top)
     # An ordinary answer is there at once; only the file is worth a bar.
     with bar(json or scores is None) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
         target = _target(session, split, item, text, image)
+        options = ExplainOptions(estimator, toward, among, top).of_run(session)
         # The file is written by a scan of its own, which ranks nothing.
-        forewarn(explanation_text(session, estimator, 1 if scores is None else 2))
+        forewarn(explanation_text(session, options.estimator, 1 if scores is None else 2))
         if scores is not None:
-            write_scores(session, target, question, scores, progress=tell, cancel=cancel)
+            write_scores(session, target, options, scores, progress=tell, cancel=cancel)
         with perhaps_connected(ray) as cluster:
-            answer = explain(session, target, question, cancel=cancel, cluster=cluster)
+            answer = explain(session, target, options, cancel=cancel, cluster=cluster)
     if scores is not None:
         scores = scores.absolute()  # a job's folder is not that of who reads its result
         keep_result(scores=str(scores))
@@ -96,7 +96,7 @@ def explain_verb(
     out.print(
         f"True {escape(true)}, predicted {escape(classes[target.predicted])} "
         f"({float(target.proba.max()):.1%}); toward {escape(classes[answer.label])}, "
-        f"{escape(estimator)}, {answer.scored:,} rows on {answer.device} in "
+        f"{escape(options.estimator)}, {answer.scored:,} rows on {answer.device} in "
         f"{answer.milliseconds:.0f} ms"
     )
     train_split = session.project.dataset.train
@@ -140,7 +140,7 @@ def _as_json(session: Session, answer: Explanation) -> dict[str, object]:
         "predicted": session.classes[target.predicted],
         "proba": dict(zip(session.classes, map(float, target.proba), strict=True)),
         "toward": session.classes[answer.label],
-        "estimator": answer.question.estimator,
+        "estimator": answer.options.estimator,
         "rows_scored": answer.scored,
         "device": answer.device,
         "milliseconds": answer.milliseconds,

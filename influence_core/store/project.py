@@ -46,15 +46,9 @@ from influence_core.store.tidy import tidy_home, tidy_project
 
 @dataclass(frozen=True)
 class Project:
-    """A handle on a project folder.
-
-    Attributes:
-        root: the folder.
-        settings: as read when it was opened.
-    """
+    """A handle on a project folder, which may be kept: what others change is seen at once."""
 
     root: Path
-    settings: ProjectSettings
 
     @classmethod
     def create(
@@ -83,7 +77,7 @@ class Project:
             (folder / SETTINGS).write_text(made.to_toml(), encoding="utf-8")
             dataset = copy_sources(folder, dataset, root)
             save_dataset(folder / "data", dataset, root)
-        return cls(root, made)
+        return cls(root)
 
     @classmethod
     def open(cls, root: Path) -> "Project":
@@ -94,7 +88,14 @@ class Project:
         """
         if not (root / SETTINGS).is_file():
             raise StoreError(f"{root} is not a project: it has no {SETTINGS}.")
-        return cls(root, ProjectSettings.read(root / SETTINGS))
+        found = cls(root)
+        _ = found.settings  # damaged ones are told at once
+        return found
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """The settings as they stand in `project.toml` now."""
+        return ProjectSettings.read(self.root / SETTINGS)
 
     @property
     def name(self) -> str:
@@ -127,7 +128,7 @@ class Project:
         return self.root / "exports"
 
     def with_settings(self, **changes: str) -> "Project":
-        """Change settings on disk; returns the project with the new ones.
+        """Change settings on disk; returns the project.
 
         Raises:
             StoreError: there is no such setting, or it cannot be written.
@@ -140,7 +141,7 @@ class Project:
         with locked(path, seconds=10):
             made = replace(ProjectSettings.read(path), **changes)  # type: ignore[arg-type]
             write_text(path, made.to_toml())
-        return Project(self.root, made)
+        return self
 
     def features_folder(self, encoder_fingerprint: str | None = None) -> Path:
         """Folder of the features of this data under this encoder.

@@ -41,7 +41,6 @@ from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS, REM
 from influence_core.workflow.evaluate.lds import TUNED
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
 from influence_core.workflow.session import Session
-from influence_core.workflow.session_network import unavailable
 from influence_core.workflow.train.head import TrainOptions, has_features
 
 SLOW = Rates("slow", 3e-10, 1.5e-8, 3e-10, 5e-11, 1e-9, 1e-9)  # ten times what two usual cores need
@@ -88,7 +87,7 @@ def explanation_text(
 ) -> str | None:
     """What so many scans of all rows will take; None if it is short."""
     if session.evidence.head is None:
-        if estimator != TURNOVER.name or estimator in unavailable(session.run):
+        if estimator != TURNOVER.name or estimator in session.unavailable():
             return None
         own = scan_estimate(session, stored=stored)
         return None if own is None else _said(own.times(scans))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from influence_core.disk.records import build
 from influence_core.errors import MismatchError, ModelError, StoreError
+from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.influence import estimator as find_estimator
 from influence_core.influence.base import (
     NO_SETTINGS,
@@ -23,6 +24,7 @@ from influence_core.influence.base import (
     Settings,
     Targets,
 )
+from influence_core.influence.estimators.blend import COMBINED, blend_parts
 from influence_core.models.device import pick_device
 from influence_core.models.encoders import Encoder, load_encoder
 from influence_core.store.evaluations import read_evaluation
@@ -33,7 +35,12 @@ from influence_core.training.heads.types import HeadTraining
 from influence_core.training.networks.encoder import NetworkEncoder
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
-from influence_core.workflow.session_network import LastLayer, last_layer_of, network_encoder
+from influence_core.workflow.session_network import (
+    LastLayer,
+    last_layer_of,
+    network_encoder,
+    unavailable,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +72,40 @@ class Session:
         """How the run was trained, with the number of epochs that it kept."""
         return _training(self.run)
 
+    def estimator(self, *, many: bool = False) -> str:
+        """What answers where nobody chooses: the project's default if this run can serve it.
+
+        A default belongs to the project, an ability to the run: a whole network has no head. In
+        its place stands the best measured one that this run can serve.
+
+        Args:
+            many: for many targets at once, such as training rows or a whole split.
+        """
+        missing = self.unavailable(many=many)
+        default = self.project.settings.default_estimator or DEFAULT_ESTIMATOR
+        if default in ESTIMATORS and default not in missing:
+            return default
+        order = [*_measured_best(self.project), *ESTIMATORS]
+        return next(name for name in order if name in ESTIMATORS and name not in missing)
+
+    def unavailable(self, *, many: bool = False) -> dict[str, str]:
+        """Estimators that cannot answer for this run, with the reasons; `many` as above."""
+        return unavailable(self.run, blend_parts(self.settings_of(COMBINED.name)), many=many)
+
     def prepared(self, name: str) -> Prepared:
         """The estimator's per-run work, done once, with the settings an evaluation has chosen.
 
-        An evaluation may end while the session is open: other settings are prepared anew.
+        An evaluation may end while the session is open: other settings are prepared again.
+
+        Raises:
+            ModelError: there is no such estimator, or this run cannot serve it.
         """
+        missing = self.unavailable(many=True)
+        if name in missing:
+            able = ", ".join(n for n in ESTIMATORS if n not in missing)
+            raise ModelError(
+                f"'{name}' cannot answer for this run. {missing[name]} Choose one of {able}."
+            )
         own = self.settings_of(name)
         with self._lock:
             known = self._prepared.get(name)
@@ -105,12 +141,18 @@ class Session:
 
         Raises:
             ModelError: a whole network that only its author can build, or weights out of reach.
+            MismatchError: the weights are no longer those that the run's features came from.
         """
-        if self.run.record.kind == "network":
+        record = self.run.record
+        if record.kind == "network":
             return self.network()
-        return load_encoder(
-            self.project.settings.encoder, root=self.project.root, device=self.device
-        )
+        found = load_encoder(record.encoder, root=self.project.root, device=self.device)
+        if found.fingerprint != record.encoder_fingerprint:
+            raise MismatchError(
+                f"The weights of encoder '{record.encoder}' have changed since run '{record.id}' "
+                "was trained on its features; put the old ones back, or train again."
+            )
+        return found
 
     def network(self) -> NetworkEncoder:
         """The whole network of a network run, built once."""
@@ -157,6 +199,19 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         _training(run) if isinstance(reader, HeadWeights) else None,
     )
     return Session(project, run, evidence, reader, where, _splits={"train": features})
+
+
+def _measured_best(project: Project) -> list[str]:
+    """Estimators by their LDS in the project's evaluation, best first; [] if none is there."""
+    try:
+        measured = read_evaluation(project.root)
+        table = None if measured is None else project.run(measured.run).table("eval-estimators")
+    except (StoreError, MismatchError):  # of a run that is gone, or of other data
+        return []
+    if table is None:
+        return []
+    best = table[["lds_misclassified", "lds_random"]].mean(axis=1).sort_values(ascending=False)
+    return table["estimator"][best.index].tolist()
 
 
 def _head(run: Run, tensors: Mapping[str, Tensor], rows: int, device: torch.device) -> HeadWeights:

@@ -9,7 +9,7 @@ then exactly these two say so.
 Called by `session` and `explain`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from torch import Tensor
 from influence_core.disk.records import build
 from influence_core.errors import MismatchError, ModelError
 from influence_core.influence import ESTIMATORS
+from influence_core.influence.estimators.blend import COMBINED
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.store.runs import RECORD, Run
@@ -26,10 +27,8 @@ from influence_core.training.networks.encoder import WEIGHTS, NetworkEncoder
 from influence_core.training.networks.registry import NetworkSettings, load_network
 from influence_core.turnover.calls import to_device
 
-FOREIGN = (
-    "This network was trained by a script of its author's, so it cannot be built again here; "
-    "choose an estimator that works on features, such as 'flipped-ridge'."
-)
+FOREIGN = "This network was trained by a script of its author's, so it cannot be built again here"
+ONE_BY_ONE = "Its scan of a whole network answers for one item at a time."
 HEAD_ONLY = "It reads the weights of a turn-over head, and this run trained a whole network."
 
 
@@ -75,7 +74,9 @@ def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncode
         StoreError: the settings are damaged.
     """
     if run.record.config.get("network") is None:
-        raise ModelError(FOREIGN)
+        raise ModelError(
+            f"{FOREIGN}, nor read a sentence or image of your own; explain an item of the project."
+        )
     place = f"'network' in {run.folder / RECORD}"
     settings = build(NetworkSettings, run.record.config["network"], place)
     tensors = run.tensors()
@@ -98,13 +99,22 @@ def network_query(
     return NetworkQuery(encoder.network.model, inputs, labels, keys)
 
 
-def unavailable(run: Run) -> dict[str, str]:
-    """Estimators that this run cannot serve, each with the reason in a sentence."""
+def unavailable(run: Run, blend: Iterable[str] = (), *, many: bool = False) -> dict[str, str]:
+    """Estimators that this run cannot serve, each with the reason in a sentence.
+
+    Args:
+        blend: the parts of the project's blend.
+        many: for many targets at once, of which only the features are at hand.
+    """
     if run.record.kind != "network":
         return {}
     missing = {name: HEAD_ONLY for name, entry in ESTIMATORS.items() if entry.needs_head}
+    if parts := [ESTIMATORS[name].title for name in blend if name in missing]:
+        missing[COMBINED.name] = f"Its parts here read a turn-over head: {', '.join(parts)}."
     if run.record.config.get("network") is None:
-        missing[TURNOVER.name] = FOREIGN
+        missing[TURNOVER.name] = f"{FOREIGN}."
+    elif many:
+        missing[TURNOVER.name] = ONE_BY_ONE
     else:
         missing.pop(TURNOVER.name)
     return missing

@@ -3,14 +3,14 @@
 import pytest
 from errors_page import start, worst
 
-from influence_core.workflow.explain.explain import Question, explain, find_item, score_of
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item, score_of
 from pages.ui.draw.difference import differences, shared_words
 
 
 def opened(name, **switches):
     session, wrong = worst(name)
     item = find_item(session, "test", int(wrong["key"][0]))
-    found = explain(session, item, Question(estimator="turnover"))
+    found = explain(session, item, ExplainOptions(estimator="turnover"))
     key = int(found.harmful["key"][0])
     test = start(
         project=name, item=f"{item.key:016x}", address={"with": f"{key:016x}"},
@@ -26,7 +26,7 @@ def test_a_link_shows_both_with_the_score_of_the_list(name):
     assert not test.error
     first = found.harmful.iloc[0]
     position = int(session.project.dataset.train.positions_of([first["key"]])[0])
-    one = score_of(session, item, found.question, position)
+    one = score_of(session, item, found.options, position)
     assert one.score == pytest.approx(first["influence"], rel=1e-3)
     assert one.stderr == pytest.approx(first["stderr"], rel=1e-3)
     told = [m.value.replace("\\", "") for m in test.markdown]

@@ -5,6 +5,7 @@ from pathlib import Path
 import tiny
 from streamlit.testing.v1 import AppTest
 
+from influence_core.store.evaluations import EvaluationRecord, write_evaluation
 from influence_core.store.project import Project, projects_home
 from influence_core.training.networks.registry import NetworkSettings, build_network
 from influence_core.training.networks.types import NetworkTraining
@@ -45,6 +46,24 @@ def test_all_pages_open_and_turn_over_is_the_general_scan():
         page.switch_page(f"pages/{name}.py").run()
         assert not page.exception, name
         assert not page.error, name
+
+
+BLEND = {"combined": {"weights": {"turnover": 0.5, "similarity": 0.5}}}
+
+
+def test_no_default_of_the_project_closes_a_page_of_a_run_that_cannot_serve_it():
+    project = films()
+    training = NetworkTraining(epochs=1, batch=16, watch="nothing", device="cpu")
+    run = train_network(project, NetworkOptions("encoder", 1, training=training))
+    write_evaluation(project.root, EvaluationRecord(run.id, "2026-01-01", settings=BLEND))
+    key = f"{int(project.dataset.split('test').keys[0]):016x}"
+    for default in ("gradient", "turnover", "combined", "of a later version"):
+        project.with_settings(default_estimator=default)
+        page = opened(key).run()
+        for name in ("errors", "labels", "cleanse", "trust", "runs"):
+            page.switch_page(f"pages/{name}.py").run()
+            assert not page.exception, (default, name)
+            assert not page.error, (default, name, page.error[0].value)
 
 
 def test_all_pages_open_on_the_whole_network_that_fashion_ships():

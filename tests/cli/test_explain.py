@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, has_features, train
 
@@ -79,7 +79,9 @@ def test_the_file_stands_beside_the_usual_answer(root, tmp_path):
     scores = np.load(path)
     session = open_session(Project.open(root))
     keys = session.project.dataset.split("test").keys
-    answer = explain(session, find_item(session, "test", int(keys[1])), Question("turnover", k=1))
+    answer = explain(
+        session, find_item(session, "test", int(keys[1])), ExplainOptions("turnover", k=1)
+    )
     assert scores.max() == pytest.approx(answer.helpful["influence"].iloc[0], rel=1e-5)
     assert json.loads(path.with_suffix(".json").read_text())["item"]["id"] == "test-1"
 

@@ -4,7 +4,12 @@ import numpy as np
 from tiny import project
 
 from influence_core.errors import TurnoverError
-from influence_core.workflow.explain.explain import Question, explain, find_item, misclassified
+from influence_core.workflow.explain.explain import (
+    ExplainOptions,
+    explain,
+    find_item,
+    misclassified,
+)
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import open_session
@@ -62,5 +67,5 @@ def _asked(session):
 
 def _explained(session, estimator):
     key = int(session.project.dataset.split("test").keys[0])
-    answer = explain(session, find_item(session, "test", key), Question(estimator))
+    answer = explain(session, find_item(session, "test", key), ExplainOptions(estimator))
     assert np.isfinite(answer.helpful["influence"]).all()

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny
 import torch
@@ -13,6 +14,7 @@ from influence_core.cli import app
 from influence_core.errors import MismatchError, ModelError
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.network_scan import network_scan
+from influence_core.store.evaluations import EvaluationRecord, write_evaluation
 from influence_core.training.networks.registry import NetworkSettings, build_network
 from influence_core.training.networks.types import NetworkTraining
 from influence_core.workflow.cleanse.find_harm import Question as HarmQuestion
@@ -21,18 +23,19 @@ from influence_core.workflow.cleanse.rounds import trial
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cleanse.trials import selection_of
 from influence_core.workflow.explain.explain import (
-    Question,
+    ExplainOptions,
     explain,
     find_item,
     misclassified,
     own_item,
 )
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 from influence_core.workflow.session_network import (
     FOREIGN,
     HEAD_ONLY,
+    ONE_BY_ONE,
     last_layer_of,
-    unavailable,
 )
 from influence_core.workflow.train.network import NetworkOptions, train_network
 from influence_core.workflow.train.publish import publish
@@ -71,11 +74,11 @@ def test_the_last_layer_gives_the_stored_predictions(session):
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_answers_or_says_why_not(session, name):
-    if name in unavailable(session.run):
+    if name in session.unavailable():
         with pytest.raises(ModelError, match="whole network"):
-            explain(session, first(session), Question(name))
+            explain(session, first(session), ExplainOptions(name))
         return
-    answer = explain(session, first(session), Question(name, k=5))
+    answer = explain(session, first(session), ExplainOptions(name, k=5))
     assert len(answer.helpful) == 5
     assert np.isfinite(answer.helpful["influence"]).all()
     assert answer.scored == len(session.evidence)
@@ -83,7 +86,7 @@ def test_every_estimator_answers_or_says_why_not(session, name):
 
 def test_turn_over_is_the_general_scan(session):
     item = first(session)
-    answer = explain(session, item, Question("turnover", k=3))
+    answer = explain(session, item, ExplainOptions("turnover", k=3))
     network = session.network().network
     text = session.project.dataset.split("test").items(np.array([0]))
     scores = network_scan(
@@ -99,17 +102,72 @@ def test_a_sentence_of_the_users_own_goes_through_the_network(session):
     encoder = session.network()
     direct = encoder.proba(torch.from_numpy(encoder.encode(["a dull grey mess"])))[0]
     np.testing.assert_allclose(item.proba, direct, atol=5e-3)
-    assert len(explain(session, item, Question("turnover", k=2)).helpful) == 2
+    assert len(explain(session, item, ExplainOptions("turnover", k=2)).helpful) == 2
 
 
 def test_unavailable_says_what_and_why(session, foreign):
-    assert unavailable(session.run) == {"gradient": HEAD_ONLY, "replay": HEAD_ONLY}
-    assert unavailable(foreign.run)["turnover"] == FOREIGN
+    heads = {"gradient": HEAD_ONLY, "replay": HEAD_ONLY}
+    assert session.unavailable() == heads
+    assert session.unavailable(many=True) == heads | {"turnover": ONE_BY_ONE}
+    assert foreign.unavailable()["turnover"] == f"{FOREIGN}."
     with pytest.raises(ModelError, match="script of its author's"):
-        explain(foreign, first(foreign), Question("turnover"))
-    with pytest.raises(ModelError, match="script of its author's"):
+        explain(foreign, first(foreign), ExplainOptions("turnover"))
+    with pytest.raises(
+        ModelError, match=r"script of its author's.* explain an item of the project"
+    ):
         own_item(foreign, "a lovely warm film")
-    assert len(explain(foreign, first(foreign), Question(k=4)).harmful) == 4
+    assert len(explain(foreign, first(foreign), ExplainOptions(k=4)).harmful) == 4
+
+
+def default_of(session, name, settings=None):
+    """Make an estimator the project's default, as an evaluation does."""
+    session.project.with_settings(default_estimator=name)
+    record = EvaluationRecord(session.run.id, "2026-01-01T00:00:00", name, "", settings or {})
+    write_evaluation(session.project.root, record)
+
+
+BLEND = {"combined": {"weights": {"turnover": 0.5, "similarity": 0.5}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "alone", "many"),
+    [
+        ("similarity", "similarity", "similarity"),
+        ("gradient", "flipped-ridge", "flipped-ridge"),
+        ("turnover", "turnover", "flipped-ridge"),
+        ("combined", "flipped-ridge", "flipped-ridge"),
+        ("of a later version", "flipped-ridge", "flipped-ridge"),
+    ],
+)
+def test_a_default_that_the_run_cannot_serve_gives_way(session, name, alone, many):
+    default_of(session, name, BLEND)
+    try:
+        assert (session.estimator(), session.estimator(many=True)) == (alone, many)
+        assert explain(session, first(session)).options.estimator == alone
+        assert len(open_desk(session).evidence([0, 1])) == 2
+    finally:
+        default_of(session, "")
+
+
+def test_in_its_place_stands_the_best_measured_one_that_can(session):
+    lds = {"gradient": 0.9, "similarity": 0.7, "flipped-ridge": 0.6, "ceiling": 1.0}
+    table = pd.DataFrame({"estimator": lds.keys(), "lds_misclassified": lds.values()})
+    session.run.add_table("eval-estimators", table.assign(lds_random=table["lds_misclassified"]))
+    default_of(session, "gradient")
+    try:
+        assert session.estimator() == "similarity"
+    finally:
+        default_of(session, "")
+        (session.run.folder / "eval-estimators.parquet").unlink()
+
+
+def test_a_blend_with_a_part_for_heads_is_named_as_such_where_it_is_asked_for(session):
+    default_of(session, "combined", BLEND)
+    try:
+        with pytest.raises(ModelError, match=r"'combined' cannot .* Turn-over dropout. Choose one"):
+            explain(session, first(session), ExplainOptions("combined"))
+    finally:
+        default_of(session, "")
 
 
 def test_the_command_line_explains_a_network_run(session, tmp_path):

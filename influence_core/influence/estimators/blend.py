@@ -88,6 +88,17 @@ def score_size(query: Query, rows: int) -> Tensor:
     return torch.cat(parts, 1).square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
 
 
+def blend_parts(settings: Settings) -> list[str]:
+    """The estimators that a blend with these settings runs."""
+    return [name for name, weight in _weights(settings).items() if weight]
+
+
+def _weights(settings: Settings) -> Mapping[str, float]:
+    """Weight by estimator: the ridge alone where nothing has been fitted."""
+    weights: Mapping[str, float] = settings.get("weights") or {FLIPPED_RIDGE.name: 1.0}
+    return weights
+
+
 def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     """Prepare every part with a weight.
 
@@ -96,12 +107,12 @@ def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     Raises:
         ModelError: a weight belongs to no estimator.
     """
-    weights: Mapping[str, float] = settings.get("weights") or {FLIPPED_RIDGE.name: 1.0}
+    weights = _weights(settings)
     own: Mapping[str, Settings] = settings.get("parts") or {}
     unknown = sorted(set(weights) - set(PARTS))
     if unknown:
         raise ModelError(f"A blend cannot hold {unknown}; its parts are {', '.join(PARTS)}.")
-    used = [name for name, weight in weights.items() if weight]
+    used = blend_parts(settings)
     return _Prepared(
         evidence,
         tuple(PARTS[name].prepare(evidence, own.get(name, NO_SETTINGS)) for name in used),

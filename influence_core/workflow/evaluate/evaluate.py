@@ -21,7 +21,7 @@ from influence_core.evaluation.loo import leave_one_out
 from influence_core.evaluation.null_control import null_control
 from influence_core.evaluation.planted import planted_noise
 from influence_core.evaluation.removal import most_helpful, removal_curves
-from influence_core.influence import ESTIMATORS
+from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.influence.base import need_head
 from influence_core.progress import ProgressFn, check_cancel
 from influence_core.store.evaluations import (
@@ -137,7 +137,7 @@ def _removal(work: Work) -> None:
 def _loo(work: Work) -> None:
     """The top helpful and harmful rows of a few targets, by the default estimator."""
     some = some_targets(work, LOO_TARGETS)
-    name = work.estimator or "flipped-ridge"
+    name = work.estimator or DEFAULT_ESTIMATOR
     n = len(work.session.evidence)
     prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
     scores = prepared.query(some).scores(slice(0, n)).scores.cpu().numpy()

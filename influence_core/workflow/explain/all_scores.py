@@ -21,7 +21,7 @@ from influence_core.disk.temporary import remove_abandoned
 from influence_core.errors import DataError, StoreError
 from influence_core.influence.scan import full_scores
 from influence_core.progress import ProgressFn
-from influence_core.workflow.explain.explain import Item, Question, asked_label, query_of
+from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label, query_of
 from influence_core.workflow.session import Session
 
 WHAT = "turnover scores of one item"  # tells a card of ours from a user's file of the same name
@@ -35,7 +35,7 @@ ORDER = (
 def write_scores(
     session: Session,
     item: Item,
-    question: Question,
+    options: ExplainOptions,
     path: Path,
     *,
     progress: ProgressFn | None = None,
@@ -44,7 +44,7 @@ def write_scores(
     """Write the score of every training row for an item, and beside it what the scores are.
 
     A training row's score on itself is among them: unlike a ranking, a file can leave it to its
-    reader. `question.k` does not matter.
+    reader. `options.k` does not matter.
 
     Args:
         path: ends in .npy; a file of that name is replaced when the new one is whole.
@@ -58,19 +58,20 @@ def write_scores(
         StoreError: the disk is full, the folder cannot be written, or a file that is not ours has
             the card's name.
     """
-    if question.among != "all":
+    if options.among != "all":
         raise DataError(
             f"The file holds the scores of all training rows, not of those among "
-            f"'{question.among}' only; ask among 'all' and choose from the file."
+            f"'{options.among}' only; ask among 'all' and choose from the file."
         )
+    options = options.of_run(session)
     card = _card_path(path)
-    label = asked_label(item, question.toward)
+    label = asked_label(item, options.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
-    query = query_of(session, item, question.estimator, targets)
+    query = query_of(session, item, options.estimator, targets)
     remove_abandoned(path.parent, path.name)
     scores = full_scores(query, len(session.evidence), path, progress=progress, cancel=cancel)
     try:
-        write_json(card, _card(session, item, question, label))
+        write_json(card, _card(session, item, options, label))
     except StoreError:
         with suppress(OSError):  # an old card must not speak for the new scores
             card.unlink(missing_ok=True)
@@ -104,12 +105,12 @@ def _card_path(path: Path) -> Path:
     return card
 
 
-def _card(session: Session, item: Item, question: Question, label: int) -> dict[str, Any]:
+def _card(session: Session, item: Item, options: ExplainOptions, label: int) -> dict[str, Any]:
     return {
         "what": WHAT,
         "run": session.run.id,
-        "estimator": question.estimator,
-        "toward": question.toward,
+        "estimator": options.estimator,
+        "toward": options.toward,
         "label": session.classes[label],
         "item": _named(session, item),
         "rows": len(session.evidence),

@@ -7,7 +7,7 @@ predicted label* (the paper's picture) what pushed it to where it went.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,6 @@ import torch
 
 from influence_core.data.dataset import CONTENT_WORDS, Split
 from influence_core.errors import DataError, ModelError
-from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence.base import Query, Targets
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import Ranking, Top, scan
@@ -48,13 +47,24 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Question:
-    """The switches of the Errors page."""
+class ExplainOptions:
+    """The switches of the Errors page.
 
-    estimator: str = DEFAULT_ESTIMATOR
+    Attributes:
+        estimator: by name; "" leaves the choice to the run (`Session.estimator`).
+        toward: which label's loss is asked about.
+        among: which training rows are ranked.
+        k: rows of each side.
+    """
+
+    estimator: str = ""
     toward: Toward = "predicted"
     among: Among = "all"
     k: int = 12
+
+    def of_run(self, session: Session) -> "ExplainOptions":
+        """The same with an estimator chosen."""
+        return self if self.estimator else replace(self, estimator=session.estimator())
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Explanation:
     """
 
     item: Item
-    question: Question
+    options: ExplainOptions
     label: int
     helpful: pd.DataFrame
     harmful: pd.DataFrame
@@ -136,7 +146,7 @@ def class_number(session: Session, label: str | None) -> int | None:
 def explain(
     session: Session,
     item: Item | str | bytes,
-    question: Question | None = None,
+    options: ExplainOptions | None = None,
     *,
     on_partial: Callable[[Explanation], None] | None = None,
     cancel: threading.Event | None = None,
@@ -152,25 +162,25 @@ def explain(
     """
     if not isinstance(item, Item):
         item = own_item(session, item)
-    question = question or Question()
-    label = asked_label(item, question.toward)
+    options = (options or ExplainOptions()).of_run(session)
+    label = asked_label(item, options.toward)
 
     def told(ranking: Ranking) -> Explanation:
-        return _explanation(session, item, question, label, ranking)
+        return _explanation(session, item, options, label, ranking)
 
     rows, asked = len(session.evidence), torch.tensor([label])
     switches: dict[str, Any] = {
-        "k": question.k,
-        "candidates": _candidates(session, item, question.among),
+        "k": options.k,
+        "candidates": _candidates(session, item, options.among),
         "exclude": _own_position(session, item),
         "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
         "cancel": cancel,
     }
     if cluster is not None:
-        task = Task.of(cluster, session, question.estimator, item.features[None], asked)
+        task = Task.of(cluster, session, options.estimator, item.features[None], asked)
         return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked)
-    return told(scan(query_of(session, item, question.estimator, targets), rows, **switches))
+    return told(scan(query_of(session, item, options.estimator, targets), rows, **switches))
 
 
 def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
@@ -252,12 +262,12 @@ def _own_position(session: Session, item: Item) -> list[int]:
 
 
 def _explanation(
-    session: Session, item: Item, question: Question, label: int, ranking: Ranking
+    session: Session, item: Item, options: ExplainOptions, label: int, ranking: Ranking
 ) -> Explanation:
     train = session.project.dataset.train
     return Explanation(
         item=item,
-        question=question,
+        options=options,
         label=label,
         helpful=_table(session, train, ranking.helpful[0]),
         harmful=_table(session, train, ranking.harmful[0]),
@@ -283,15 +293,15 @@ def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
     )
 
 
-def score_of(session: Session, item: Item, question: Question, position: int) -> RowScore:
+def score_of(session: Session, item: Item, options: ExplainOptions, position: int) -> RowScore:
     """One training row's influence on the item, whether or not a list shows it.
 
     Args:
         position: of the row in the training set.
     """
-    label = asked_label(item, question.toward)
+    label = asked_label(item, options.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
-    query = query_of(session, item, question.estimator, targets)
+    query = query_of(session, item, options.of_run(session).estimator, targets)
     out = query.scores(slice(position, position + 1))
     error = float("nan") if out.stderr is None else float(out.stderr[0, 0])
     return RowScore(label, float(out.scores[0, 0]), error)

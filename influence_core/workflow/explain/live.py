@@ -18,10 +18,10 @@ from queue import SimpleQueue
 from weakref import WeakValueDictionary
 
 from influence_core.errors import CancelledError
-from influence_core.workflow.explain.explain import Explanation, Item, Question, explain
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item, explain
 from influence_core.workflow.session import Session
 
-Key = tuple[str, str, str, str, Question, str]
+Key = tuple[str, str, str, str, ExplainOptions, str]
 CACHE_BYTES = 64 << 20
 THREADS = 4  # scans at once; more wait for a free thread
 MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are forgotten
@@ -29,7 +29,7 @@ MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are fo
 Work = Callable[[Callable[[Explanation], None], threading.Event], Explanation]
 
 
-def key_of(session: Session, item: Item, question: Question) -> Key:
+def key_of(session: Session, item: Item, options: ExplainOptions) -> Key:
     """What an answer depends on: run, device, target, switches, and what an evaluation has set."""
     record = session.run.record
     features = item.features.cpu().numpy().tobytes()
@@ -37,8 +37,9 @@ def key_of(session: Session, item: Item, question: Question) -> Key:
         features + f"{item.true} {item.split} {item.key}".encode(), digest_size=16
     )
     root, device = str(session.project.root), str(session.device)
-    own = json.dumps(dict(session.settings_of(question.estimator)), sort_keys=True)
-    return root, record.id, device, seen.hexdigest(), question, own
+    options = options.of_run(session)
+    own = json.dumps(dict(session.settings_of(options.estimator)), sort_keys=True)
+    return root, record.id, device, seen.hexdigest(), options, own
 
 
 class Scan:
@@ -211,28 +212,29 @@ class LiveScans:
         self._running: WeakValueDictionary[Key, Scan] = WeakValueDictionary()
         self._lock = threading.Lock()
 
-    def ask(self, viewer: str, session: Session, item: Item, question: Question) -> LiveScan:
+    def ask(self, viewer: str, session: Session, item: Item, options: ExplainOptions) -> LiveScan:
         """The viewer's scan for this question; any other scan of the viewer is abandoned.
 
         Asking again for the same thing gives the same scan, also after it was cancelled, until
         `forget` is called; one that failed is tried again. What another viewer waits for is not
         computed twice.
         """
-        key = key_of(session, item, question)
+        options = options.of_run(session)
+        key = key_of(session, item, options)
         with self._lock:
             before = self._current.get(viewer)
             if before is not None and before[0] == key and not before[1].failed:
                 return before[1]
             if before is not None:
                 before[1].cancel()
-            live = LiveScan(self._joined(key, session, item, question))
+            live = LiveScan(self._joined(key, session, item, options))
             self._current[viewer] = key, live
             self._current.move_to_end(viewer)
             while len(self._current) > MOST_VIEWERS:
                 self._current.popitem(last=False)[1][1].cancel()
         return live
 
-    def _joined(self, key: Key, session: Session, item: Item, question: Question) -> Scan:
+    def _joined(self, key: Key, session: Session, item: Item, options: ExplainOptions) -> Scan:
         """A scan that counts one viewer more: finished, on its way, or begun now."""
         held = self.cache.get(key)
         running = self._running.get(key) if held is None else None
@@ -242,7 +244,7 @@ class LiveScans:
         scan.join()
         if held is None:
             self._running[key] = scan
-            work = partial(_explain, session, item, question)
+            work = partial(_explain, session, item, options)
             self._todo.put(partial(scan.run, work, partial(self.cache.put, key)))
         return scan
 
@@ -274,8 +276,8 @@ def _work(todo: SimpleQueue[Callable[[], None] | None]) -> None:
 def _explain(
     session: Session,
     item: Item,
-    question: Question,
+    options: ExplainOptions,
     tell: Callable[[Explanation], None],
     stop: threading.Event,
 ) -> Explanation:
-    return explain(session, item, question, on_partial=tell, cancel=stop)
+    return explain(session, item, options, on_partial=tell, cancel=stop)

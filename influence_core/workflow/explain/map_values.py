@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 
 from influence_core.influence.scan import mean_influence
-from influence_core.workflow.explain.explain import Item, Question, asked_label
+from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label
 from influence_core.workflow.session import Session
 
 _CHUNK = 4096
@@ -29,9 +29,9 @@ def nearest_on_map(
     return found
 
 
-def influence_on(session: Session, item: Item, question: Question) -> npt.NDArray[np.float32]:
+def influence_on(session: Session, item: Item, options: ExplainOptions) -> npt.NDArray[np.float32]:
     """Influence (N,) of every training row on the item, positive helped."""
-    label = asked_label(item, question.toward)
+    label = asked_label(item, options.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
-    query = session.prepared(question.estimator).query(targets)
+    query = session.prepared(options.of_run(session).estimator).query(targets)
     return mean_influence(query, len(session.evidence))[0]

@@ -28,7 +28,7 @@ class NoiseCheck:
 
 def check_noise(session: Session, answer: Explanation) -> NoiseCheck | None:
     """Compare an explanation with its null; None if its estimator has none."""
-    if answer.question.estimator != TURNOVER.name or session.evidence.head is None:
+    if answer.options.estimator != TURNOVER.name or session.evidence.head is None:
         return None
     rows = len(session.evidence)
     targets = session.targets(answer.item.features[None], torch.tensor([answer.label]))

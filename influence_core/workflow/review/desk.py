@@ -6,52 +6,25 @@ The Labels page draws it; everything that it decides goes through `store.reviews
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow.compute as pc
-import torch
 
 from influence_core.errors import DataError
-from influence_core.influence import DEFAULT_ESTIMATOR
-from influence_core.influence.scan import Ranking, Top, scan
 from influence_core.labels.advice import Advice, estimate_left
+from influence_core.labels.scores import with_ranking
 from influence_core.store.reviews.events import Action, Decision, Event, new_action
 from influence_core.store.reviews.state import DISPUTED, Effective, ReviewState
 from influence_core.store.reviews.store import ReviewStore, open_reviews
-from influence_core.workflow.review.scores import label_table
+from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
+from influence_core.workflow.review.queue import QueueFilter, QueueRows
+from influence_core.workflow.review.scores import best_ranking, label_table
 from influence_core.workflow.session import Session
 
 Positions = npt.NDArray[np.int64]
-State = Literal["all", "undecided", "decided", "disputed"]
-STATES: tuple[State, ...] = ("undecided", "decided", "disputed", "all")
-_KEPT = 512  # rows whose evidence stays in memory
-
-
-@dataclass(frozen=True)
-class QueueFilter:
-    """Which rows to show; every field narrows.
-
-    Attributes:
-        given, suggested: class names, "" for any.
-        state: undecided, decided, disputed (reviewers disagree), or all.
-        low, high: bounds, both included, of the flipped-side probability of the given label.
-        text: part of the sentence, in any case; of the id where rows are images.
-        flagged: only rows that the label scores flag.
-    """
-
-    given: str = ""
-    suggested: str = ""
-    state: State = "undecided"
-    low: float = 0.0
-    high: float = 1.0
-    text: str = ""
-    flagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,20 +35,6 @@ class Choice:
     verdict: str
     new_label: str | None = None
     note: str = ""
-
-
-@dataclass(frozen=True)
-class LabelEvidence:
-    """Training rows that most support either label of one row, strongest first.
-
-    `alternative` is the suggested class, or the most probable other one where the flipped side
-    agrees with the given label.
-    """
-
-    position: int
-    alternative: int
-    given: Top
-    other: Top
 
 
 @dataclass(frozen=True)
@@ -100,15 +59,17 @@ class Desk:
         scores: `labels.scores` columns, one line a training row, in the data set's order.
         order: positions, most suspicious first.
         reviews: the project's decisions.
+        ranking: name of the column that orders the queue.
     """
 
     session: Session
     scores: pd.DataFrame
     order: Positions
     reviews: ReviewStore
+    ranking: str
     _state: ReviewState = field(default_factory=ReviewState)
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _evidence: "OrderedDict[int, LabelEvidence]" = field(default_factory=OrderedDict)
+    _evidence: EvidenceCache = field(default_factory=EvidenceCache)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,51 +78,15 @@ class Desk:
 
     def queue(self, wanted: QueueFilter) -> Positions:
         """Positions that pass the filter, most suspicious first."""
-        keep = np.ones(len(self.scores), bool)
-        for mask in self._masks(wanted).values():
-            keep &= mask
-        return self.order[keep[self.order]]
+        return self.order[self._rows().passing(wanted)[self.order]]
 
     def facets(self, wanted: QueueFilter) -> dict[str, dict[str, int]]:
         """Rows that each choice of given, suggested, state and flagged would leave."""
-        masks = self._masks(wanted)
-        columns = {
-            "given": self.scores["given"].to_numpy(),
-            "suggested": self.scores["suggested"].to_numpy(),
-        }
-        out: dict[str, dict[str, int]] = {}
-        for name in ("given", "suggested", "state", "flagged"):
-            rest = np.ones(len(self.scores), bool)
-            for other, mask in masks.items():
-                if other != name:
-                    rest &= mask
-            if name in columns:
-                values = columns[name][rest]
-                counts = np.bincount(values[values >= 0], minlength=len(self.classes))
-                out[name] = dict(zip(self.classes, counts.tolist(), strict=True))
-            elif name == "state":
-                out[name] = {s: int((rest & self._in_state(s)).sum()) for s in STATES}
-            else:
-                flagged = self.scores["flagged"].to_numpy()
-                out[name] = {"flagged": int((rest & flagged).sum()), "all": int(rest.sum())}
-        return out
+        return self._rows().facets(wanted)
 
     def evidence(self, positions: Sequence[int], k: int = 6) -> list[LabelEvidence]:
-        """What supports the given and what the other label of these rows, computed together.
-
-        The row itself is left out. Kept in memory for rows that were asked about lately.
-        """
-        with self._lock:
-            missing = [int(p) for p in positions if int(p) not in self._evidence]
-            if missing:
-                for found in _support(self.session, self.scores, missing, k):
-                    self._evidence[found.position] = found
-            out = [self._evidence[int(p)] for p in positions]
-            for p in positions:
-                self._evidence.move_to_end(int(p))
-            while len(self._evidence) > max(_KEPT, len(out)):
-                self._evidence.popitem(last=False)
-            return out
+        """What supports the given and what the other label of these rows, the row left out."""
+        return self._evidence.of(self.session, self.scores, positions, k)
 
     def decide(self, reviewer: str, choices: Sequence[Choice], action: str = "") -> int:
         """Write decisions as one step that is there whole or not at all.
@@ -271,8 +196,15 @@ class Desk:
             return self._state.by_reviewer()
 
     def refresh(self) -> bool:
-        """Read what others have decided since; whether there was anything."""
+        """Read what others have decided since; whether there was anything.
+
+        The order of the queue follows an evaluation that has ended since.
+        """
         with self._lock:
+            ranking = best_ranking(self.session)
+            if ranking != self.ranking:
+                self.scores, self.ranking = with_ranking(self.scores, ranking), ranking
+                self.order = _order(self.scores)
             return self._state.catch_up(self.reviews)
 
     def outcomes(self) -> npt.NDArray[np.object_]:
@@ -328,6 +260,10 @@ class Desk:
             self.scores["suspicion_rank"].to_numpy(),
         )
 
+    def _rows(self) -> QueueRows:
+        train = self.session.project.dataset.train
+        return QueueRows(train, self.classes, self.scores, self.outcomes())
+
     def _action(self, reviewer: str, decisions: Sequence[Decision], action: str) -> Action:
         return Action(
             reviewer,
@@ -346,39 +282,6 @@ class Desk:
         out[here] = train.positions_of(wanted[here])
         return out
 
-    def _masks(self, wanted: QueueFilter) -> dict[str, npt.NDArray[np.bool_]]:
-        p = self.scores["p_given"].to_numpy()
-        # Rows without a label have no probability of it; the full range must not hide them.
-        inside = (p >= wanted.low) & (p <= wanted.high)
-        whole = wanted.low <= 0.0 and wanted.high >= 1.0
-        masks = {"range": inside | (np.isnan(p) & whole), "state": self._in_state(wanted.state)}
-        for name in ("given", "suggested"):
-            chosen = getattr(wanted, name)
-            if chosen:
-                if chosen not in self.classes:
-                    raise DataError(f"'{chosen}' is not a class of this project.")
-                masks[name] = self.scores[name].to_numpy() == self.classes.index(chosen)
-        if wanted.flagged:
-            masks["flagged"] = self.scores["flagged"].to_numpy()
-        if wanted.text.strip():
-            masks["text"] = self._with_text(wanted.text.strip())
-        return masks
-
-    def _in_state(self, state: str) -> npt.NDArray[np.bool_]:
-        if state == "all":
-            return np.ones(len(self.scores), bool)
-        outcomes = self.outcomes()
-        if state == "disputed":
-            return np.asarray(outcomes == DISPUTED)
-        decided = np.asarray((outcomes != "") & (outcomes != DISPUTED))
-        return decided if state == "decided" else ~decided
-
-    def _with_text(self, text: str) -> npt.NDArray[np.bool_]:
-        train = self.session.project.dataset.train
-        column = "text" if train.content_column == "text" else "id"
-        found = pc.match_substring(train.table.column(column), text, ignore_case=True)
-        return found.fill_null(False).to_numpy()
-
 
 def open_desk(session: Session) -> Desk:
     """Open the desk of a run; label scores are computed at the first time.
@@ -387,48 +290,11 @@ def open_desk(session: Session) -> Desk:
         StoreError: the reviews' database cannot be opened.
     """
     scores = label_table(session).sort_values("position").reset_index(drop=True)
-    order = np.argsort(scores["suspicion_rank"].to_numpy(), kind="stable").astype(np.int64)
-    desk = Desk(session, scores, order, open_reviews(session.project))
+    reviews = open_reviews(session.project)
+    desk = Desk(session, scores, _order(scores), reviews, best_ranking(session))
     desk.refresh()
     return desk
 
 
-def alternative_labels(
-    session: Session, scores: pd.DataFrame, positions: Sequence[int]
-) -> Positions:
-    """The label that competes with the given one: the most probable other class, (n,)."""
-    flipped = session.evidence.flipped[torch.as_tensor(list(positions))].clone()
-    given = torch.from_numpy(scores["given"].to_numpy()[list(positions)].copy())
-    known = given >= 0
-    flipped[known, given[known].to(flipped.device)] = -1.0
-    return flipped.argmax(1).cpu().numpy().astype(np.int64)
-
-
-def _support(
-    session: Session, scores: pd.DataFrame, positions: Sequence[int], k: int
-) -> list[LabelEvidence]:
-    """Two targets a row, toward either label; the helpful rows of each."""
-    others = alternative_labels(session, scores, positions)
-    given = scores["given"].to_numpy()[list(positions)].astype(np.int64)
-    labels = np.where(given >= 0, given, others)
-    x = session.features.rows(torch.as_tensor(list(positions)))
-    both = torch.from_numpy(np.concatenate([labels, others]))
-    name = session.project.settings.default_estimator or DEFAULT_ESTIMATOR
-    query = session.prepared(name).query(session.targets(torch.cat([x, x]), both))
-    ranking: Ranking = scan(query, len(session.evidence), k=k + 1)
-    n = len(positions)
-    return [
-        LabelEvidence(
-            int(position),
-            int(others[i]),
-            _without(ranking.helpful[i], position, k),
-            _without(ranking.helpful[n + i], position, k),
-        )
-        for i, position in enumerate(positions)
-    ]
-
-
-def _without(top: Top, position: int, k: int) -> Top:
-    """A row is no evidence for its own label."""
-    keep = np.flatnonzero(top.positions != position)[:k]
-    return Top(top.positions[keep], top.scores[keep], top.stderr[keep])
+def _order(scores: pd.DataFrame) -> Positions:
+    return np.argsort(scores["suspicion_rank"].to_numpy(), kind="stable").astype(np.int64)

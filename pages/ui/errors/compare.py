@@ -13,7 +13,7 @@ from influence_core.data.dataset import Split
 from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.explain.explain import Item, Question, RowScore, score_of
+from influence_core.workflow.explain.explain import ExplainOptions, Item, RowScore, score_of
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.difference import differences, draw_words, shared_words
@@ -55,14 +55,14 @@ def compare_button(key: int, place: str) -> None:
 
 
 def side_by_side(
-    session: Session, item: Item, key: int, question: Question, probabilities: Probabilities
+    session: Session, item: Item, key: int, options: ExplainOptions, probabilities: Probabilities
 ) -> None:
     """The item on the left, the training row on the right.
 
     Args:
         item: of a split; own sentences have no address.
         key: of the training row.
-        question: what the score is asked for.
+        options: what the score is asked for.
         probabilities: draws the item's most probable classes.
     """
     if item.split is None or item.key is None:
@@ -76,7 +76,7 @@ def side_by_side(
     data = session.project.dataset.split(item.split)
     place = data.position(item.key)
     with st.spinner("Scoring this row …"):  # a whole network's gradients take a moment
-        score = score_of(session, item, question, position)
+        score = score_of(session, item, options, position)
     text = train.content_column == "text"
     pieces = differences(data.texts([place])[0], train.texts([position])[0]) if text else None
     left, right = st.columns(2, gap="medium")
@@ -88,7 +88,7 @@ def side_by_side(
     with right, st.container(border=True, key="compare_row"):
         st.markdown(f"**Training row** · id {plain(train.ids[position])}")
         _large(train, key, "Training row", pieces and pieces[1])
-        _row_facts(session, position, score, ESTIMATORS[question.estimator].source)
+        _row_facts(session, position, score, ESTIMATORS[options.estimator].source)
     if pieces:
         count = shared_words(pieces[0])
         st.caption(

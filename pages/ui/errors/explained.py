@@ -8,11 +8,10 @@ import streamlit as st
 
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.expected import explanation_text
-from influence_core.workflow.explain.explain import Explanation, Item, Question
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.live import LiveScan, LiveScans
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise
 from influence_core.workflow.session import Session
-from influence_core.workflow.session_network import unavailable
 from pages.ui.draw import content, numbers
 from pages.ui.errors.compare import compare_button
 from pages.ui.errors.mark import mark_control
@@ -30,8 +29,8 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
     with left, st.container(border=True):
         _pinned(session, item, own)
     with right:
-        question = switches(session, item)
-        answer = _answer(session, item, question)
+        options = switches(session, item)
+        answer = _answer(session, item, options)
         if answer is None:
             return
         _told(session, answer)
@@ -61,14 +60,14 @@ def live_scans() -> LiveScans:
     return scans
 
 
-def _answer(session: Session, item: Item, question: Question) -> Explanation | None:
+def _answer(session: Session, item: Item, options: ExplainOptions) -> Explanation | None:
     """The finished answer; until it is there, provisional ones are drawn, with Cancel.
 
     A click on anything else ends this run of the page, and the next question ends the scan. None
     if the viewer has cancelled; what was ranked until then stays on the screen.
     """
     viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
-    scan = live_scans().ask(viewer, session, item, question)
+    scan = live_scans().ask(viewer, session, item, options)
     if scan.ends_within(_AT_ONCE) and not scan.cancelled:
         return scan.wait()[1]
     seen, answer = scan.wait(timeout=0)
@@ -79,7 +78,7 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
     while not scan.over:
         if drawn != seen:
             with lists.container():
-                _provisional(session, scan, answer, question.estimator)
+                _provisional(session, scan, answer, options.estimator)
             drawn = seen
         seen, answer = scan.wait(seen, _LISTEN)
         # Only where something is sent does a click end this run of the page, and a chunk of a whole
@@ -89,7 +88,7 @@ def _answer(session: Session, item: Item, question: Question) -> Explanation | N
         again = live_scans().forget
         button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))
         with lists.container():
-            _provisional(session, scan, answer, question.estimator)
+            _provisional(session, scan, answer, options.estimator)
         return None
     button.empty()
     lists.empty()
@@ -114,16 +113,17 @@ def _provisional(
             _side(session, answer, side, None)
 
 
-def switches(session: Session, item: Item) -> Question:
+def switches(session: Session, item: Item) -> ExplainOptions:
     """Estimator, toward which label, among which rows: all of them in the address bar."""
-    missing = unavailable(session.run)
+    missing = session.unavailable()
     names = [name for name in ESTIMATORS if name not in missing]
-    default = session.project.settings.default_estimator
+    default = session.estimator()
+    _follow_default(default, names)
     with st.container(horizontal=True, gap="medium"):
         name = st.selectbox(
             "Estimator",
             names,
-            index=names.index(default) if default in names else 0,
+            index=names.index(default),
             format_func=lambda n: ESTIMATORS[n].title,
             key="estimator",
             bind="query-params",
@@ -153,7 +153,16 @@ def switches(session: Session, item: Item) -> Question:
         )
     for absent, why in missing.items():
         st.caption(f"Not for this run: {ESTIMATORS[absent].title}. {why}")
-    return Question(estimator=name, toward=toward, among=among)
+    return ExplainOptions(estimator=name, toward=toward, among=among)
+
+
+def _follow_default(default: str, names: list[str]) -> None:
+    """Let the menu follow a default that has changed since, unless the viewer chose another."""
+    state = st.session_state
+    before = state.get("estimator_default", default)
+    if state.get("estimator") not in (None, *names) or state.get("estimator") == before != default:
+        state["estimator"] = default
+    state["estimator_default"] = default
 
 
 def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
@@ -196,7 +205,7 @@ def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:
 
 
 def _told(session: Session, answer: Explanation) -> None:
-    entry = ESTIMATORS[answer.question.estimator]
+    entry = ESTIMATORS[answer.options.estimator]
     asked = plain(session.classes[answer.label])
     st.caption(
         f"{plain(entry.explanation.replace(chr(10), ' '))} Source: {plain(entry.source)}.  \n"
@@ -209,7 +218,7 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
     asked = plain(session.classes[answer.label])
     table = answer.helpful if side == "helpful" else answer.harmful
     part = f"_of_{answer.scored}" if answer.provisional else ""  # both are drawn in one run
-    source = ESTIMATORS[answer.question.estimator].source
+    source = ESTIMATORS[answer.options.estimator].source
     about = (
         f"The number on a card is the row's influence on the loss of {asked}, strongest first; "
         "± one standard error where the estimator has one. p is the chance that a key that was "

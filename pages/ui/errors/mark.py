@@ -8,7 +8,8 @@ import secrets
 
 import streamlit as st
 
-from influence_core.workflow.review.desk import Choice, Desk, alternative_labels, open_desk
+from influence_core.workflow.review.desk import Choice, Desk, open_desk
+from influence_core.workflow.review.evidence import alternative_labels
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 from pages.ui.frame.settings import device, reviewer
@@ -19,13 +20,15 @@ _NOTE = "marked on the Errors page"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
-def _desk(root: str, run: str, device: str, _session: Session) -> Desk:
+def _desk(root: str, run: str, device: str, reviews: str, _session: Session) -> Desk:
     return open_desk(_session)
 
 
 def desk_of(session: Session) -> Desk:
     """The desk of the open run, shared by all browser sessions that compute on the same device."""
-    return _desk(str(session.project.root), session.run.id, device(), session)
+    project = session.project
+    where = f"{project.settings.database} {project.name}"  # settings that say where reviews are
+    return _desk(str(project.root), session.run.id, device(), where, session)
 
 
 def mark_control(session: Session, key: int, place: str) -> None:

@@ -41,7 +41,7 @@ def proof_box(session: Session, answer: Explanation) -> None:
             f"searched along the first {SEARCHED} rows of the list, by doubling and halving."
         )
         asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
-        asked = (*asked, answer.question.estimator, answer.label)
+        asked = (*asked, answer.options.estimator, answer.label)
         if go_proof:
             keys = table["key"].to_numpy()[: int(k)]
             found = _waiting(lambda tell: prove(session, answer.item, keys, progress=tell))
@@ -61,8 +61,8 @@ def proof_box(session: Session, answer: Explanation) -> None:
 
 def _longer(session: Session, answer: Explanation, side: str) -> Keys:
     """The same ranking, further down than it is shown."""
-    question = replace(answer.question, k=SEARCHED)
-    longer = explain(session, answer.item, question)
+    options = replace(answer.options, k=SEARCHED)
+    longer = explain(session, answer.item, options)
     table = longer.helpful if side == "helpful" else longer.harmful
     return table["key"].to_numpy()
 

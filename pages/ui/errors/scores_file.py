@@ -33,9 +33,9 @@ def scores_box(session: Session, answer: Explanation) -> None:
 
 
 def _begin(session: Session, answer: Explanation) -> None:
-    item, question = answer.item, answer.question
+    item, options = answer.item, answer.options
     folder = session.project.exports_folder
-    name = f"scores-{session.run.id}-{to_hex(item.key)}-{question.estimator}-{question.toward}.npy"
+    name = f"scores-{session.run.id}-{to_hex(item.key)}-{options.estimator}-{options.toward}.npy"
     try:
         with plain_errors("write", folder):
             folder.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ def _begin(session: Session, answer: Explanation) -> None:
         return
     arguments = [VERB, str(session.project.root.resolve()), "--run", session.run.id]
     arguments += ["--split", str(item.split), "--item", to_hex(item.key)]
-    arguments += ["--estimator", question.estimator, "--toward", question.toward]
+    arguments += ["--estimator", options.estimator, "--toward", options.toward]
     arguments += ["--scores", str((folder / name).resolve())]
     split = session.project.dataset.split(str(item.split))
     number = split.ids[split.position(item.key)]

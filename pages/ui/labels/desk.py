@@ -17,7 +17,8 @@ from influence_core.data.dataset import Split
 from influence_core.data.keys import to_hex
 from influence_core.errors import DataError, TurnoverError
 from influence_core.influence.scan import Top
-from influence_core.workflow.review.desk import Choice, Desk, LabelEvidence
+from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.evidence import LabelEvidence
 from pages.ui.draw import content, numbers
 from pages.ui.labels.messages import Message, Pending, read_message
 

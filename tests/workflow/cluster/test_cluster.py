@@ -13,7 +13,7 @@ from influence_core.errors import CancelledError
 from influence_core.influence.scan import CHUNK, mean_influence, scan
 from influence_core.workflow.cluster import scan as module
 from influence_core.workflow.cluster.scan import Task, mean_on_cluster, scan_on_cluster
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions
 
@@ -87,7 +87,7 @@ def test_cancelling_ends_a_scan_on_a_cluster(cluster, session, goal):
 def test_an_explanation_by_the_cluster_is_the_explanation(cluster, session):
     train = session.project.dataset.train
     item = find_item(session, "train", int(train.keys[CHUNK + 3]))  # which may not list itself
-    question = Question(estimator="turnover", among="predicted", k=K)
+    question = ExplainOptions(estimator="turnover", among="predicted", k=K)
     here = explain(session, item, question)
     there = explain(session, item, question, cluster=cluster)
     pd.testing.assert_frame_equal(there.helpful, here.helpful)

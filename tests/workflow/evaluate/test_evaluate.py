@@ -14,7 +14,7 @@ from influence_core.store.evaluations import FILE, read_evaluation, write_evalua
 from influence_core.store.project import Project
 from influence_core.workflow.evaluate import stand_in
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.prove import prove, smallest_flip
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -190,7 +190,7 @@ def test_a_damaged_record_is_an_error_with_a_way_out(world, tmp_path):
 
 def test_a_proof_tells_the_item_with_and_without_the_rows(world, item):
     session = world[0]
-    answer = explain(session, item, Question(k=5, toward="true"))
+    answer = explain(session, item, ExplainOptions(k=5, toward="true"))
     report = prove(session, item, answer.helpful["key"].to_numpy(), retrainings=2)
     assert set(report.table["arm"]) == {"nothing", "listed", "random"}
     assert len(report.table) == 3 * len(session.classes)

@@ -15,7 +15,7 @@ from influence_core.errors import CancelledError, DataError, ModelError, StoreEr
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.all_scores import WHAT, write_scores
 from influence_core.workflow.explain.explain import (
-    Question,
+    ExplainOptions,
     explain,
     find_item,
     own_item,
@@ -44,8 +44,8 @@ def item(session):
 @pytest.mark.parametrize("toward", ["true", "predicted"])
 def test_the_file_holds_the_scores_of_all_rows(session, item, name, toward, tmp_path):
     path = tmp_path / "scores.npy"
-    question = Question(name, toward)
-    mapped = write_scores(session, item, question, path)
+    options = ExplainOptions(name, toward)
+    mapped = write_scores(session, item, options, path)
     label = item.true if toward == "true" else item.predicted
     targets = session.targets(item.features[None], torch.tensor([label]))
     direct = query_of(session, item, name, targets).scores(slice(0, ROWS)).scores
@@ -54,19 +54,19 @@ def test_the_file_holds_the_scores_of_all_rows(session, item, name, toward, tmp_
     assert stored.dtype == np.float32
     assert isinstance(mapped, np.memmap)
     np.testing.assert_allclose(stored, direct.cpu().numpy(), rtol=1e-5, atol=1e-7)
-    assert stored[0, 2_500] == pytest.approx(score_of(session, item, question, 2_500).score, 1e-4)
+    assert stored[0, 2_500] == pytest.approx(score_of(session, item, options, 2_500).score, 1e-4)
 
 
 def test_the_strongest_of_the_file_are_those_of_the_ranking(session, item, tmp_path):
-    scores = write_scores(session, item, Question(), tmp_path / "scores.npy")[0]
-    answer = explain(session, item, Question(k=5))
+    scores = write_scores(session, item, ExplainOptions(), tmp_path / "scores.npy")[0]
+    answer = explain(session, item, ExplainOptions(k=5))
     keys = session.project.dataset.train.keys
     assert keys[np.argsort(-scores, kind="stable")[:5]].tolist() == answer.helpful["key"].tolist()
     assert keys[np.argsort(scores, kind="stable")[:5]].tolist() == answer.harmful["key"].tolist()
 
 
 def test_the_card_says_what_the_scores_are(session, item, tmp_path):
-    write_scores(session, item, Question("turnover", "true"), tmp_path / "scores.npy")
+    write_scores(session, item, ExplainOptions("turnover", "true"), tmp_path / "scores.npy")
     card = json.loads((tmp_path / "scores.json").read_text("utf-8"))
     assert "Position i is row i of the training split" in card.pop("order")
     assert card == {
@@ -79,14 +79,16 @@ def test_the_card_says_what_the_scores_are(session, item, tmp_path):
         "rows": ROWS,
         "dataset_fingerprint": session.project.dataset.fingerprint,
     }
-    write_scores(session, own_item(session, "a dull mess"), Question(), tmp_path / "scores.npy")
+    write_scores(
+        session, own_item(session, "a dull mess"), ExplainOptions(), tmp_path / "scores.npy"
+    )
     card = json.loads((tmp_path / "scores.json").read_text("utf-8"))
     assert card["item"] == {"split": None, "id": None, "key": None, "text": "a dull mess"}
 
 
 def test_progress_reaches_all_rows(session, item, tmp_path):
     events = []
-    write_scores(session, item, Question(), tmp_path / "scores.npy", progress=events.append)
+    write_scores(session, item, ExplainOptions(), tmp_path / "scores.npy", progress=events.append)
     assert [(event.stage, event.done, event.total) for event in events] == [
         ("scan", 2_048, ROWS),
         ("scan", ROWS, ROWS),
@@ -98,13 +100,13 @@ def test_a_cancel_leaves_nothing_new_and_what_was_there(session, item, tmp_path)
         cancel = threading.Event()
         with pytest.raises(CancelledError):
             write_scores(
-                session, item, Question(), tmp_path / "scores.npy",
+                session, item, ExplainOptions(), tmp_path / "scores.npy",
                 progress=lambda _: cancel.set(), cancel=cancel,
             )  # fmt: skip
 
     stopped()
     assert list(tmp_path.iterdir()) == []
-    write_scores(session, item, Question("turnover"), tmp_path / "scores.npy")
+    write_scores(session, item, ExplainOptions("turnover"), tmp_path / "scores.npy")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert sorted(before) == ["scores.json", "scores.npy"]
     stopped()
@@ -114,18 +116,18 @@ def test_a_cancel_leaves_nothing_new_and_what_was_there(session, item, tmp_path)
 @pytest.mark.parametrize("name", ["scores", "scores.csv", ".npy", "scores.npy.gz"])
 def test_another_ending_is_refused(session, item, tmp_path, name):
     with pytest.raises(DataError, match=r"a name ending in \.npy\.$"):
-        write_scores(session, item, Question(), tmp_path / name)
+        write_scores(session, item, ExplainOptions(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_questions_are_refused_and_write_nothing(session, item, tmp_path):
     path = tmp_path / "scores.npy"
     with pytest.raises(DataError, match="ask among 'all'"):
-        write_scores(session, item, Question(among="true"), path)
+        write_scores(session, item, ExplainOptions(among="true"), path)
     with pytest.raises(DataError, match="no true label"):
-        write_scores(session, own_item(session, "fine"), Question(toward="true"), path)
+        write_scores(session, own_item(session, "fine"), ExplainOptions(toward="true"), path)
     with pytest.raises(ModelError, match="magic"):
-        write_scores(session, item, Question("magic"), path)
+        write_scores(session, item, ExplainOptions("magic"), path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,7 +135,7 @@ def test_a_file_that_is_not_ours_is_never_replaced_by_the_card(session, item, tm
     for content in ('{"text": "rows of mine"}', "[1, 2]", "not json"):
         (tmp_path / "films.json").write_text(content)
         with pytest.raises(StoreError, match=r"films\.json .* is another file"):
-            write_scores(session, item, Question(), tmp_path / "films.npy")
+            write_scores(session, item, ExplainOptions(), tmp_path / "films.npy")
         assert (tmp_path / "films.json").read_text() == content
         assert [path.name for path in tmp_path.iterdir()] == ["films.json"]
 
@@ -142,14 +144,14 @@ def test_a_file_that_is_not_ours_is_never_replaced_by_the_card(session, item, tm
 def test_a_place_that_cannot_be_written_is_one_sentence(session, item, tmp_path, where):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match=r"[Cc]annot (write|be written).*\.$"):
-        write_scores(session, item, Question(), tmp_path / where)
+        write_scores(session, item, ExplainOptions(), tmp_path / where)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_of_that_name_is_refused(session, item, tmp_path):
     (tmp_path / "scores.npy").mkdir()
     with pytest.raises(DataError, match="is a folder"):
-        write_scores(session, item, Question(), tmp_path / "scores.npy")
+        write_scores(session, item, ExplainOptions(), tmp_path / "scores.npy")
 
 
 FULL = """
@@ -158,18 +160,18 @@ from pathlib import Path
 from influence_core.errors import StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.explain.all_scores import write_scores
-from influence_core.workflow.explain.explain import Question, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, find_item
 from influence_core.workflow.session import open_session
 
 session = open_session(Project.open(Path(sys.argv[1])), device="cpu")
 item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
 path, limit = Path(sys.argv[2]), int(sys.argv[3])
-write_scores(session, item, Question("turnover"), path)
+write_scores(session, item, ExplainOptions("turnover"), path)
 if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    write_scores(session, item, Question(), path)
+    write_scores(session, item, ExplainOptions(), path)
 except StoreError as error:
     print(error)
 """

@@ -5,7 +5,7 @@ from tiny import png, project
 from influence_core.errors import DataError, ModelError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.explain import (
-    Question,
+    ExplainOptions,
     explain,
     find_item,
     misclassified,
@@ -30,7 +30,7 @@ def item(session):
 
 @pytest.mark.parametrize("name", list(ESTIMATORS))
 def test_lists_are_sorted_signed_and_complete(session, item, name):
-    answer = explain(session, item, Question(estimator=name, k=90))
+    answer = explain(session, item, ExplainOptions(estimator=name, k=90))
     assert (answer.helpful["influence"] > 0).all()
     assert (answer.harmful["influence"] < 0).all()
     assert answer.helpful["influence"].is_monotonic_decreasing
@@ -40,7 +40,7 @@ def test_lists_are_sorted_signed_and_complete(session, item, name):
 
 
 def test_among_ranks_only_that_class(session, item):
-    answer = explain(session, item, Question(among="predicted", k=90))
+    answer = explain(session, item, ExplainOptions(among="predicted", k=90))
     labels = {*answer.helpful["label"], *answer.harmful["label"]}
     assert labels == {session.classes[item.predicted]}
     assert answer.total == int((session.project.dataset.train.labels == item.predicted).sum())
@@ -48,12 +48,12 @@ def test_among_ranks_only_that_class(session, item):
 
 def test_toward_asks_about_that_label(session, item):
     for toward, label in (("true", item.true), ("predicted", item.predicted)):
-        assert explain(session, item, Question(toward=toward)).label == label
+        assert explain(session, item, ExplainOptions(toward=toward)).label == label
 
 
 def test_a_training_row_does_not_explain_itself(session):
     key = int(session.project.dataset.train.keys[5])
-    answer = explain(session, find_item(session, "train", key), Question(k=90))
+    answer = explain(session, find_item(session, "train", key), ExplainOptions(k=90))
     assert key not in {*answer.helpful["key"], *answer.harmful["key"]}
 
 
@@ -74,7 +74,7 @@ def test_bad_items_are_refused_in_one_sentence(session, item):
     with pytest.raises(ModelError, match="does not know the label 'meh'"):
         own_item(session, "fine", "meh")
     with pytest.raises(DataError, match="no true label"):
-        explain(session, own_item(session, "fine"), Question(toward="true"))
+        explain(session, own_item(session, "fine"), ExplainOptions(toward="true"))
 
 
 def test_misclassified_is_worst_first_and_all_wrong(session):

@@ -10,7 +10,7 @@ from tiny import project
 from influence_core.errors import CancelledError, DataError
 from influence_core.store.evaluations import FILE, EvaluationRecord, write_evaluation
 from influence_core.workflow.explain import live
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.live import (
     AnswerCache,
     LiveScan,
@@ -43,9 +43,9 @@ def finished(scan):
 
 
 def test_a_live_scan_ends_with_the_plain_answer(session, items):
-    question = Question(estimator="turnover")
-    answer = finished(LiveScans().ask("me", session, items[0], question))
-    plain = explain(session, items[0], question)
+    options = ExplainOptions(estimator="turnover")
+    answer = finished(LiveScans().ask("me", session, items[0], options))
+    plain = explain(session, items[0], options)
     assert not answer.provisional
     pd.testing.assert_frame_equal(answer.helpful, plain.helpful)
     pd.testing.assert_frame_equal(answer.harmful, plain.harmful)
@@ -53,18 +53,23 @@ def test_a_live_scan_ends_with_the_plain_answer(session, items):
 
 def test_a_finished_answer_is_shared_between_viewers_and_not_computed_again(session, items):
     scans = LiveScans()
-    first = finished(scans.ask("one", session, items[0], Question()))
-    other = scans.ask("two", session, items[0], Question())
+    first = finished(scans.ask("one", session, items[0], ExplainOptions()))
+    other = scans.ask("two", session, items[0], ExplainOptions())
     assert other.over
     assert other.wait()[1] is first
 
 
 def test_every_switch_and_target_is_an_answer_of_its_own(session, items):
-    asked = [Question(), Question(k=3), Question(toward="true"), Question(estimator="turnover")]
-    keys = {key_of(session, item, question) for item in items[:2] for question in asked}
+    asked = [
+        ExplainOptions(),
+        ExplainOptions(k=3),
+        ExplainOptions(toward="true"),
+        ExplainOptions(estimator="turnover"),
+    ]
+    keys = {key_of(session, item, one) for item in items[:2] for one in asked}
     assert len(keys) == 8
     elsewhere = replace(session, device=torch.device("meta"))
-    assert key_of(elsewhere, items[0], Question()) not in keys
+    assert key_of(elsewhere, items[0], ExplainOptions()) not in keys
 
 
 def held_back(told, stop):
@@ -155,15 +160,17 @@ def test_who_has_cancelled_hears_nothing_of_a_later_failure():
 def test_viewers_who_ask_the_same_at_once_wait_for_one_scan(session, items, monkeypatch):
     begun, go_on = [], threading.Event()
 
-    def slow(session, item, question, *, on_partial, cancel):
+    def slow(session, item, options, *, on_partial, cancel):
         begun.append(item)
         assert go_on.wait(20)
-        return explain(session, item, question, on_partial=on_partial, cancel=cancel)
+        return explain(session, item, options, on_partial=on_partial, cancel=cancel)
 
     monkeypatch.setattr(live, "explain", slow)
     scans = LiveScans()
-    one, two = (scans.ask(viewer, session, items[0], Question()) for viewer in ("one", "two"))
-    other = scans.ask("one", session, items[1], Question())  # who leaves, leaves it to the other
+    one, two = (scans.ask(viewer, session, items[0], ExplainOptions()) for viewer in ("one", "two"))
+    other = scans.ask(
+        "one", session, items[1], ExplainOptions()
+    )  # who leaves, leaves it to the other
     go_on.set()
     assert not finished(other).provisional
     answer = finished(two)
@@ -178,22 +185,22 @@ def test_who_asks_for_a_scan_that_all_have_left_gets_a_new_one(session, items, m
         live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
     )
     scans = LiveScans()
-    first = scans.ask("one", session, items[0], Question())
+    first = scans.ask("one", session, items[0], ExplainOptions())
     assert first.wait(0, 20)[1] is PROVISIONAL
     scans.forget("one")
     monkeypatch.setattr(live, "explain", explain)
-    assert not finished(scans.ask("two", session, items[0], Question())).provisional
+    assert not finished(scans.ask("two", session, items[0], ExplainOptions())).provisional
 
 
 def test_asking_for_another_item_abandons_the_first(session, items):
     scans = LiveScans()
-    first = scans.ask("me", session, items[0], Question())
-    again = scans.ask("me", session, items[0], Question())
+    first = scans.ask("me", session, items[0], ExplainOptions())
+    again = scans.ask("me", session, items[0], ExplainOptions())
     whole = finished(first)
-    second = scans.ask("me", session, items[1], Question())
+    second = scans.ask("me", session, items[1], ExplainOptions())
     assert again is first
     assert not first.cancelled  # it had come to its end
-    third = scans.ask("me", session, items[2], Question())
+    third = scans.ask("me", session, items[2], ExplainOptions())
     assert second.over
     assert finished(third).item is items[2]
     assert whole.item is items[0]
@@ -201,36 +208,36 @@ def test_asking_for_another_item_abandons_the_first(session, items):
 
 def test_a_failing_scan_raises_where_it_is_waited_for(session, items):
     nameless = replace(items[0], true=None)
-    scan = LiveScans().ask("me", session, nameless, Question(toward="true"))
+    scan = LiveScans().ask("me", session, nameless, ExplainOptions(toward="true"))
     with pytest.raises(DataError, match="no true label"):
         finished(scan)
 
 
 def test_a_failed_scan_is_tried_again_when_it_is_asked_for_again(session, items, monkeypatch):
     scans, broken = LiveScans(), replace(items[0], features=items[0].features[:-1])
-    first = scans.ask("me", session, broken, Question())
+    first = scans.ask("me", session, broken, ExplainOptions())
     with pytest.raises(RuntimeError):
         finished(first)
-    again = scans.ask("me", session, broken, Question())
+    again = scans.ask("me", session, broken, ExplainOptions())
     assert again is not first
     with pytest.raises(RuntimeError):
         finished(again)
 
 
 def test_an_evaluation_that_chooses_other_settings_makes_old_answers_void(session, items):
-    before = key_of(session, items[0], Question())
+    before = key_of(session, items[0], ExplainOptions())
     record = EvaluationRecord("run", "now", settings={"flipped-ridge": {"strength": 64.0}})
     write_evaluation(session.project.root, record)
     try:
-        assert key_of(session, items[0], Question()) != before
-        assert key_of(session, items[0], Question(estimator="turnover"))[-1] == "{}"
+        assert key_of(session, items[0], ExplainOptions()) != before
+        assert key_of(session, items[0], ExplainOptions(estimator="turnover"))[-1] == "{}"
     finally:
         (session.project.root / FILE).unlink()
-    assert key_of(session, items[0], Question()) == before
+    assert key_of(session, items[0], ExplainOptions()) == before
 
 
 def test_an_answer_about_ones_own_picture_counts_the_picture(session, items):
-    answer = explain(session, items[0], Question(k=3))
+    answer = explain(session, items[0], ExplainOptions(k=3))
     own = replace(answer, item=replace(items[0], content=b"x" * 5_000))
     assert size_of(own) == size_of(answer) + 5_000
 
@@ -240,7 +247,7 @@ def test_closing_stops_what_is_on_its_way_and_ends_the_threads(session, items, m
         live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
     )
     scans = LiveScans()
-    scan = scans.ask("me", session, items[0], Question())
+    scan = scans.ask("me", session, items[0], ExplainOptions())
     assert scan.wait(0, 20)[1] is PROVISIONAL
     scans.close(20)
     assert scan.over
@@ -248,8 +255,8 @@ def test_closing_stops_what_is_on_its_way_and_ends_the_threads(session, items, m
 
 
 def test_the_cache_stays_within_its_bytes_and_drops_the_least_used(session, items):
-    answers = [explain(session, item, Question(k=5)) for item in items[:3]]
-    keys = [key_of(session, item, Question(k=5)) for item in items[:3]]
+    answers = [explain(session, item, ExplainOptions(k=5)) for item in items[:3]]
+    keys = [key_of(session, item, ExplainOptions(k=5)) for item in items[:3]]
     room = AnswerCache(sum(map(size_of, answers)) - 1)
     for key, answer in zip(keys[:2], answers[:2], strict=True):
         room.put(key, answer)
@@ -263,5 +270,5 @@ def test_the_cache_stays_within_its_bytes_and_drops_the_least_used(session, item
 
 
 def test_sizes_grow_with_the_lists(session, items):
-    sizes = [size_of(explain(session, items[0], Question(k=k))) for k in (1, 40)]
+    sizes = [size_of(explain(session, items[0], ExplainOptions(k=k))) for k in (1, 40)]
     assert np.diff(sizes)[0] > 39 * 8

@@ -4,7 +4,7 @@ import torch
 from tiny import project
 
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map_values import influence_on, nearest_on_map
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -39,9 +39,9 @@ def test_nearest_is_the_obvious_sort_by_cosine(session):
 def test_influence_is_what_the_lists_say(session, toward):
     split = session.project.dataset.split("test")
     item = find_item(session, "test", int(split.keys[0]))
-    question = Question(toward=toward, k=60)
-    answer = explain(session, item, question)
-    scores = influence_on(session, item, question)
+    options = ExplainOptions(toward=toward, k=60)
+    answer = explain(session, item, options)
+    scores = influence_on(session, item, options)
     for table in (answer.helpful, answer.harmful):
         positions = session.project.dataset.train.positions_of(table["key"].to_numpy())
         assert np.allclose(scores[positions], table["influence"], rtol=1e-5, atol=1e-7)

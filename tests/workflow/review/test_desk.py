@@ -7,13 +7,9 @@ from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
-from influence_core.workflow.review.desk import (
-    STATES,
-    Choice,
-    QueueFilter,
-    alternative_labels,
-    open_desk,
-)
+from influence_core.workflow.review.desk import Choice, open_desk
+from influence_core.workflow.review.evidence import alternative_labels
+from influence_core.workflow.review.queue import STATES, QueueFilter
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

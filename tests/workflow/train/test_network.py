@@ -22,7 +22,7 @@ from influence_core.disk.checkpoint import FOLDER
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.store.project import Project
 from influence_core.training.networks.types import NetworkTraining
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.network import (
     NetworkOptions,
@@ -222,6 +222,6 @@ def test_a_cut_of_minilm_trains_jointly_through_the_verb_and_opens(tmp_path):
     assert run.record.isolation.isolated == 1.0
     session = open_session(Project.open(project.root), run.id)
     item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
-    answer = explain(session, item, Question(estimator="turnover", k=5))
+    answer = explain(session, item, ExplainOptions(estimator="turnover", k=5))
     assert len(answer.helpful) == len(answer.harmful) == 5
     assert (answer.helpful["influence"] > 0).all()

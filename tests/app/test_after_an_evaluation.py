@@ -1,0 +1,89 @@
+"""What an evaluation changes is seen at once, in tabs that are open and in a server that runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from errors_page import APP, start
+from streamlit.testing.v1 import AppTest
+from tiny import project
+
+from influence_core.store.evaluations import EvaluationRecord, write_evaluation
+from influence_core.store.project import Project, projects_home
+from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train.head import TrainOptions, train
+
+
+@pytest.fixture
+def session():
+    made = project(projects_home() / "tiny", n=90)
+    train(made, TrainOptions(members=2, width=32, epochs=2, device="cpu"))
+    return open_session(Project.open(made.root), device="cpu")
+
+
+def evaluated(session, best, planted="self_influence"):
+    """Leave behind what an evaluation does."""
+    session.run.add_table(
+        "eval-planted",
+        pd.DataFrame(
+            {"column": [planted, "flipped"], "average_precision": [0.9, 0.2], "auc": [0.9, 0.2]}
+        ),
+    )
+    record = EvaluationRecord(session.run.id, "2026-01-01T00:00:00", best)
+    write_evaluation(session.project.root, record)
+    session.project.with_settings(default_estimator=best)
+
+
+def open_errors(session):
+    key = int(misclassified(session, "test")["key"][0])
+    return start(project="tiny", item=f"{key:016x}")
+
+
+def test_the_errors_page_follows_the_new_default_in_open_and_new_tabs(session):
+    tab = open_errors(session)
+    assert tab.selectbox(key="estimator").value == "flipped-ridge"
+    evaluated(session, "similarity")
+    for page in (tab.run(), open_errors(session)):
+        assert not page.exception
+        assert page.selectbox(key="estimator").value == "similarity"
+        assert any("knows nothing of what the model has learned" in c.value for c in page.caption)
+
+
+def test_a_choice_of_the_viewers_own_stays(session):
+    tab = open_errors(session)
+    tab.selectbox(key="estimator").select("flipped-cosine").run()
+    evaluated(session, "similarity")
+    assert tab.run().selectbox(key="estimator").value == "flipped-cosine"
+
+
+def labels_page():
+    test = AppTest.from_file(str(APP), default_timeout=90)
+    test.session_state["project"] = "tiny"
+    test.run().switch_page("pages/labels.py")
+    return test.run()
+
+
+def test_the_labels_page_follows_order_and_estimator(session, monkeypatch):
+    asked = []
+    from influence_core.workflow.review import evidence
+
+    real = evidence.label_evidence
+    monkeypatch.setattr(evidence, "label_evidence", lambda *a: asked.append(a[-1]) or real(*a))
+    tab = labels_page()
+    before = tab.session_state["label_queue"][1].positions
+    evaluated(session, "similarity")
+    after = tab.run().session_state["label_queue"][1].positions
+    assert asked == ["flipped-ridge", "similarity"]
+    assert sorted(before) == sorted(after)
+    rows = session.run.table("rows")["self_influence"].to_numpy()
+    assert (np.diff(rows[after]) <= 0).all()
+    assert not (np.diff(rows[before]) <= 0).all()
+
+
+def test_any_setting_that_changes_is_seen_by_an_open_project(session, tmp_path):
+    kept, url = session.project, f"sqlite:///{tmp_path / 'shared.db'}"
+    tab = labels_page()
+    Project.open(kept.root).with_settings(name="Renamed", target_split="test", database=url)
+    assert (kept.name, kept.settings.target_split, kept.reviews_url) == ("Renamed", "test", url)
+    assert any("Renamed" in c.value for c in tab.run().caption)
+    assert (tmp_path / "shared.db").is_file()  # decisions go there from now on
