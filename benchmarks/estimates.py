@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import tiny
 from big_project import big_project
 
-from influence_core.influence.scan import scan
 from influence_core.store.project import Project
 from influence_core.training.networks.registry import build_network
 from influence_core.training.networks.types import NetworkTraining
@@ -35,21 +35,19 @@ from influence_core.workflow.cleanse.cleansings import newest_cleansing, save_cl
 from influence_core.workflow.cleanse.find_harm import Question, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.cleanse.trials import run_trial
-from influence_core.workflow.costs.formulas import Estimate, scanning
-from influence_core.workflow.costs.networks import network_pace, scan_estimate
+from influence_core.workflow.costs.estimate import Estimate, Rates
+from influence_core.workflow.costs.networks import pace
 from influence_core.workflow.costs.networks import training_estimate as network_estimate
-from influence_core.workflow.costs.rates import encode_rate, rates
+from influence_core.workflow.costs.rates import encode_rate, head_rates
 from influence_core.workflow.evaluate.evaluate import evaluate
 from influence_core.workflow.evaluate.work import EvaluateOptions
 from influence_core.workflow.expected import (
-    Speed,
     cleansing_estimate,
     evaluation_estimate,
     in_fresh_process,
     training_estimate,
     trial_estimate,
 )
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import NetworkOptions, network_settings, train_network
@@ -88,14 +86,18 @@ def measured(work: Callable[[], object]) -> Estimate:
     return Estimate(seconds, max(peak, own_memory()) - before)
 
 
+def rates() -> Rates:
+    """Of this machine, measured at the first call."""
+    found = head_rates("cpu")
+    assert found is not None
+    return found
+
+
 def prepare(home: Path, rows: int) -> None:
     """The projects that the cases open, and the device's rates."""
     texts = tiny.project(home / "texts", 2_000)
-    rates("cpu")
+    rates()
     encode_rate(texts, "cpu")
-    tuned(
-        texts
-    )  # the pace is measured here, where its copy of the network holds no memory of theirs
     big_project(home / "big", rows, 10, options=HEAD)
     small = open_session(big_project(home / "small", 3_000, 4, options=HEAD), device="cpu")
     save_cleansing(small, find_harm(small, Question(TargetSplit("test"), by="fraction")))
@@ -104,30 +106,21 @@ def prepare(home: Path, rows: int) -> None:
 def encoding(home: Path) -> Case:
     """MiniLM on 2,667 sentences."""
     project = Project.open(home / "texts")
-    speed = Speed(rates("cpu"), encode_rate(project, "cpu"))
-    told = training_estimate(speed, project, TrainOptions(epochs=1, members=1, width=2))
+    fast = replace(rates(), encode=encode_rate(project, "cpu") or 0.0)
+    told = training_estimate(fast, project, TrainOptions(epochs=1, members=1, width=2))
     return told, lambda: encode(project, device="cpu")
 
 
 def training(home: Path) -> Case:
     """16 x 256, 3 epochs."""
     project = Project.open(home / "big")
-    return training_estimate(Speed(rates("cpu")), project, HEAD), lambda: train(project, HEAD)
+    return training_estimate(rates(), project, HEAD), lambda: train(project, HEAD)
 
 
 def lean(home: Path) -> Case:
     """8 x 32 in few steps, 3 epochs."""
     project = Project.open(home / "big")
-    return training_estimate(Speed(rates("cpu")), project, LEAN), lambda: train(project, LEAN)
-
-
-def one_scan(home: Path) -> Case:
-    """Turn-over, one target."""
-    session = open_session(Project.open(home / "big"), device="cpu")
-    n, config = len(session.evidence), session.head.config
-    x = session.split_features("test").rows(torch.arange(1))
-    query = session.prepared("turnover").query(session.targets(x, torch.zeros(1).long()))
-    return scanning(rates("cpu"), "turnover", n, config), lambda: scan(query, n, k=20)
+    return training_estimate(rates(), project, LEAN), lambda: train(project, LEAN)
 
 
 def judged(home: Path, name: str) -> Case:
@@ -135,7 +128,7 @@ def judged(home: Path, name: str) -> Case:
     session = open_session(Project.open(home / "big"), device="cpu")
     question = Question(TargetSplit("test"), estimator=name, by="fraction")
     items = len(target_items(session, question.target))
-    told = cleansing_estimate(rates("cpu"), session, question, items)
+    told = cleansing_estimate(rates(), session, question, items)
     return told, lambda: find_harm(session, question)
 
 
@@ -144,7 +137,7 @@ def rounds(home: Path) -> Case:
     session = open_session(Project.open(home / "small"), device="cpu")
     question = Question(TargetSplit("test"), drop=0.04)
     items = len(target_items(session, question.target))
-    told = cleansing_estimate(rates("cpu"), session, question, items)
+    told = cleansing_estimate(rates(), session, question, items)
     return told, lambda: find_harm(session, question)
 
 
@@ -152,14 +145,14 @@ def trial(home: Path) -> Case:
     """3,000 rows, 10 seeds."""
     session = open_session(Project.open(home / "small"), device="cpu")
     name = newest_cleansing(session.project)
-    return trial_estimate(rates("cpu"), session, 10), lambda: run_trial(session, name, seeds=10)
+    return trial_estimate(rates(), session, 10), lambda: run_trial(session, name, seeds=10)
 
 
 def evaluation(home: Path) -> Case:
     """3,000 rows, all stages that retrain."""
     session = open_session(Project.open(home / "small"), device="cpu")
     some = EvaluateOptions(what=("lds", "removal", "loo", "planted"))
-    told = evaluation_estimate(rates("cpu"), session, some)
+    told = evaluation_estimate(rates(), session, some)
     return told, lambda: evaluate(session, some)
 
 
@@ -170,7 +163,7 @@ def tuned(project: Project) -> Estimate:
     """What the verb says of fine-tuning."""
     network = build_network(network_settings(project, TUNED), root=project.root)
     rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
-    own = network_pace(project, network, rows["train"], TUNED.training)
+    own = pace(network.model, rows["train"], TUNED.training)
     return network_estimate(own, {name: len(r) for name, r in rows.items()}, TUNED.training)
 
 
@@ -180,17 +173,8 @@ def finetuned(home: Path) -> Case:
     return tuned(project), lambda: train_network(project, TUNED)
 
 
-def network_scan(home: Path) -> Case:
-    """Turn-over, one target, by the network that was trained before."""
-    session = open_session(Project.open(home / "texts"), device="cpu")
-    told = scan_estimate(session)
-    item = find_item(session, "test", int(session.project.dataset.split("test").keys[0]))
-    return told, lambda: explain(session, item, ExplainOptions(estimator="turnover"))
-
-
 CASES: dict[str, Callable[[Path], Case]] = {
     "encode 2,667 sentences (MiniLM)": encoding,
-    "one turn-over scan": one_scan,
     "judge by turn-over, 2,000 items": lambda home: judged(home, "turnover"),
     "judge by flipped-ridge, 2,000 items": lambda home: judged(home, "flipped-ridge"),
     "cleanse 3,000 rows in rounds to 4 %": rounds,
@@ -199,10 +183,9 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "train 16 x 256, 3 epochs": training,
     "train lean, 3 epochs": lean,
     "fine-tune MiniLM, 2,000 sentences, 1 epoch": finetuned,
-    "one turn-over scan of that network (MiniLM)": network_scan,
 }
 # Where the network is there and has run before anything is said.
-BUILT_BEFORE = list(CASES)[-2:]
+BUILT_BEFORE = list(CASES)[-1:]
 
 
 def one(name: str, home: Path) -> tuple[Estimate, Estimate]:

@@ -27,14 +27,13 @@ from influence_core.influence import estimator
 from influence_core.influence.base import Evidence, HeadWeights
 from influence_core.influence.scan import mean_influence, scan
 from influence_core.influence.sides import both_sides
-from influence_core.models.encoders import load_encoder
 from influence_core.progress import Progress
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
-from influence_core.workflow.costs.encoding import seconds_per_unit, units
+from influence_core.workflow.costs.rates import encode_work, measure_encoder
 
 PIECE, JUDGED = 50_000, 100
 OUT = Path(__file__).with_suffix(".md")
@@ -121,8 +120,9 @@ def measure(rows: int, classes: int, members: int, width: int, folder: str) -> l
 
 def encoding() -> str:
     """MiniLM on the sentences of a sample."""
-    split = Project.open(SAMPLE).dataset.train
-    each = seconds_per_unit(load_encoder("minilm"), split) * units(split) / len(split)
+    project = Project.open(SAMPLE)
+    split = project.dataset.train
+    each = measure_encoder(project, "cpu")["encode"] * encode_work(split) / len(split)
     row = f"| encode sentences of `reviews` (MiniLM) | any | {each * 1e6:.0f} s |"
     print(row, flush=True)
     return row

@@ -14,10 +14,10 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     RayOption,
+    announce,
     app,
     bar,
     find_project,
-    forewarn,
     keep_result,
     out,
     print_json,
@@ -30,7 +30,7 @@ from influence_core.installed import dashboard_root
 from influence_core.training.heads.presets import PRESETS, STANDARD
 from influence_core.training.networks.accelerator import first_process
 from influence_core.workflow.cluster.cluster import perhaps_connected
-from influence_core.workflow.expected import encoding_text, training_text
+from influence_core.workflow.expected import training_text
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import train_network
@@ -152,12 +152,12 @@ def train_verb(
         opened = find_project(project)
         if mode == "finetune":
             wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
-            run = train_network(opened, wish, progress=tell, cancel=cancel, forewarn=forewarn)
+            run = train_network(opened, wish, progress=tell, cancel=cancel, announce=announce)
         else:
             options = TrainOptions.of_size(
                 size, members, width, p=p, epochs=epochs, seed=seed, device=device
             )
-            forewarn(training_text(opened, options))
+            announce(training_text(opened, options))
             with perhaps_connected(ray) as cluster:
                 run = train(opened, options, progress=tell, cancel=cancel, cluster=cluster)
     if not speaks:
@@ -185,7 +185,6 @@ def encode_verb(
     """Make the features that training needs; stopped, it goes on from there the next time."""
     with bar(json) as tell, stoppable() as cancel:
         opened = find_project(project)
-        forewarn(encoding_text(opened, device))
         with perhaps_connected(ray) as cluster:
             opened = encode(opened, device=device, progress=tell, cancel=cancel, cluster=cluster)
     keep_result(project=opened.root.name)

@@ -16,10 +16,10 @@ from influence_core.cli.common import (
     ProjectArgument,
     RayOption,
     RunOption,
+    announce,
     app,
     bar,
     find_project,
-    forewarn,
     keep_result,
     out,
     print_json,
@@ -100,7 +100,7 @@ def cleanse_verb(
         name, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
     result, rounds = None, unfinished_rounds(session, question)
-    forewarn(cleansing_text(session, question, seeds if try_it else 0))
+    announce(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:
         # A job that was ended in its trial and resumed has found and kept its list already.
         kept = str(kept_earlier().get("cleansing", ""))
@@ -166,7 +166,7 @@ def trial_verb(
     name = cleansing or newest_cleansing(opened)
     found = load_cleansing(opened, name)
     session = open_session(opened, found.run or None, device)
-    forewarn(trial_text(session, seeds, len(_shares(shares)) if sweep else 1))
+    announce(trial_text(session, seeds, len(_shares(shares)) if sweep else 1))
     with bar(json) as tell, stoppable() as cancel:
         keep_result(cleansing=name)
         if sweep:

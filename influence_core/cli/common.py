@@ -111,7 +111,7 @@ def find_project(name: str) -> Project:
     )
 
 
-def forewarn(expected: str | None) -> None:
+def announce(expected: str | None) -> None:
     """Say on standard error what long work will take, before it begins."""
     if expected:
         err.print(expected, highlight=False, soft_wrap=True)

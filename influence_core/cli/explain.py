@@ -15,7 +15,6 @@ from influence_core.cli.common import (
     app,
     bar,
     find_project,
-    forewarn,
     keep_result,
     out,
     print_json,
@@ -28,7 +27,6 @@ from influence_core.data.keys import from_hex
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.cluster.cluster import perhaps_connected
-from influence_core.workflow.expected import explanation_text
 from influence_core.workflow.explain.all_scores import write_scores
 from influence_core.workflow.explain.explain import (
     Among,
@@ -79,7 +77,6 @@ def explain_verb(
         target = _target(session, split, item, text, image)
         options = ExplainOptions(estimator, toward, among, top).of_run(session)
         # The file is written by a scan of its own, which ranks nothing.
-        forewarn(explanation_text(session, options.estimator, 1 if scores is None else 2))
         if scores is not None:
             write_scores(session, target, options, scores, progress=tell, cancel=cancel)
         with perhaps_connected(ray) as cluster:

@@ -10,10 +10,10 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     RunOption,
+    announce,
     app,
     bar,
     find_project,
-    forewarn,
     keep_result,
     out,
     print_json,
@@ -50,7 +50,7 @@ def evaluate_verb(
         what=tuple(what.split(",")), split=split, targets=targets, subsets=subsets, seed=seed
     )
     session = open_session(find_project(project), run, device)
-    forewarn(evaluation_text(session, options))
+    announce(evaluation_text(session, options))
     with bar(json) as tell, stoppable() as cancel:
         report = evaluate(session, options, progress=tell, cancel=cancel)
     keep_result(evaluation=session.run.id)

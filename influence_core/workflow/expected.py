@@ -1,14 +1,14 @@
 """Say before long work what it will cost: "This takes about 40 s and 1.2 GB on this device".
 
-A verb measures the device's rates once (`device_rates`), but only where even a slow device would
-need long; a page reads what is stored, since it must not make anyone wait. Work that takes a few
-seconds needs no warning. Called by the verbs and by pages.
+A verb measures the device's rates once (`costs.rates`), but only where even a slow device would
+need long; a page reads what is stored (`stored=True`), since it must not make anyone wait. Work of
+a few seconds needs no sentence. Called by the verbs that train and by the pages that start them.
 """
 
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from influence_core.data.dataset import Split
 from influence_core.evaluation.choose import STRENGTHS
@@ -21,40 +21,26 @@ from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, Question
 from influence_core.workflow.cleanse.rounds import RANDOM_DRAWS
 from influence_core.workflow.cleanse.target_split import target_positions
-from influence_core.workflow.costs.encoding import units
-from influence_core.workflow.costs.formulas import (
+from influence_core.workflow.costs.estimate import (
     FREE_EPOCHS,
+    LONG,
     Estimate,
     Rates,
-    judging,
     scanning,
     training,
 )
-from influence_core.workflow.costs.networks import LONG, scan_estimate
-from influence_core.workflow.costs.rates import (
-    encode_rate,
-    rates,
-    stored_encode_rate,
-    stored_rates,
-)
+from influence_core.workflow.costs.rates import encode_rate, encode_work, head_rates
 from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS, REMOVAL_TARGETS
 from influence_core.workflow.evaluate.lds import TUNED
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.head import TrainOptions, has_features
 
-SLOW = Rates("slow", 3e-10, 1.5e-8, 3e-10, 5e-11, 1e-9, 1e-9)  # ten times what two usual cores need
+# Ten times what two usual cores need. Seconds a character or a picture follow below.
+SLOW = Rates(3e-10, 1.5e-8, 5e-11, 1e-9)
+SLOW_ENCODE = {"text": 5e-4, "image": 0.2}
 FIRST = Estimate(1.5, 120 << 20)  # what a process needs when it first computes
-_SLOW_UNIT = {"text": 5e-4, "image": 0.2}  # seconds a character or picture
 _USUAL_DIM = 384  # before anything is encoded; that of the text encoder
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What is known of a device: its rates, and seconds a unit of a project's encoding."""
-
-    rates: Rates
-    encode: float = 0.0
 
 
 def training_text(project: Project, options: TrainOptions, *, stored: bool = False) -> str | None:
@@ -62,41 +48,13 @@ def training_text(project: Project, options: TrainOptions, *, stored: bool = Fal
 
     Without a number of epochs a usual one is assumed, and the sentence says so.
     """
-    encodes = bool(_to_encode(project))
+    encodes = project if _to_encode(project) else None
+    more = f", if it takes {FREE_EPOCHS} epochs" if options.epochs is None else ""
 
-    def work(speed: Speed) -> Estimate:
-        return training_estimate(speed, project, options)
+    def work(rates: Rates) -> Estimate:
+        return training_estimate(rates, project, options)
 
-    said = _text(work, options.device, project if encodes else None, stored)
-    if said and options.epochs is None:
-        return said.removesuffix(".") + f", if it takes {FREE_EPOCHS} epochs."
-    return said
-
-
-def encoding_text(project: Project, device: str, *, stored: bool = False) -> str | None:
-    """What `encode` will take for what is not encoded yet; None if it is short."""
-
-    def work(speed: Speed) -> Estimate:
-        return encoding_estimate(speed, project)
-
-    return _text(work, device, project, stored)
-
-
-def explanation_text(
-    session: Session, estimator: str, scans: int = 1, *, stored: bool = False
-) -> str | None:
-    """What so many scans of all rows will take; None if it is short."""
-    if session.evidence.head is None:
-        if estimator != TURNOVER.name or estimator in session.unavailable():
-            return None
-        own = scan_estimate(session, stored=stored)
-        return None if own is None else _said(own.times(scans))
-
-    def work(speed: Speed) -> Estimate:
-        one = scanning(speed.rates, estimator, len(session.evidence), _shape(session))
-        return one.times(scans)
-
-    return _text(work, str(session.device), stored=stored)
+    return _text(work, options.device, stored, more, encodes)
 
 
 def cleansing_text(
@@ -105,60 +63,50 @@ def cleansing_text(
     """What `cleanse` will take, with a trial of so many seeds; None if it is short."""
     # Decisions alone need no scan.
     items = 0 if question.by == DECISIONS else len(target_positions(session, question.target))
+    early = question.by == ROUNDS and question.patience
 
-    def work(speed: Speed) -> Estimate:
-        return cleansing_estimate(speed.rates, session, question, items).then(
-            trial_estimate(speed.rates, session, seeds)
-        )
+    def work(rates: Rates) -> Estimate:
+        found = cleansing_estimate(rates, session, question, items)
+        return found.then(trial_estimate(rates, session, seeds))
 
-    said = _text(work, str(session.device), stored=stored)
-    if said and question.by == ROUNDS and question.patience:
-        return said.removesuffix(".") + ", or less if the rounds stop early."
-    return said
+    more = ", or less if the rounds stop early" if early else ""
+    return _text(work, str(session.device), stored, more)
 
 
 def trial_text(
     session: Session, seeds: int, shares: int = 1, *, stored: bool = False
 ) -> str | None:
     """What retraining beside controls will take, for so many shares of a list."""
-
-    def work(speed: Speed) -> Estimate:
-        return trial_estimate(speed.rates, session, seeds).times(shares)
-
-    return _text(work, str(session.device), stored=stored)
+    return _text(
+        lambda rates: trial_estimate(rates, session, seeds).times(shares),
+        str(session.device), stored,
+    )  # fmt: skip
 
 
 def evaluation_text(
     session: Session, options: EvaluateOptions, *, stored: bool = False
 ) -> str | None:
     """What `evaluate` will take if nothing of it is done yet; None if it is short."""
-
-    def work(speed: Speed) -> Estimate:
-        return evaluation_estimate(speed.rates, session, options)
-
-    return _text(work, str(session.device), stored=stored)
+    return _text(
+        lambda rates: evaluation_estimate(rates, session, options), str(session.device), stored
+    )
 
 
-def training_estimate(speed: Speed, project: Project, options: TrainOptions) -> Estimate:
+def training_estimate(rates: Rates, project: Project, options: TrainOptions) -> Estimate:
     """Encoding of what is not encoded, then training."""
-    data = project.dataset
+    data, missing = project.dataset, _to_encode(project)
     config = HeadConfig(_dim(project), len(data.classes), options.members, options.width, options.p)
     how = preset(options.size).training(len(data.train), options.epochs, options.seed)
-    encoding = encoding_estimate(speed, project)
-    return encoding.then(training(speed.rates, len(data.train), config, how))
-
-
-def encoding_estimate(speed: Speed, project: Project) -> Estimate:
-    """Encoding of what is not encoded."""
-    missing = _to_encode(project)
     # Batches of an encoder's activations and the block that is written.
-    return Estimate(speed.encode * sum(map(units, missing)), (150 << 20) * bool(missing))
+    seconds = rates.encode * sum(map(encode_work, missing))
+    encoding = Estimate(seconds, (150 << 20) * bool(missing))
+    return encoding.then(training(rates, len(data.train), config, how))
 
 
 def cleansing_estimate(rates: Rates, session: Session, question: Question, items: int) -> Estimate:
     """The scan for the target split; in rounds, a training and a scan for each round."""
     rows, own = len(session.evidence), recipe(session)
-    scan = judging(rates, question.estimator, rows, items, _shape(session))
+    scan = scanning(rates, question.estimator, rows, items, own.config)
     if question.by != ROUNDS:
         return scan
     count = math.ceil(question.drop / question.step) + 1
@@ -173,21 +121,19 @@ def trial_estimate(rates: Rates, session: Session, seeds: int) -> Estimate:
 def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions) -> Estimate:
     """The stages' retrainings, and scans for both kinds of targets."""
     rows, own = len(session.evidence), recipe(session)
-    what, members = options.what, own.config.members
-    found = Estimate(0.0, 0)
-    if "lds" in what:
-        found = found.then(_retraining(rates, session, 2 * options.subsets))
-        scans = len(PARTS) + len(TUNED) * len(STRENGTHS)
-        targets = 2 * options.targets
-        found = found.then(
-            judging(rates, "flipped-ridge", rows, targets, own.config).times(scans)
-        ).then(judging(rates, TURNOVER.name, rows, targets, own.config))
-    if "removal" in what:
+    found = Estimate()
+    if "lds" in options.what:
+        targets, scans = 2 * options.targets, len(PARTS) + len(TUNED) * len(STRENGTHS)
+        ridge = scanning(rates, "flipped-ridge", rows, targets, own.config).times(scans)
+        found = _retraining(rates, session, 2 * options.subsets).then(ridge)
+        found = found.then(scanning(rates, TURNOVER.name, rows, targets, own.config))
+    if "removal" in options.what:
         curves = (len(PARTS) + 1) * len(SIZES)
         found = found.then(_retraining(rates, session, curves * REMOVAL_TARGETS + 1))
-    if "loo" in what:
-        found = found.then(_retraining(rates, session, (LOO_TARGETS * LOO_ROWS + 1) * members))
-    if "planted" in what:
+    if "loo" in options.what:
+        heads = (LOO_TARGETS * LOO_ROWS + 1) * own.config.members
+        found = found.then(_retraining(rates, session, heads))
+    if "planted" in options.what:
         free = replace(own.training, epochs=FREE_EPOCHS)
         found = found.then(training(rates, rows, own.config, free))
     return found
@@ -196,46 +142,33 @@ def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions
 def _retraining(rates: Rates, session: Session, heads: int) -> Estimate:
     """So many heads of one member, for the run's epochs."""
     own = recipe(session, members=1)
-    one = training(rates, len(session.evidence), own.config, own.training)
-    return one.times(heads)
+    return training(rates, len(session.evidence), own.config, own.training).times(heads)
 
 
 def _text(
-    work: Callable[[Speed], Estimate],
+    work: Callable[[Rates], Estimate],
     device: str,
+    stored: bool,
+    more: str = "",
     encodes: Project | None = None,
-    stored: bool = False,
 ) -> str | None:
-    """The sentence, or None where the work is short or nothing is known and nobody may measure."""
-    modality = encodes.settings.modality if encodes is not None else "text"
-    if work(Speed(SLOW, _SLOW_UNIT.get(modality, 0.2))).seconds < LONG:
-        return None
-    each: float | None = 0.0
-    if stored:
-        known = stored_rates(device)
-        if encodes is not None:
-            each = stored_encode_rate(encodes, device)
-    else:
-        known = rates(device)
-        if encodes is not None:
-            each = encode_rate(encodes, device)
-    if known is None or each is None:
-        return None
-    return _said(in_fresh_process(work(Speed(known, each))))
+    """The sentence, or None where the work is short or a rate is unknown and may not be measured.
 
-
-def _said(estimate: Estimate) -> str | None:
-    return f"This takes {estimate.text()}." if estimate.seconds >= LONG else None
+    `encodes` is the project whose rows are still to be encoded.
+    """
+    slow = SLOW_ENCODE[encodes.settings.modality] if encodes is not None else 0.0
+    if work(replace(SLOW, encode=slow)).seconds < LONG:
+        return None
+    rates = head_rates(device, stored=stored)
+    encode = encode_rate(encodes, device, stored=stored) if encodes is not None else 0.0
+    if rates is None or encode is None:
+        return None
+    return in_fresh_process(work(replace(rates, encode=encode))).sentence(more)
 
 
 def in_fresh_process(estimate: Estimate) -> Estimate:
     """With what the first use of libraries and compiled loops takes."""
     return Estimate(estimate.seconds + FIRST.seconds, estimate.bytes + FIRST.bytes)
-
-
-def _shape(session: Session) -> HeadConfig:
-    """The run's head, or the one that stands in for a whole network."""
-    return recipe(session).config
 
 
 def _to_encode(project: Project) -> list[Split]:

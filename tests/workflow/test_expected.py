@@ -1,5 +1,7 @@
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -11,13 +13,14 @@ from influence_core.workflow import expected as estimates
 from influence_core.workflow.cleanse.find_harm import Question
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.costs import rates as device_rates
-from influence_core.workflow.costs.formulas import Rates
+from influence_core.workflow.costs.estimate import Rates
 from influence_core.workflow.evaluate.work import EvaluateOptions
-from influence_core.workflow.expected import FIRST, Speed
+from influence_core.workflow.expected import FIRST
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
-SLUG = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)  # so slow that everything is long
+SLUG = Rates(1e-3, 1e-3, 1e-3, 1e-3)  # so slow that everything is long
+ENTRY = {name: rate for name, rate in vars(SLUG).items() if name != "encode"}
 SMALL = TrainOptions(members=2, width=64, epochs=2, device="cpu")
 
 
@@ -32,56 +35,68 @@ def session(tmp_path_factory):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """A device so slow that everything is worth a warning."""
-    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
+    """A device so slow that everything is worth a sentence."""
+    monkeypatch.setattr(device_rates, "measure", lambda device: ENTRY)
     monkeypatch.setattr(estimates, "SLOW", SLUG)
 
 
 def test_a_device_is_measured_once_and_read_from_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
-    assert device_rates.stored_rates("cpu") is None
-    first = device_rates.rates("cpu")
-    assert all(rate > 0 for name, rate in vars(first).items() if name != "device")
+    assert device_rates.head_rates("cpu", stored=True) is None
+    first = device_rates.head_rates("cpu")
+    assert min(first.product, first.turnover, first.ridge) > 0
+    assert first.step >= 0  # by the difference of two measurements
     monkeypatch.setattr(device_rates, "measure", None)  # a second measurement would fail
-    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == first
+    assert device_rates.head_rates("cpu") == first
+    assert device_rates.head_rates("cpu", stored=True) == first
 
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", "7", '{"NAME": 3}', '{"NAME": {"device": "cpu"}}', '{"NAME": {"ridge": NaN}}'],
+    ["", "{", "[]", "7", '{"NAME": 3}', '{"NAME": {"ridge": 1.0}}', '{"NAME": {"product": NaN}}'],
 )
-def test_a_damaged_file_is_measured_anew(damage, tmp_path, monkeypatch):
+def test_a_damaged_file_is_measured_again(damage, tmp_path, monkeypatch):
     monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
-    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
-    device_rates.rates("cpu")
+    monkeypatch.setattr(device_rates, "measure", lambda device: ENTRY)
+    device_rates.head_rates("cpu")
     path = tmp_path / device_rates.FILE
     [name] = json.loads(path.read_text())
     path.write_text(damage.replace("NAME", name))
-    assert device_rates.stored_rates("cpu") is None
-    assert device_rates.rates("cpu") == device_rates.stored_rates("cpu") == SLUG
+    assert device_rates.head_rates("cpu", stored=True) is None
+    assert device_rates.head_rates("cpu") == SLUG
+    assert device_rates.head_rates("cpu", stored=True) == SLUG
     entry = json.loads(path.read_text())
     path.write_text(json.dumps(entry).replace("0.001", "NaN"))
-    assert device_rates.stored_rates("cpu") is None
+    assert device_rates.head_rates("cpu", stored=True) is None
 
 
 def test_a_home_that_cannot_be_written_refuses_no_work(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("TURNOVER_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(device_rates, "measure", lambda device: SLUG)
-    assert device_rates.rates("cpu") == SLUG
-    assert device_rates.stored_rates("cpu") is None
+    monkeypatch.setattr(device_rates, "measure", lambda device: ENTRY)
+    assert device_rates.head_rates("cpu") == SLUG
+    assert device_rates.head_rates("cpu", stored=True) is None
+
+
+def test_two_that_measure_at_once_keep_what_both_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(device_rates, "measure_encoder", lambda *_: {"encode": 0.5})
+    made = tiny.project(tmp_path / "films", n=12)
+    several = [replace(made, settings=replace(made.settings, encoder=f"hf:{i}")) for i in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(device_rates.encode_rate, several))
+    assert all(device_rates.encode_rate(one, stored=True) == 0.5 for one in several)
 
 
 def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
     project = session.project
-    assert device_rates.stored_encode_rate(project, "cpu") is None
+    assert device_rates.encode_rate(project, "cpu", stored=True) is None
     each = device_rates.encode_rate(project, "cpu")
     assert 0 < each < 1
-    monkeypatch.setattr(device_rates, "load_encoder", None)
+    monkeypatch.setattr(device_rates, "measure_encoder", None)  # not measured again
     assert device_rates.encode_rate(project, "cpu") == each
     for split in project.dataset.splits.values():
         shortest, longest = (f(map(len, split.texts())) for f in (min, max))
-        work = estimates.units(split) / len(split)
+        work = device_rates.encode_work(split) / len(split)
         assert shortest < work < longest + 20
 
 
@@ -89,7 +104,6 @@ def test_short_work_is_neither_announced_nor_measured(session, monkeypatch):
     monkeypatch.setattr(device_rates, "measure", None)  # a measurement would fail
     question = Question(TargetSplit("test"))
     assert estimates.training_text(session.project, SMALL) is None
-    assert estimates.explanation_text(session, "turnover") is None
     assert estimates.cleansing_text(session, question, seeds=10) is None
 
 
@@ -99,7 +113,6 @@ def test_every_long_work_is_announced(session, slow):
     assert said.endswith("on this device.")
     free = TrainOptions(members=2, width=64, device="cpu")
     assert "if it takes 12 epochs" in estimates.training_text(session.project, free)
-    assert estimates.explanation_text(session, "turnover")
     assert estimates.trial_text(session, 10, 3)
     assert estimates.evaluation_text(session, EvaluateOptions())
     rounds, shot = Question(TargetSplit("test")), Question(TargetSplit("test"), by="count", drop=3)
@@ -108,19 +121,10 @@ def test_every_long_work_is_announced(session, slow):
     assert estimates.cleansing_text(session, Question(TargetSplit("test"), by="decisions")) is None
 
 
-def test_all_scores_of_an_item_are_a_second_scan(session, slow, monkeypatch):
-    said = []
-    monkeypatch.setattr(estimates, "_text", lambda work, *_, **__: said.append(work(Speed(SLUG))))
-    estimates.explanation_text(session, "turnover")
-    estimates.explanation_text(session, "turnover", 2)
-    assert said[1].seconds == 2 * said[0].seconds
-    assert said[1].bytes == said[0].bytes
-
-
 def test_a_page_hears_only_what_was_measured_before(session, slow):
     question = Question(TargetSplit("test"))
     assert estimates.cleansing_text(session, question, stored=True) is None
-    device_rates.rates("cpu")
+    device_rates.head_rates("cpu")
     assert estimates.cleansing_text(session, question, stored=True)
     assert estimates.evaluation_text(session, EvaluateOptions(), stored=True)
     assert estimates.training_text(session.project, SMALL, stored=True)
@@ -130,12 +134,12 @@ def test_encoding_counts_until_it_is_done(session, tmp_path, slow):
     fresh = tiny.project(tmp_path / "fresh", n=90)
     tiny.encoder(fresh.root / "encoder")
     fresh = fresh.with_settings(encoder="hf:encoder")
-    speed = Speed(SLUG, 0.01)
+    speed = replace(SLUG, encode=0.01)
     done = estimates.training_estimate(speed, session.project, SMALL)
     todo = estimates.training_estimate(speed, fresh, SMALL)
-    items = sum(map(estimates.units, fresh.dataset.splits.values()))
+    items = sum(map(device_rates.encode_work, fresh.dataset.splits.values()))
     # 384 features are assumed before anything is known; the encoder has 16.
-    more = SLUG.train_product * 2 * 90 * 2 * 64 * (384 - 16)
+    more = SLUG.product * 2 * 90 * 2 * 64 * (384 - 16)
     assert todo.seconds - done.seconds > 0.01 * items + more
     assert estimates.training_text(fresh, SMALL, stored=True) is None
     assert estimates.training_text(fresh, SMALL)
@@ -166,7 +170,6 @@ def test_more_work_takes_longer(session):
     "words",
     [
         ["train", "--members", "2", "--width", "16", "--epochs", "1", "--device", "cpu"],
-        ["explain", "--item", "test-1", "--split", "test"],
         ["cleanse", "--by", "count", "--drop", "2"],
     ],
 )
@@ -176,19 +179,3 @@ def test_a_verb_says_it_first_and_not_among_its_answer(session, slow, words):
     assert answer.exit_code == 0, answer.output
     assert "This takes about" in answer.stderr
     json.loads(answer.stdout)
-
-
-def test_encode_says_what_is_still_to_be_encoded(tmp_path, slow, monkeypatch):
-    fresh = tiny.project(tmp_path / "fresh", n=90)
-    tiny.encoder(fresh.root / "encoder")
-    fresh = fresh.with_settings(encoder="hf:encoder")
-    assert estimates.encoding_text(fresh, "cpu", stored=True) is None  # nothing is measured yet
-    monkeypatch.setattr(estimates, "_SLOW_UNIT", {"text": 1.0})
-    monkeypatch.setattr(estimates, "encode_rate", lambda project, device: 1.0)
-    first, second = (
-        CliRunner().invoke(app, ["encode", str(fresh.root), "--device", "cpu"]) for _ in range(2)
-    )
-    assert first.exit_code == second.exit_code == 0, first.output
-    assert "This takes about" in first.stderr
-    assert second.stderr == ""
-    assert first.stdout == second.stdout

@@ -1,29 +1,64 @@
-"""What work with a whole network will take: its training, and the scan of all rows by its masks.
+"""What fine-tuning a whole network will take, from a few steps of a copy.
 
-The pace of each kind of network is measured once a device (`training.network_pace`) and kept with
-the device's other rates. Called by `train_network` and `estimates`.
+Nobody can tell from a network's name what an epoch takes, so a copy of it makes a few steps before
+the long work begins, and what it does with them is thrown away. Called by `workflow.train.network`.
 """
 
+import copy
+import gc
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
-from influence_core.disk.fingerprint import of_json
+import numpy as np
+import torch
+from torch import Tensor, nn
+
 from influence_core.errors import ResourceError
-from influence_core.store.project import Project
-from influence_core.training.networks.registry import Network
+from influence_core.training.networks.fit import run_epoch
+from influence_core.training.networks.loop import Loop
 from influence_core.training.networks.rows import NetworkRows
-from influence_core.training.networks.types import NetworkTraining
-from influence_core.workflow.costs.formulas import Estimate
-from influence_core.workflow.costs.network_pace import Pace, pace
-from influence_core.workflow.costs.rates import keep_rates, kept_rates
-from influence_core.workflow.session import Session
-from influence_core.workflow.session_network import network_query
+from influence_core.training.networks.sides import network_view
+from influence_core.training.networks.types import NetworkData, NetworkTraining
+from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.exposure import exposure
+from influence_core.turnover.layer import turnover_layers
+from influence_core.workflow.costs.estimate import Estimate
 
-LONG = 10  # seconds; shorter work needs no warning
+_BATCHES = 2  # that are measured
+_COPIES = 5  # of what is trained: gradients, Adam's two moments, the best so far, a checkpoint's
 _BOTH_SIDES = 2  # forward passes that looking at both sides of a row takes, at most
-_SCANNED = 64  # rows that are scanned to learn the pace
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds a row, and bytes that the training holds."""
+
+    train: float
+    look: float  # the full network's forward pass
+    bytes: float
+
+
+def finetune_text(
+    model: nn.Module,
+    rows: Mapping[str, NetworkRows],
+    training: NetworkTraining,
+    cancel: threading.Event | None = None,
+) -> str | None:
+    """The sentence before a training; None if it is short, or memory runs out already here.
+
+    Raises:
+        CancelledError: `cancel` was set.
+    """
+    try:
+        measured = pace(model, rows["train"], training, cancel=cancel)
+    except ResourceError:  # the training itself says so, if it comes to it
+        return None
+    counts = {split: len(part) for split, part in rows.items()}
+    early = "" if training.watch == "nothing" else ", or less if it stops early"
+    return training_estimate(measured, counts, training).sentence(early)
 
 
 def training_estimate(
@@ -38,72 +73,86 @@ def training_estimate(
     return Estimate(training.epochs * epoch + kept, int(measured.bytes))
 
 
-def finetune_text(
-    project: Project,
-    network: Network,
-    rows: Mapping[str, NetworkRows],
+def pace(
+    model: nn.Module,
+    rows: NetworkRows,
     training: NetworkTraining,
-    cancel: threading.Event | None = None,
-) -> str | None:
-    """The sentence before a training; None if it is short, or memory runs out already here.
-
-    Raises:
-        CancelledError: `cancel` was set.
-    """
-    try:
-        measured = network_pace(project, network, rows["train"], training, cancel)
-    except ResourceError:  # the training itself says so, if it comes to it
-        return None
-    counts = {split: len(part) for split, part in rows.items()}
-    said = training_estimate(measured, counts, training)
-    if said.seconds < LONG:
-        return None
-    early = "" if training.watch == "nothing" else ", or less if it stops early"
-    return f"This takes {said.text()}{early}."
-
-
-def network_pace(
-    project: Project,
-    network: Network,
-    train: NetworkRows,
-    training: NetworkTraining,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
     cancel: threading.Event | None = None,
 ) -> Pace:
-    """The pace of such a network on these rows, measured at the first call on a device."""
-    # Not the seed, but the data: its rows' lengths decide as much as the network.
-    settings = replace(network.settings, seed=0).to_dict()
-    about = [settings, training.batch, training.precision, project.fingerprint]
-    name = f"training {of_json(about)[:16]}"
-    known = kept_rates(training.device, name, set(Pace.__dataclass_fields__))
-    if known is not None:
-        return Pace(**known)
-    measured = pace(network.model, train, training, cancel=cancel)
-    keep_rates(training.device, name, asdict(measured))
-    return measured
-
-
-def scan_estimate(session: Session, *, stored: bool = False) -> Estimate | None:
-    """The turn-over scan of all rows for one item; None if it was not measured and may not be.
+    """Measure on a copy; the model and the random numbers of its training stay as they are.
 
     Raises:
-        ModelError: the network cannot be built again here.
+        ResourceError: memory ran out. CancelledError: `cancel` was set.
     """
-    name, device = f"scan {session.run.id}", str(session.device)
-    known = kept_rates(device, name, {"row", "bytes"})
-    if known is None:
-        if stored:
-            return None
-        known = _measured_scan(session)
-        keep_rates(device, name, known)
-    return Estimate(len(session.evidence) * known["row"], int(known["bytes"]))
+    try:
+        return _measured(model, _spread(rows, _BATCHES * training.batch), training, clock, cancel)
+    finally:
+        # A loop and its batches hold each other, and the copy on a device must not stay beside the
+        # training that begins now.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
-def _measured_scan(session: Session) -> dict[str, float]:
-    encoder, train = session.network(), session.project.dataset.train
-    [content] = train.items([0])
-    keys = session.evidence.keys[:_SCANNED]
-    query = network_query(encoder, content, session.evidence.labels[:1], keys)
-    query.of_keys(keys[:2])
-    start = time.perf_counter()
-    query.of_keys(keys)
-    return {"row": (time.perf_counter() - start) / len(keys), "bytes": float(query.bytes)}
+def _measured(
+    model: nn.Module,
+    some: NetworkRows,
+    training: NetworkTraining,
+    clock: Callable[[], float],
+    cancel: threading.Event | None,
+) -> Pace:
+    with torch.random.fork_rng(devices=[]):
+        short = replace(training, epochs=2, workers=0)
+        loop = Loop(copy.deepcopy(model), NetworkData(some), short, cancel)
+        run_epoch(loop, 0)  # the first one allocates and compiles
+        train = _seconds(lambda: run_epoch(loop, 1), clock)
+        look = _seconds(lambda: network_view(loop.model, some, cancel=cancel), clock)
+        held = _activations(loop.model, some, min(training.batch, len(some)))
+    sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in model.parameters()]
+    weights = sum(size * (1 + _COPIES * trained) for size, trained in sizes)
+    return Pace(train / len(some), look / len(some), float(held + weights))
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def _spread(rows: NetworkRows, most: int) -> NetworkRows:
+    """Rows spread over all lengths, as those of a batch are."""
+    spread = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)
+    chosen = np.sort(np.asarray(rows.order)[spread])
+    return replace(
+        rows,
+        labels=rows.labels[chosen],
+        keys=rows.keys[chosen],
+        inputs=lambda positions: rows.inputs(chosen[list(positions)].tolist()),
+        order=np.arange(len(chosen)),
+    )
+
+
+def _activations(model: nn.Module, rows: NetworkRows, batch: int) -> int:
+    """Bytes that the backward pass of a batch waits for, the weights not among them."""
+    seen: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in model.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        seen.setdefault(storage.data_ptr(), storage.nbytes())
+        return tensor
+
+    device = next(model.parameters()).device
+    inputs = to_device(rows.inputs(list(range(batch))), device)
+    masked = bool(turnover_layers(model))
+    model.train()
+    with (
+        exposure(model, rows.keys[:batch]) if masked else nullcontext(),
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+    ):
+        logits_of(model, inputs)
+    return sum(seen.values())

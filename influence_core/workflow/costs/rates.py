@@ -1,97 +1,170 @@
-"""How fast this device is: measured once, and kept in the home of projects (`device.json`).
+"""How fast this device is: the real loops on made-up rows, timed once and kept.
 
-Delete the file to measure again. Called by `workflow.estimates`.
+The table lies in the home of projects (`device.json`); delete it to measure again. A damaged entry,
+or one of another version, is measured again as well. Called by `workflow.expected`.
 """
 
 import math
 import platform
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
+from influence_core.data.dataset import Split
 from influence_core.disk.atomic import read_json
 from influence_core.disk.locks import update_json
 from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError, TurnoverError
+from influence_core.influence.base import Evidence, HeadWeights, Targets
+from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
+from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.influence.scan import mean_influence
 from influence_core.models.device import pick_device
 from influence_core.models.encoders import load_encoder
 from influence_core.store.project import Project
-from influence_core.workflow.costs.encoding import seconds_per_unit
-from influence_core.workflow.costs.formulas import Rates, measure
+from influence_core.training.features import Standardised
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining, Rows
+from influence_core.turnover.head import HeadConfig, initial_weights
+from influence_core.workflow.costs.estimate import Rates
 
 FILE = "device.json"
+_ROWS, _TARGETS, _COARSE, _FINE = 4_096, 32, 512, 32  # rows, targets, and two sizes of a batch
+_SHAPE = HeadConfig(features=256, classes=10, members=8, width=256)
+_SAMPLE = 128  # texts or pictures that are encoded to learn the speed
+_LENGTHS = 1_000  # texts looked at to learn how long they are
+_FRAME, _CUT = 10, 1_200  # characters that even an empty text costs; after which it is cut off
+_HEAD_RATES = ("product", "step", "turnover", "ridge")
+_Entry = dict[str, float]
 
 
-def stored_rates(device: str = "auto") -> Rates | None:
-    """The rates of this device if they have been measured."""
-    entry = _known().get(_name(device), {})
-    numbers = {name: value for name, value in entry.items() if name != "device"}
-    if set(entry) != set(Rates.__dataclass_fields__) or not all(map(_is_rate, numbers.values())):
-        return None
-    return Rates(**entry)
+def head_rates(device: str = "auto", *, stored: bool = False) -> Rates | None:
+    """The rates of this device, measured at the first call; None if `stored` and not measured."""
+    where = pick_device(device)
+    found = _kept(_name(device), _HEAD_RATES, None if stored else lambda: measure(where))
+    return None if found is None else Rates(**found)
 
 
-def rates(device: str = "auto") -> Rates:
-    """The rates of this device, measured at the first call and then read from the file."""
-    found = stored_rates(device)
-    if found is None:
-        found = measure(pick_device(device))
-        _keep(_name(device), asdict(found))
-    return found
+def encode_rate(project: Project, device: str = "auto", *, stored: bool = False) -> float | None:
+    """Seconds that the project's encoder needs per unit of `encode_work`, kept likewise."""
+    name = f"{_name(device)} {project.settings.encoder}"
+    work = None if stored else lambda: measure_encoder(project, device)
+    found = _kept(name, ("encode",), work)
+    return None if found is None else found["encode"]
 
 
-def stored_encode_rate(project: Project, device: str = "auto") -> float | None:
-    """Seconds that the project's encoder needs per unit of `models.encode_speed`, if measured."""
-    value = _known().get(_name(device, project.settings.encoder), {}).get("encode")
-    return value if _is_rate(value) else None
+def measure(device: torch.device, clock: Callable[[], float] = time.perf_counter) -> _Entry:
+    """Run the real loops on made-up rows; a few seconds. `clock` tells seconds."""
+    rows, evidence = _made_up(device)
+    size = _SHAPE.members * _SHAPE.width * (_SHAPE.features + _SHAPE.classes)
+    draw = torch.Generator().manual_seed(1)
+    x = torch.randn(_TARGETS, _SHAPE.features, generator=draw).to(device)
+    labels = torch.zeros(_TARGETS, dtype=torch.long, device=device)
+    targets = Targets(x, labels, evidence.flipped[:_TARGETS])
+    by_turnover = TURNOVER.prepare(evidence).query(targets)
+    by_ridge = FLIPPED_RIDGE.prepare(evidence).query(targets)
+
+    def took(work: Callable[[], object]) -> float:
+        return min(_seconds(work, device, clock) for _ in range(3))  # the first one compiles
+
+    def epoch(batch: int) -> float:
+        how = HeadTraining(epochs=1, batch=batch)
+        return took(lambda: fit_heads(rows, _SHAPE, how))
+
+    coarse, fine = epoch(_COARSE), epoch(_FINE)
+    # Both see all rows; the smaller batch makes more steps of the optimiser.
+    few, many = _ROWS // _COARSE, _ROWS // _FINE
+    step = max(fine - coarse, 0.0) / (many - few)
+    cells = _TARGETS * _ROWS * _SHAPE.classes
+    return {
+        "product": max(coarse - few * step, 0.2 * coarse) / (_ROWS * size),
+        "step": step / size,
+        "turnover": took(lambda: mean_influence(by_turnover, _ROWS))
+        / (cells * _SHAPE.members * _SHAPE.width),
+        "ridge": took(lambda: mean_influence(by_ridge, _ROWS)) / (cells * _SHAPE.features),
+    }
 
 
-def encode_rate(project: Project, device: str = "auto") -> float:
-    """The same, measured at the first call."""
-    found = stored_encode_rate(project, device)
-    if found is None:
-        spec = project.settings.encoder
-        encoder = load_encoder(spec, root=project.root, device=pick_device(device))
-        found = seconds_per_unit(encoder, project.dataset.train)
-        _keep(_name(device, spec), {"encode": found})
-    return found
+def measure_encoder(project: Project, device: str = "auto") -> _Entry:
+    """Encode a few of the training rows, of similar length together as encoding does."""
+    split = project.dataset.train
+    encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
+    some = _spread(split, _SAMPLE)
+    if split.content_column == "text":
+        some.sort(key=len)
+    encoder.encode(some[:2])
+    start = time.perf_counter()
+    encoder.encode(some)
+    return {"encode": (time.perf_counter() - start) / max(_units(some), 1)}
 
 
-def kept_rates(device: str, about: str, fields: set[str]) -> dict[str, float] | None:
-    """Other numbers that were measured on this device, if all of these fields are there."""
-    entry = _known().get(_name(device, about), {})
-    if set(entry) != fields or not all(map(_is_rate, entry.values())):
-        return None
-    return {name: float(value) for name, value in entry.items()}
+def encode_work(split: Split) -> float:
+    """Characters of the split's texts, about, or its pictures."""
+    some = _spread(split, _LENGTHS) if split.content_column == "text" else []
+    return len(split) * (_units(some) / len(some) if some else 1)
 
 
-def keep_rates(device: str, about: str, entry: dict[str, float]) -> None:
-    """Keep them for the next time."""
-    _keep(_name(device, about), entry)
+def _spread(split: Split, most: int) -> list[Any]:
+    rows = np.linspace(0, len(split) - 1, min(most, len(split))).astype(np.int64)
+    return list(split.items(rows))
 
 
-def _name(device: str, encoder: str = "") -> str:
+def _units(some: list[Any]) -> float:
+    return sum(min(len(x), _CUT) + _FRAME if isinstance(x, str) else 1 for x in some)
+
+
+def _made_up(device: torch.device) -> tuple[Rows, Evidence]:
+    draw = torch.Generator().manual_seed(0)
+    d, classes = _SHAPE.features, _SHAPE.classes
+    values = torch.randn(_ROWS, d, generator=draw)  # (N, d)
+    # float16, as a project's file has them: some scans read the rows so.
+    features = Standardised.using(values.half().numpy(), torch.zeros(d), torch.ones(d), device)
+    labels = torch.randint(0, classes, (_ROWS,), generator=draw).to(device)
+    keys = torch.randint(0, 2**62, (_ROWS,), generator=draw).to(device)
+    W1, b1, W2 = (part.to(device) for part in initial_weights(_SHAPE))
+    flipped = torch.full((_ROWS, classes), 1 / classes, device=device)
+    return Rows(features, labels, keys), Evidence(
+        features, labels, keys, flipped, HeadWeights(W1, b1, W2, _SHAPE)
+    )
+
+
+def _seconds(work: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
+    start = clock()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - start
+
+
+def _name(device: str) -> str:
     # The same home may be used from two machines, or with another number of threads.
-    where = f"{platform.node()} {pick_device(device)} {torch.get_num_threads()}"
-    return f"{where} {encoder}" if encoder else where
+    return f"{platform.node()} {pick_device(device)} {torch.get_num_threads()}"
+
+
+def _kept(name: str, fields: tuple[str, ...], work: Callable[[], _Entry] | None) -> _Entry | None:
+    """An entry of the table if it is whole, else what `work` measures, else None."""
+    entry = _table().get(name)
+    if isinstance(entry, dict) and set(entry) == set(fields) and all(map(_is_rate, entry.values())):
+        return entry
+    if work is None:
+        return None
+    measured = work()
+    # A home that cannot be written is no reason to refuse the work: the next one measures again.
+    with suppress(TurnoverError):
+        update_json(projects_home() / FILE, lambda known: known | {name: measured})
+    return measured
 
 
 def _is_rate(value: Any) -> bool:
     return isinstance(value, float) and 0 <= value < math.inf
 
 
-def _known() -> dict[str, dict[str, Any]]:
-    """What was measured before; a file that is damaged or closed to us is measured anew."""
+def _table() -> dict[str, Any]:
     try:
-        known = read_json(projects_home() / FILE)
+        return read_json(projects_home() / FILE)
     except StoreError:
         return {}
-    return {name: entry for name, entry in known.items() if isinstance(entry, dict)}
-
-
-def _keep(name: str, entry: dict[str, Any]) -> None:
-    # A home that cannot be written is no reason to refuse the work: the next one measures again.
-    with suppress(TurnoverError):
-        update_json(projects_home() / FILE, lambda known: known | {name: entry})

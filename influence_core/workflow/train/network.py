@@ -65,13 +65,13 @@ def train_network(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
-    forewarn: Callable[[str], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> Run:
     """Train, audit, and store the run.
 
     Args:
-        forewarn: is told in a sentence what the training will take, if that is long; it is
-            measured for this by a few steps of a copy, once a device.
+        announce: is told in a sentence what the training will take, if that is long; a few steps
+            of a copy are measured for it.
 
     Raises:
         ModelError: unknown encoder, weights out of reach, or a network of the other modality.
@@ -96,10 +96,10 @@ def train_network(
     rows = {name: network.rows(split) for name, split in project.dataset.splits.items()}
     check_network(network.model, NetworkData(rows["train"]))
     # Processes of one launch do not measure each other, and what was begun has told before.
-    if forewarn and not checkpoint.exists() and os.environ.get("WORLD_SIZE", "1") == "1":
-        said = finetune_text(project, network, rows, training, cancel)
+    if announce and not checkpoint.exists() and os.environ.get("WORLD_SIZE", "1") == "1":
+        said = finetune_text(network.model, rows, training, cancel)
         if said:
-            forewarn(said)
+            announce(said)
     done = run_network(
         network.model, rows, training, checkpoint=checkpoint, progress=progress, cancel=cancel
     )

@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.expected import explanation_text
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.live import LiveScan, LiveScans
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise
@@ -101,8 +100,6 @@ def _provisional(
     """What is known so far."""
     if answer is None:
         st.caption("Cancelled." if scan.cancelled else "Preparing the estimator for this run…")
-        if said := explanation_text(session, estimator, stored=True):
-            st.caption(plain(said))
         return
     st.caption(
         f"{'Cancelled at ' if scan.cancelled else ''}{numbers.count(answer.scored)} of "

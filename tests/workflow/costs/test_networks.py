@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -16,12 +16,8 @@ from influence_core.errors import CancelledError, DataError, ResourceError
 from influence_core.store.project import Project
 from influence_core.training.networks.run import run_network
 from influence_core.training.networks.types import NetworkTraining
-from influence_core.workflow import expected as estimates
-from influence_core.workflow.costs import networks as network_estimates
-from influence_core.workflow.costs import rates as device_rates
-from influence_core.workflow.costs.network_pace import Pace, pace
-from influence_core.workflow.costs.networks import finetune_text, training_estimate
-from influence_core.workflow.session import open_session
+from influence_core.workflow.costs import networks as network_costs
+from influence_core.workflow.costs.networks import Pace, finetune_text, pace, training_estimate
 from influence_core.workflow.train.network import (
     NetworkOptions,
     build_network,
@@ -45,29 +41,20 @@ def films(tmp_path_factory):
     return project
 
 
-@pytest.fixture(scope="module")
-def session(films):
-    train_network(films, replace(OPTIONS, training=replace(TRAINING, epochs=1)))
-    return open_session(films, device="cpu")
-
-
 def built(project):
     network = build_network(network_settings(project, OPTIONS), root=project.root)
     return network, {name: network.rows(split) for name, split in project.dataset.splits.items()}
 
 
-def test_the_estimate_is_within_a_factor_of_two(films):
-    for _ in range(4):  # caches are shared with whoever else uses the machine
-        network, rows = built(films)
-        measured = pace(network.model, rows["train"], TRAINING, clock=time.process_time)
-        counts = {name: len(part) for name, part in rows.items()}
-        told = training_estimate(measured, counts, TRAINING).seconds
-        start = time.process_time()
-        run_network(network.model, rows, TRAINING)
-        took = time.process_time() - start
-        if 0.5 < told / took < 2:
-            return
-    pytest.fail(f"estimated {told:.3f} s, took {took:.3f} s")
+def test_the_estimate_is_of_the_size_of_the_work(films):
+    """Within a factor of two on an idle machine (`benchmarks.estimates`); a unit left out is 4."""
+    network, rows = built(films)
+    measured = pace(network.model, rows["train"], TRAINING, clock=time.process_time)
+    counts = {name: len(part) for name, part in rows.items()}
+    predicted = training_estimate(measured, counts, TRAINING).seconds
+    start = time.process_time()
+    run_network(network.model, rows, TRAINING)
+    assert 1 / 4 < predicted / (time.process_time() - start) < 4
 
 
 def test_measuring_leaves_the_network_and_random_numbers_alone(films):
@@ -95,20 +82,17 @@ def test_memory_holds_weights_and_what_a_batch_leaves_for_the_way_back(films):
     assert 3 < grown < 8  # sentences of a larger batch are padded to longer ones
 
 
-def test_a_network_is_measured_once_and_long_training_is_announced(films, monkeypatch):
+def test_long_training_is_announced(films, monkeypatch):
     network, rows = built(films)
-    slug = Pace(1.0, 0.5, float(3 << 30))
-    monkeypatch.setattr(network_estimates, "pace", lambda *_, **__: slug)
-    said = finetune_text(films, network, rows, TRAINING)
+    slow = Pace(1.0, 0.5, float(3 << 30))
+    monkeypatch.setattr(network_costs, "pace", lambda *_, **__: slow)
+    said = finetune_text(network.model, rows, TRAINING)
     assert said.startswith("This takes about ")
     assert said.endswith(" and 3.0 GB on this device.")
-    monkeypatch.setattr(network_estimates, "pace", None)  # a second measurement would fail
-    assert finetune_text(films, network, rows, TRAINING) == said
     watched = replace(TRAINING, watch="flipped")
-    assert finetune_text(films, network, rows, watched).endswith(", or less if it stops early.")
-    (device_rates.projects_home() / device_rates.FILE).write_text("{")
-    monkeypatch.setattr(network_estimates, "pace", lambda *_, **__: Pace(1e-6, 1e-6, 1.0))
-    assert finetune_text(films, network, rows, TRAINING) is None
+    assert finetune_text(network.model, rows, watched).endswith(", or less if it stops early.")
+    monkeypatch.setattr(network_costs, "pace", lambda *_, **__: Pace(1e-6, 1e-6, 1.0))
+    assert finetune_text(network.model, rows, TRAINING) is None
 
 
 def test_rows_that_cannot_be_trained_on_are_refused_before_anything_is_measured(
@@ -120,16 +104,16 @@ def test_rows_that_cannot_be_trained_on_are_refused_before_anything_is_measured(
     tiny.encoder(project.root / "encoder")
     monkeypatch.setattr("influence_core.workflow.train.network.finetune_text", None)
     with pytest.raises(DataError, match="no label"):
-        train_network(project, OPTIONS, forewarn=print)
+        train_network(project, OPTIONS, announce=print)
 
 
 def test_nothing_is_said_where_memory_runs_out(films, monkeypatch):
     def full(*_, **__):
         raise ResourceError("Memory ran out")
 
-    monkeypatch.setattr(network_estimates, "pace", full)
+    monkeypatch.setattr(network_costs, "pace", full)
     network, rows = built(films)
-    assert finetune_text(films, network, rows, TRAINING) is None
+    assert finetune_text(network.model, rows, TRAINING) is None
 
 
 def test_measuring_hears_a_cancel_and_keeps_no_copy(films):
@@ -144,8 +128,8 @@ def test_measuring_hears_a_cancel_and_keeps_no_copy(films):
 
 
 def test_the_verb_says_what_it_will_take_and_trains_as_without(films, monkeypatch, tmp_path):
-    slow = asdict(Pace(1.0, 0.5, float(3 << 30)))
-    monkeypatch.setattr(network_estimates, "kept_rates", lambda *_: slow)
+    slow = Pace(1.0, 0.5, float(3 << 30))
+    monkeypatch.setattr(network_costs, "pace", lambda *_, **__: slow)
     words = [
         "train",
         str(films.root),
@@ -159,15 +143,3 @@ def test_the_verb_says_what_it_will_take_and_trains_as_without(films, monkeypatc
     answer = CliRunner().invoke(app, [*words, "--device", "cpu", "--batch", "16"])
     assert answer.exit_code == 0, answer.output
     assert "This takes about" in answer.stderr
-
-
-def test_the_scan_of_a_network_is_measured_on_its_own_rows(session, monkeypatch):
-    assert estimates.explanation_text(session, "turnover", stored=True) is None
-    assert estimates.explanation_text(session, "turnover") is None  # short, and kept now
-    found = network_estimates.scan_estimate(session, stored=True)
-    assert 0 < found.seconds < estimates.LONG
-    monkeypatch.setattr(network_estimates, "_measured_scan", None)  # not measured again
-    assert network_estimates.scan_estimate(session) == found
-    monkeypatch.setattr(network_estimates, "kept_rates", lambda *_: {"row": 1.0, "bytes": 1e9})
-    assert estimates.explanation_text(session, "turnover").startswith("This takes about 7 min")
-    assert estimates.explanation_text(session, "flipped-ridge") is None
