@@ -93,20 +93,12 @@ def _cleansing_1(value: Value) -> Value:
 
 
 def _sweep_1(value: Value) -> Value:
-    """Trials stood at the top, by share and number of retrainings."""
-    return {"trials": value}
-
-
-def _sweep_2(value: Value) -> Value:
     """Trials stood by "share/seeds", those of several numbers of seeds in one file.
 
     The last number counts. What else decided the results was not kept, so none is gone on with.
     """
-    trials = value.get("trials")
-    if not isinstance(trials, dict):
-        return value
-    last = next(reversed(trials), "").rpartition("/")[2]
-    named = {name.rpartition("/"): trial for name, trial in trials.items()}
+    last = next(reversed(value), "").rpartition("/")[2]
+    named = {name.rpartition("/"): trial for name, trial in value.items()}
     shares = {share: trial for (share, _, seeds), trial in named.items() if seeds == last}
     return {"identity": "", "shares": shares}
 
@@ -119,6 +111,9 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json
-    "sweep": (_sweep_1, _sweep_2),  # cleansings/<id>/sweep.json
+    "sweep": (_sweep_1,),  # cleansings/<id>/sweep.json
     "export": (),  # the manifest of an export
+    "scores": (),  # the card of all scores of an item
+    "map": (),  # features/<id>/map.parquet
+    "job": (),  # jobs/<id>/job.json
 }

@@ -18,7 +18,9 @@ from typing import Any, Literal, get_args
 from filelock import Timeout
 
 from influence_core.disk.atomic import atomic_folder, plain_errors, write_json
+from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name, new_run_id, projects_home
+from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
 from influence_core.progress import Progress
@@ -28,6 +30,16 @@ ENDED = ("done", "failed", "cancelled")
 # A runner that has not taken its lock after this long has never come up.
 STARTUP_SECONDS = 30.0
 _INTERRUPTED = "It was ended from outside (killed, or the machine stopped); it can be resumed."
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What `job.json` says: what was asked for, by whom and when."""
+
+    title: str
+    arguments: tuple[str, ...]
+    created: str
+    who: str
 
 
 @dataclass(frozen=True)
@@ -101,14 +113,9 @@ def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") ->
     root = root.resolve()
     name = new_run_id()
     with atomic_folder(root / files.JOBS / name) as made:
-        card = {
-            "id": name,
-            "title": title,
-            "arguments": list(arguments),
-            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "who": who or _user(),
-        }
-        write_json(made / "job.json", card)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        card = _Card(title, tuple(arguments), now, who or _user())
+        write_json(made / "job.json", stamped("job", plain(card)))
     _launch(root / files.JOBS / name, 1)
     return find(root, name)
 
@@ -203,10 +210,9 @@ def _launch(folder: Path, number: int) -> None:
 
 def _look(root: Path, name: str) -> Job | None:
     folder = root / files.JOBS / name
-    card = files.read(folder, "job.json")
-    known = {key: card.get(key) for key in ("title", "created", "who")}
-    arguments = card.get("arguments")
-    if not all(isinstance(v, str) for v in known.values()) or not isinstance(arguments, list):
+    try:
+        card = build(_Card, upgraded("job", files.read(folder, "job.json"), folder), folder)
+    except StoreError:
         return None
     state, ending = _state(folder)
     told = files.read(folder, "progress.json") if state not in ENDED else {}
@@ -220,7 +226,10 @@ def _look(root: Path, name: str) -> Job | None:
     return Job(
         id=name,
         root=root,
-        arguments=tuple(map(str, arguments)),
+        title=card.title,
+        arguments=card.arguments,
+        created=card.created,
+        who=card.who,
         state=state,
         progress=progress,
         rate=rate,
@@ -228,7 +237,6 @@ def _look(root: Path, name: str) -> Job | None:
         message=str(ending.get("message", "")),
         result=left_by_verb if isinstance(left_by_verb, dict) else {},
         finished=str(ending.get("time", "")),
-        **{key: str(value) for key, value in known.items()},
     )
 
 

@@ -17,6 +17,7 @@ import torch
 
 from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors, read_json, write_json
+from influence_core.disk.formats import stamped
 from influence_core.disk.temporary import remove_abandoned
 from influence_core.errors import DataError, StoreError
 from influence_core.influence.scan import full_scores
@@ -71,7 +72,7 @@ def write_scores(
     remove_abandoned(path.parent, path.name)
     scores = full_scores(query, len(session.evidence), path, progress=progress, cancel=cancel)
     try:
-        write_json(card, _card(session, item, options, label))
+        write_json(card, stamped("scores", _card(session, item, options, label)))
     except StoreError:
         with suppress(OSError):  # an old card must not speak for the new scores
             card.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from influence_core.disk.atomic import atomic_file
+from influence_core.disk.formats import VERSION, current, upgraded
 from influence_core.errors import DataError, StoreError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.project import Project
@@ -41,6 +42,7 @@ def read_map(project: Project, encoder_fingerprint: str | None = None) -> pd.Dat
         return None
     try:
         table = pd.read_parquet(path)
+        upgraded("map", {VERSION: table.attrs.get(VERSION, 1)}, path)
         rows = table["position"].to_numpy()
         good = not len(rows) or 0 <= rows.min() <= rows.max() < project.header.splits["train"]
         if not good or not np.isfinite(table[["x", "y"]].to_numpy()).all():
@@ -94,6 +96,7 @@ def make_map(
     places = umap_places(values)
     tell(2, "writing")
     table = pd.DataFrame({"position": rows, "x": places[:, 0], "y": places[:, 1]})
+    table.attrs[VERSION] = current("map")
     with atomic_file(map_path(project, encoder_fingerprint)) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
     tell(_STEPS, "done")
