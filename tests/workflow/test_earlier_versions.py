@@ -28,7 +28,7 @@ from influence_core.store.settings import ProjectSettings
 from influence_core.store.tables import read_header
 from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
-from influence_core.workflow.explain.explain import Question, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import label_table
@@ -79,7 +79,7 @@ def test_settings_data_and_runs(films):
 def test_runs_explain(films, run):
     session = open_session(films, run, "cpu")
     key = int(films.dataset.split("test").keys[0])
-    answer = explain(session, find_item(session, "test", key), Question("flipped-ridge"))
+    answer = explain(session, find_item(session, "test", key), ExplainOptions("flipped-ridge"))
     assert np.isfinite(answer.helpful["influence"]).all()
     assert len(label_table(session)) == 105
     if run == NETWORK:
