@@ -22,8 +22,9 @@ from pages.ui.errors.explained import explained, probabilities, switches
 from pages.ui.errors.filters import filter_bar, from_address
 from pages.ui.errors.own import own_item_box
 from pages.ui.frame.hint import hint
+from pages.ui.frame.menu import menu
 from pages.ui.frame.paging import page_of
-from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.frame.shell import in_one_sentence, need, need_session, plain
 from pages.ui.frame.top import start_at_top
 from pages.ui.map import map_view, selected_list
 
@@ -52,7 +53,9 @@ def _choose_split(session: Session) -> str:
     names = [name for name in session.project.dataset.splits if name != "train"] or ["train"]
     names.sort(key=lambda name: (name != "test", name))
     with st.sidebar:
-        return st.selectbox("Split", names, key="split", bind="query-params")
+        chosen = menu("Split", names, "split", within=session.project.root.name)
+    need("split")
+    return str(chosen)
 
 
 def _opened_key() -> int | None:

@@ -22,6 +22,7 @@ from influence_core.workflow.session import Session, open_session
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import settings
+from pages.ui.frame.menu import forget, menu, missing
 
 log = logging.getLogger("turnover.pages")
 
@@ -54,17 +55,20 @@ def shell() -> None:
         projects = {p.root.name: p for p in list_projects(_home(str(projects_home())))}
         with st.sidebar:
             if not projects:
-                st.session_state.pop("project", None)
+                forget("project", "run")
                 jobs_ui.panel(None)
                 return
-            _follow("project", list(projects))
             # The address bar carries what is shown: folder names, which are unique.
-            name = st.selectbox("Project", list(projects), key="project", bind="query-params")
+            name = menu("Project", list(projects), "project")
+            if name is None:
+                forget("run")
+                jobs_ui.panel(None)
+                return
             try:
                 _choose_run(projects[name])
             except TurnoverError as error:
                 # The page of projects must stay open, also with a damaged one chosen.
-                st.session_state.pop("run", None)
+                forget("run")
                 st.error(plain(str(error)))
             jobs_ui.panel(projects[name])
 
@@ -72,28 +76,32 @@ def shell() -> None:
 def _choose_run(project: Project) -> None:
     runs = [r for r in project.runs() if r.fingerprint == project.fingerprint]
     if not runs:
-        st.session_state.pop("run", None)  # of the project that was open before
+        forget("run")  # of the project that was open before
         st.caption("No trained run yet")
         return
-    _follow("run", [r.id for r in runs])
-    chosen = st.selectbox("Run", [r.id for r in runs], key="run", bind="query-params")
-    record = next(r for r in runs if r.id == chosen)
-    st.caption(
-        f"{record.kind} on {plain(record.trained)}, {record.created[:16].replace('T', ' ')} UTC"
-    )
+    chosen = menu("Run", [r.id for r in runs], "run", within=project.root.name)
+    if chosen is not None:
+        record = next(r for r in runs if r.id == chosen)
+        st.caption(
+            f"{record.kind} on {plain(record.trained)}, {record.created[:16].replace('T', ' ')} UTC"
+        )
     for run, why in project.damaged_runs().items():
         st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
 
 
-def _follow(menu: str, choices: list[str]) -> None:
-    """Choose what a button asked for (`open_run`, `open_project`), before the menu is drawn."""
-    wish = st.session_state.pop(f"open_{menu}", None)
-    if wish in choices:
-        st.session_state[menu] = wish
+def need(key: str) -> None:
+    """Stop with a sentence where the address names a project, run or split that is not there."""
+    if (name := missing(key)) is not None:
+        st.error(
+            f"There is no {key} {plain(name[:100])} here any more, or the link is wrong. "
+            f"Nothing is open; choose another {key} in the sidebar."
+        )
+        st.stop()
 
 
 def open_project() -> Project:
     """The chosen project."""
+    need("project")
     if "project" not in st.session_state:
         st.info("No project is open. Open or make one on the Projects page.")
         st.stop()
@@ -103,6 +111,7 @@ def open_project() -> Project:
 def need_session() -> Session:
     """The chosen run, opened; or the next step in words, and the page stops."""
     project = open_project()
+    need("run")
     run = st.session_state.get("run")
     if run is None:
         _ = project.header  # a damaged project says so

@@ -1,0 +1,70 @@
+"""A menu whose choice stands in the address bar: project, run and split.
+
+An address may name what is not there: an old link, a folder that was removed. Then nothing is
+chosen and the page says so, since a decision would else fall on other data than the link meant.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+# What the address says about one split of one project; it means nothing in another.
+OF_SPLIT = ("item", "with", "true", "pred", "conf", "q")
+
+
+def menu(label: str, choices: Sequence[str], key: str, *, within: str = "") -> str | None:
+    """Draw it; the choice, or None if the address names none of the choices (see `missing`).
+
+    A button elsewhere chooses by `st.session_state["open_KEY"]`, before the menu is drawn.
+
+    Args:
+        label: above it.
+        choices: at least one; the first is standard.
+        key: of the widget and in the address.
+        within: what the choices belong to; in another one the old choice is none that is missing.
+    """
+    state = st.session_state
+    moved = state.get(f"within_{key}", within) != within
+    state[f"within_{key}"] = within
+    wanted = state.pop(f"open_{key}", None)
+    named = wanted if wanted in choices else st.query_params.get(key) or state.get(key)
+    if named in choices or named is None or moved:
+        state.pop(_gone(key), None)
+        if named in choices and named == wanted:
+            state[key] = named
+        elif named is not None and named not in choices:
+            state[key] = choices[0]
+    else:
+        state[_gone(key)] = named
+    if missing(key) is None:
+        return st.selectbox(
+            label, choices, key=key, bind="query-params", on_change=_changed, args=(key, key)
+        )
+    st.selectbox(
+        label, choices, index=None, key=f"{key}_instead", placeholder="Choose",
+        on_change=_changed, args=(key, f"{key}_instead"),
+    )  # fmt: skip
+    return None
+
+
+def missing(key: str) -> str | None:
+    """What the address names and is not there."""
+    return st.session_state.get(_gone(key))
+
+
+def forget(*keys: str) -> None:
+    """Without choices there is no menu, and what was chosen in another one is forgotten."""
+    for key in keys:
+        st.session_state.pop(key, None)
+        st.session_state.pop(_gone(key), None)
+
+
+def _gone(key: str) -> str:
+    return f"gone_{key}"
+
+
+def _changed(key: str, widget: str) -> None:
+    st.session_state[f"open_{key}"] = st.session_state[widget]
+    if key != "run":  # runs have the same items
+        for name in OF_SPLIT:
+            st.query_params.pop(name, None)
