@@ -19,7 +19,7 @@ import torch
 from scipy import stats
 
 from influence_core.cleansing.choose import Selection, random_control
-from influence_core.cleansing.rounds import Measured, Plan, rounds
+from influence_core.cleansing.rounds import Measured, Schedule, rounds
 from influence_core.evaluation.retrain import retrain, without
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
@@ -68,7 +68,7 @@ def one_split(
     def measure(kept: np.ndarray, number: int) -> Measured:
         return measure_round(session, kept, (judge, judge), name, None)
 
-    plan = Plan(step=0.02, most=max(SHARES), patience=0)
+    plan = Schedule(step=0.02, most=max(SHARES), patience=0)
     states = list(rounds(rows, plan, measure))
     by_size = {len(s.removed): s.removed for s in states}
     first = np.argsort(states[0].measured.harm, kind="stable")

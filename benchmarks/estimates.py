@@ -32,7 +32,7 @@ from influence_core.store.project import Project
 from influence_core.training.networks.registry import build_network
 from influence_core.training.networks.types import NetworkTraining
 from influence_core.workflow.cleanse.cleansings import newest_cleansing, save_cleansing
-from influence_core.workflow.cleanse.find_harm import Question, find_harm
+from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.cleanse.trials import run_trial
 from influence_core.workflow.costs.estimate import Estimate, Rates
@@ -100,7 +100,7 @@ def prepare(home: Path, rows: int) -> None:
     encode_rate(texts, "cpu")
     big_project(home / "big", rows, 10, options=HEAD)
     small = open_session(big_project(home / "small", 3_000, 4, options=HEAD), device="cpu")
-    save_cleansing(small, find_harm(small, Question(TargetSplit("test"), by="fraction")))
+    save_cleansing(small, find_harm(small, CleanseOptions(TargetSplit("test"), by="fraction")))
 
 
 def encoding(home: Path) -> Case:
@@ -126,7 +126,7 @@ def lean(home: Path) -> Case:
 def judged(home: Path, name: str) -> Case:
     """Every test item judges."""
     session = open_session(Project.open(home / "big"), device="cpu")
-    question = Question(TargetSplit("test"), estimator=name, by="fraction")
+    question = CleanseOptions(TargetSplit("test"), estimator=name, by="fraction")
     items = len(target_items(session, question.target))
     told = cleansing_estimate(rates(), session, question, items)
     return told, lambda: find_harm(session, question)
@@ -135,7 +135,7 @@ def judged(home: Path, name: str) -> Case:
 def rounds(home: Path) -> Case:
     """3,000 rows in rounds to 4 %."""
     session = open_session(Project.open(home / "small"), device="cpu")
-    question = Question(TargetSplit("test"), drop=0.04)
+    question = CleanseOptions(TargetSplit("test"), drop=0.04)
     items = len(target_items(session, question.target))
     told = cleansing_estimate(rates(), session, question, items)
     return told, lambda: find_harm(session, question)

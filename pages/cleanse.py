@@ -11,7 +11,7 @@ import streamlit as st
 from influence_core.errors import TurnoverError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.cleanse.cleansings import Cleansing, list_cleansings, load_cleansing
-from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, Question
+from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import ALL, WRONG, TargetSplit
 from influence_core.workflow.expected import cleansing_text
 from influence_core.workflow.session import Session
@@ -36,7 +36,7 @@ ALSO = {"": "none", "fraction": "share", "fdr": "significant rows (FDR)", "count
 
 
 def page() -> None:
-    """Question on top; below it what was found, the trial, and the export."""
+    """CleanseOptions on top; below it what was found, the trial, and the export."""
     session = need_session()
     project = session.project
     st.subheader("Clean data")
@@ -123,7 +123,7 @@ def _ask(session: Session) -> None:
                 "Find harmful rows", type="primary", key="cleanse_go", on_click=_begin,
                 args=(session,),
             )  # fmt: skip
-    usual = Question(TargetSplit(preferred if preferred in splits else splits[0]), default)
+    usual = CleanseOptions(TargetSplit(preferred if preferred in splits else splits[0]), default)
     with suppress(TurnoverError):  # a target split without items is refused when it is used
         expected(cleansing_text(session, usual, stored=True))
 

@@ -21,7 +21,7 @@ Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """How far to go.
 
     Attributes:
@@ -65,7 +65,9 @@ class Round:
     measured: Measured
 
 
-def rounds(rows: int, plan: Plan, measure: Callable[[Positions, int], Measured]) -> Iterator[Round]:
+def rounds(
+    rows: int, plan: Schedule, measure: Callable[[Positions, int], Measured]
+) -> Iterator[Round]:
     """Yield each state, until the plan or the watching part says stop.
 
     Args:

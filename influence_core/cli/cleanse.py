@@ -42,12 +42,12 @@ from influence_core.workflow.cleanse.find_harm import (
     DECISIONS,
     ROUNDS,
     WAYS,
-    Question,
+    CleanseOptions,
     find_harm,
     unfinished_rounds,
 )
-from influence_core.workflow.cleanse.rounds import Trial
 from influence_core.workflow.cleanse.target_split import ALL, TargetSplit
+from influence_core.workflow.cleanse.trial import Trial
 from influence_core.workflow.cleanse.trials import FRACTIONS, run_sweep, run_trial, selection_of
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import cleansing_text, trial_text
@@ -95,7 +95,7 @@ def cleanse_verb(
     """Find training rows that harm the target split and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
     name = estimator or session.estimator(many=True)
-    question = Question(
+    question = CleanseOptions(
         TargetSplit(target_split or session.project.settings.target_split, part),
         name, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip

@@ -18,9 +18,9 @@ from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.store.project import Project
 from influence_core.training.heads.presets import preset
 from influence_core.turnover.head import HeadConfig
-from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, Question
-from influence_core.workflow.cleanse.rounds import RANDOM_DRAWS
+from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import target_positions
+from influence_core.workflow.cleanse.trial import RANDOM_DRAWS
 from influence_core.workflow.costs.estimate import (
     FREE_EPOCHS,
     LONG,
@@ -58,7 +58,7 @@ def training_text(project: Project, options: TrainOptions, *, stored: bool = Fal
 
 
 def cleansing_text(
-    session: Session, question: Question, seeds: int = 0, *, stored: bool = False
+    session: Session, question: CleanseOptions, seeds: int = 0, *, stored: bool = False
 ) -> str | None:
     """What `cleanse` will take, with a trial of so many seeds; None if it is short."""
     # Decisions alone need no scan.
@@ -103,7 +103,9 @@ def training_estimate(rates: Rates, project: Project, options: TrainOptions) -> 
     return encoding.then(training(rates, len(data.train), config, how))
 
 
-def cleansing_estimate(rates: Rates, session: Session, question: Question, items: int) -> Estimate:
+def cleansing_estimate(
+    rates: Rates, session: Session, question: CleanseOptions, items: int
+) -> Estimate:
     """The scan for the target split; in rounds, a training and a scan for each round."""
     rows, own = len(session.evidence), recipe(session)
     scan = scanning(rates, question.estimator, rows, items, own.config)

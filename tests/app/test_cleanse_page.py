@@ -12,7 +12,7 @@ from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow import expected as estimates
 from influence_core.workflow.cleanse.cleansings import save_cleansing
-from influence_core.workflow.cleanse.find_harm import Question, find_harm
+from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.costs.formulas import Rates
 from influence_core.workflow.session import open_session
@@ -77,7 +77,9 @@ def test_from_the_question_to_the_download(page):
 
 def test_a_trial_says_what_it_will_take_with_the_seeds_that_are_chosen(page, monkeypatch):
     session = open_session(Project.open(projects_home() / "tiny"))
-    save_cleansing(session, find_harm(session, Question(TargetSplit("test"), by="count", drop=3)))
+    save_cleansing(
+        session, find_harm(session, CleanseOptions(TargetSplit("test"), by="count", drop=3))
+    )
     slug = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
     monkeypatch.setattr(estimates, "SLOW", slug)
     page.run()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.store.project import Project
 from influence_core.workflow import expected as estimates
-from influence_core.workflow.cleanse.find_harm import Question
+from influence_core.workflow.cleanse.find_harm import CleanseOptions
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.costs import rates as device_rates
 from influence_core.workflow.costs.estimate import Rates
@@ -102,7 +102,7 @@ def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
 
 def test_short_work_is_neither_announced_nor_measured(session, monkeypatch):
     monkeypatch.setattr(device_rates, "measure", None)  # a measurement would fail
-    question = Question(TargetSplit("test"))
+    question = CleanseOptions(TargetSplit("test"))
     assert estimates.training_text(session.project, SMALL) is None
     assert estimates.cleansing_text(session, question, seeds=10) is None
 
@@ -115,14 +115,20 @@ def test_every_long_work_is_announced(session, slow):
     assert "if it takes 12 epochs" in estimates.training_text(session.project, free)
     assert estimates.trial_text(session, 10, 3)
     assert estimates.evaluation_text(session, EvaluateOptions())
-    rounds, shot = Question(TargetSplit("test")), Question(TargetSplit("test"), by="count", drop=3)
+    rounds, shot = (
+        CleanseOptions(TargetSplit("test")),
+        CleanseOptions(TargetSplit("test"), by="count", drop=3),
+    )
     assert estimates.cleansing_text(session, rounds).endswith("if the rounds stop early.")
     assert estimates.cleansing_text(session, shot).endswith("on this device.")
-    assert estimates.cleansing_text(session, Question(TargetSplit("test"), by="decisions")) is None
+    assert (
+        estimates.cleansing_text(session, CleanseOptions(TargetSplit("test"), by="decisions"))
+        is None
+    )
 
 
 def test_a_page_hears_only_what_was_measured_before(session, slow):
-    question = Question(TargetSplit("test"))
+    question = CleanseOptions(TargetSplit("test"))
     assert estimates.cleansing_text(session, question, stored=True) is None
     device_rates.head_rates("cpu")
     assert estimates.cleansing_text(session, question, stored=True)
@@ -160,8 +166,8 @@ def test_more_work_takes_longer(session):
     assert math.isclose(sum(map(seconds, each)), seconds(whole))
     fresh = estimates.in_fresh_process(whole)
     assert fresh.seconds == whole.seconds + FIRST.seconds
-    rounds = Question(TargetSplit("test"), drop=0.1, step=0.02)
-    shot = Question(TargetSplit("test"), by="count", drop=3)
+    rounds = CleanseOptions(TargetSplit("test"), drop=0.1, step=0.02)
+    shot = CleanseOptions(TargetSplit("test"), by="count", drop=3)
     one, other = (estimates.cleansing_estimate(SLUG, session, q, 20) for q in (shot, rounds))
     assert seconds(other) > 6 * seconds(one)
 

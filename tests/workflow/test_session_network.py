@@ -17,10 +17,9 @@ from influence_core.influence.network_scan import network_scan
 from influence_core.store.evaluations import EvaluationRecord, write_evaluation
 from influence_core.training.networks.registry import NetworkSettings, build_network
 from influence_core.training.networks.types import NetworkTraining
-from influence_core.workflow.cleanse.find_harm import Question as HarmQuestion
-from influence_core.workflow.cleanse.find_harm import find_harm
-from influence_core.workflow.cleanse.rounds import trial
+from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
+from influence_core.workflow.cleanse.trial import trial
 from influence_core.workflow.cleanse.trials import selection_of
 from influence_core.workflow.explain.explain import (
     ExplainOptions,
@@ -184,7 +183,7 @@ def test_the_command_line_explains_a_network_run(session, tmp_path):
 
 
 def test_cleansing_asks_a_head_on_the_networks_features(session):
-    found = find_harm(session, HarmQuestion(TargetSplit("valid"), drop=0.2, step=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), drop=0.2, step=0.1))
     assert len(selection_of(session, found.edits()).touched) == len(found.edits())
     result = trial(session, Selection(np.arange(5)), ["test"], seeds=2)
     assert result.verdicts

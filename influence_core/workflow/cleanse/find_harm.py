@@ -4,7 +4,7 @@ import threading
 from dataclasses import asdict, dataclass
 
 from influence_core.cleansing.choose import RULES, Rule, Selection, choose
-from influence_core.cleansing.rounds import Plan
+from influence_core.cleansing.rounds import Schedule
 from influence_core.disk.checkpoint import Parts
 from influence_core.errors import DataError
 from influence_core.influence import DEFAULT_ESTIMATOR
@@ -29,7 +29,7 @@ WAYS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Question:
+class CleanseOptions:
     """What harms whom, and how to choose.
 
     Attributes:
@@ -53,7 +53,7 @@ class Question:
     also: tuple[Rule, ...] = ()
 
 
-def unfinished_rounds(session: Session, question: Question) -> Parts:
+def unfinished_rounds(session: Session, question: CleanseOptions) -> Parts:
     """Where finished rounds of a question lie until its answer is kept."""
     q = question
     asked = [asdict(q.target), q.estimator, q.by, q.drop, q.step, q.patience]
@@ -62,7 +62,7 @@ def unfinished_rounds(session: Session, question: Question) -> Parts:
 
 def find_harm(
     session: Session,
-    question: Question,
+    question: CleanseOptions,
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
@@ -103,7 +103,7 @@ def find_harm(
         return Cleansing(target, name, by, (), decided, kept, run=run)
     reason = f"harms {target.split}/{target.part} by {name}"
     if by == ROUNDS:
-        plan = Plan(min(question.step, question.drop), question.drop, question.patience)
+        plan = Schedule(min(question.step, question.drop), question.drop, question.patience)
         states = cleanse(
             session, target, plan, name, progress=progress, cancel=cancel, unfinished=begun
         )

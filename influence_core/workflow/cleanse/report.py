@@ -14,7 +14,7 @@ from influence_core.workflow.cleanse.report_page import (
     CleansingReport,
     Example,
 )
-from influence_core.workflow.cleanse.rounds import CLEANSED, NONE, Trial
+from influence_core.workflow.cleanse.trial import CLEANSED, NONE, Trial
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial, selection_of_edits
 
 EXAMPLES = 12

@@ -29,7 +29,7 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, results_folder
-from influence_core.workflow.cleanse.rounds import Trial, trial
+from influence_core.workflow.cleanse.trial import Trial, trial
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.resume import unfinished
 

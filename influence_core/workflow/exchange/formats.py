@@ -110,7 +110,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Format:
+class DecisionFormat:
     """How decisions become a file and come back.
 
     Attributes:

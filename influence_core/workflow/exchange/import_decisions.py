@@ -29,7 +29,7 @@ from influence_core.store.reviews.store import ReviewStore, open_reviews
 from influence_core.workflow.exchange import argilla as exchange_argilla
 from influence_core.workflow.exchange import label_studio as exchange_label_studio
 from influence_core.workflow.exchange.formats import (
-    Format,
+    DecisionFormat,
     Line,
     read_csv,
     read_jsonl,
@@ -37,10 +37,10 @@ from influence_core.workflow.exchange.formats import (
     write_jsonl,
 )
 
-FORMATS: dict[str, Format] = {
-    "csv": Format("CSV", ".csv", write_csv, read_csv),
-    "jsonl": Format("JSON lines", ".jsonl", write_jsonl, read_jsonl),
-    "label-studio": Format(
+FORMATS: dict[str, DecisionFormat] = {
+    "csv": DecisionFormat("CSV", ".csv", write_csv, read_csv),
+    "jsonl": DecisionFormat("JSON lines", ".jsonl", write_jsonl, read_jsonl),
+    "label-studio": DecisionFormat(
         "Label Studio",
         ".json",
         exchange_label_studio.write,
@@ -49,7 +49,7 @@ FORMATS: dict[str, Format] = {
         settings=exchange_label_studio.labelling_config,
         settings_suffix=".xml",
     ),
-    "argilla": Format(
+    "argilla": DecisionFormat(
         "Argilla",
         ".json",
         exchange_argilla.write,
@@ -79,7 +79,7 @@ class Decisions:
         return sum(map(len, self.by_reviewer.values()))
 
 
-def find_format(name: str) -> Format:
+def find_format(name: str) -> DecisionFormat:
     """A format by name.
 
     Raises:

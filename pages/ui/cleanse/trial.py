@@ -5,7 +5,7 @@ import plotly.express as px
 import streamlit as st
 
 from influence_core.workflow.cleanse.cleansings import Cleansing
-from influence_core.workflow.cleanse.rounds import Trial
+from influence_core.workflow.cleanse.trial import ARMS, Trial
 from influence_core.workflow.cleanse.trials import FRACTIONS, kept_sweep, kept_trial
 from influence_core.workflow.expected import trial_text
 from influence_core.workflow.session import Session
@@ -13,7 +13,7 @@ from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 
 VERB = "trial"
-COLOURS = {"nothing removed": "#6b7280", "cleansed": "#2563eb", "random removed": "#d97706"}
+COLOURS = dict(zip(ARMS.values(), ("#6b7280", "#2563eb", "#d97706"), strict=True))
 
 
 def trial_box(session: Session, name: str, found: Cleansing, number: int | None) -> None:
@@ -21,7 +21,7 @@ def trial_box(session: Session, name: str, found: Cleansing, number: int | None)
     project = session.project
     st.markdown("##### Try it")
     st.caption(
-        "Retrains without these rows, with nothing removed, and without as many random rows of the "
+        "Retrains without these rows, with all rows, and without as many random rows of the "
         "same classes: same starts, masks and batch order.",
         help="A verdict needs a 95 % interval of the paired difference in accuracy that excludes "
         "0, against both controls. Source: seeds, items and draws as crossed samples, Owen 2007.",
@@ -72,8 +72,9 @@ def _show_trial(result: Trial, target: str) -> None:
         show = st.success if helps else st.warning if "worse" in sentence else st.info
         chose = " (this split chose the rows)" if split == target else ""
         show(plain(sentence) + chose)
+    table = _named(result.table)
     summary = (
-        result.table.groupby(["split", "arm"], sort=False)["accuracy"].agg(["mean", "std"]) * 100
+        table.groupby(["split", "arm"], sort=False)["accuracy"].agg(["mean", "std"]) * 100
     ).reset_index()
     figure = px.scatter(
         summary, x="mean", y="split", color="arm", symbol="arm", error_x="std",
@@ -84,21 +85,26 @@ def _show_trial(result: Trial, target: str) -> None:
     st.plotly_chart(figure, key="trial_chart", alt="Accuracy of each arm on each split")
     with st.expander("Differences, loss, and recall of each class"):
         _differences(result)
-        loss = result.table.groupby(["split", "arm"], sort=False)["loss"].agg(["mean", "std"])
+        loss = table.groupby(["split", "arm"], sort=False)["loss"].agg(["mean", "std"])
         st.dataframe(loss.round(4).reset_index(), hide_index=True, key="losses")
-        recall = result.recall.pivot_table(
+        recall = _named(result.recall).pivot_table(
             index=["split", "class"], columns="arm", values="recall", sort=False
         )
         st.dataframe((100 * recall).round(1).reset_index(), hide_index=True, key="recalls")
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """The arms as they are called on screen; one that this version does not know keeps its name."""
+    return table.assign(arm=[ARMS.get(arm, arm) for arm in table["arm"]])
 
 
 def _differences(result: Trial) -> None:
     lines = [
         (split, against, 100 * one.mean, 100 * one.low, 100 * one.high, one.pairs)
         for split, pair in result.differences.items()
-        for against, one in zip(("nothing removed", "random removed"), pair, strict=True)
+        for against, one in zip(("all rows", "random removal"), pair, strict=True)
     ]
-    columns = ["split", "cleansed against", "points", "95 % low", "95 % high", "retrainings"]
+    columns = ["split", "cleaned against", "points", "95 % low", "95 % high", "retrainings"]
     table = pd.DataFrame(lines, columns=columns).round(2)
     st.dataframe(table, hide_index=True, key="differences")
 
@@ -107,7 +113,7 @@ def _sweep(session: Session, name: str, found: Cleansing) -> None:
     table = kept_sweep(session.project, name)
     if table is None:
         return
-    table = table.assign(
+    table = _named(table).assign(
         share=100 * table["share"], accuracy=100 * table["accuracy"], stdev=100 * table["stdev"]
     )
     figure = px.line(

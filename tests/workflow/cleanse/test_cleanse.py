@@ -3,14 +3,15 @@ import pytest
 from tiny import dataset, project
 
 from influence_core.cleansing.choose import Selection
-from influence_core.cleansing.rounds import Plan
+from influence_core.cleansing.rounds import Schedule
 from influence_core.data.build import build_dataset
 from influence_core.errors import DataError, StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, save_cleansing
 from influence_core.workflow.cleanse.export import edits_of
-from influence_core.workflow.cleanse.rounds import CLEANSED, NONE, RANDOM, cleanse, ranking, trial
+from influence_core.workflow.cleanse.rounds import cleanse, ranking
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
+from influence_core.workflow.cleanse.trial import CLEANSED, NONE, RANDOM, trial
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -40,7 +41,7 @@ def test_wrong_labels_are_what_harms_the_target_split(session):
 
 
 def test_rounds_remove_them_step_by_step(session):
-    states = cleanse(session, TargetSplit("valid"), Plan(step=0.05, most=0.1, patience=0))
+    states = cleanse(session, TargetSplit("valid"), Schedule(step=0.05, most=0.1, patience=0))
     assert [len(s.removed) for s in states] == [0, 6, 12]
     assert len(set(states[-1].removed.tolist()) & set(range(WRONG))) >= WRONG // 2
     assert states[-1].measured.choosing_loss < states[0].measured.choosing_loss

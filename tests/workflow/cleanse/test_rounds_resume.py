@@ -16,7 +16,7 @@ from resuming import cancelled_after_saves, counted, damaged, full_disk, left
 from tiny import dataset
 from typer.testing import CliRunner
 
-from influence_core.cleansing.rounds import Plan
+from influence_core.cleansing.rounds import Schedule
 from influence_core.cli import app
 from influence_core.data.build import build_dataset
 from influence_core.disk import checkpoint as disk_checkpoint
@@ -25,7 +25,7 @@ from influence_core.errors import CancelledError
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse import rounds as module
 from influence_core.workflow.cleanse.cleansings import list_cleansings, load_cleansing
-from influence_core.workflow.cleanse.find_harm import Question, unfinished_rounds
+from influence_core.workflow.cleanse.find_harm import CleanseOptions, unfinished_rounds
 from influence_core.workflow.cleanse.rounds import cleanse
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.session import open_session
@@ -33,9 +33,9 @@ from influence_core.workflow.train.head import TrainOptions, train
 from influence_core.workflow.train.resume import parts_at
 
 TARGET = TargetSplit("valid")
-PLAN = Plan(step=0.05, most=0.15, patience=0)
+PLAN = Schedule(step=0.05, most=0.15, patience=0)
 ALL = 4  # rounds of this plan
-QUESTION = Question(TARGET, drop=0.15, step=0.05, patience=0)
+QUESTION = CleanseOptions(TARGET, drop=0.15, step=0.05, patience=0)
 ARGUMENTS = ["--target-split", "valid", "--drop", "0.15", "--step", "0.05", "--patience", "0"]
 # The verb in a process of its own, which stands still after its second round.
 VERB = """
@@ -257,7 +257,7 @@ def test_rounds_of_other_rows_are_measured_anew(session, unbroken, fits, monkeyp
 
 
 def test_every_question_and_run_has_a_name_of_its_own(sessions):
-    ask = Question(TARGET)
+    ask = CleanseOptions(TARGET)
     others = [
         replace(ask, target=TargetSplit("test")),
         replace(ask, target=TargetSplit("valid", "good")),
@@ -291,7 +291,7 @@ def test_a_full_disk_costs_the_resume_and_not_the_work(session, unbroken, monkey
 
 def test_forgotten_rounds_of_another_question_go(session):
     stop_after(session, 1)
-    unfinished_rounds(session, Question(TARGET))
+    unfinished_rounds(session, CleanseOptions(TARGET))
     assert len(left(session)) == 2
     long_ago = time.time() - FORGOTTEN_SECONDS - 60
     for path in left(session):

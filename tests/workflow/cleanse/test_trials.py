@@ -22,7 +22,7 @@ from influence_core.workflow.cleanse.cleansings import (
     save_cleansing,
 )
 from influence_core.workflow.cleanse.decided import decided_edits
-from influence_core.workflow.cleanse.find_harm import DECISIONS, Question, find_harm
+from influence_core.workflow.cleanse.find_harm import DECISIONS, CleanseOptions, find_harm
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import report_html
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
@@ -83,7 +83,7 @@ def test_decisions_become_edits_and_only_those_that_count(project):
 
 
 def test_a_persons_word_wins_over_scores(session, project):
-    plain = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    plain = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     first, second = (
         int(project.dataset.train.positions_of(np.array([e.key], np.uint64))[0])
         for e in plain.computed[:2]
@@ -91,19 +91,21 @@ def test_a_persons_word_wins_over_scores(session, project):
     decide(project, first, "keep")
     decide(project, second, "relabel", other(project, second))
     both = find_harm(
-        session, Question(TargetSplit("valid"), by="fraction", drop=0.1, decisions=True)
+        session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1, decisions=True)
     )
     edits = {e.key: e for e in both.edits()}
     keys = project.dataset.train.keys
     assert int(keys[first]) not in edits
     assert edits[int(keys[second])].action == "relabel"
     assert len(edits) == len(plain.edits()) - 1
-    only = find_harm(session, Question(TargetSplit("valid"), by=DECISIONS))
+    only = find_harm(session, CleanseOptions(TargetSplit("valid"), by=DECISIONS))
     assert [e.key for e in only.edits()] == [int(keys[second])]
 
 
 def test_every_round_is_kept_and_can_be_taken(session, project):
-    found = find_harm(session, Question(TargetSplit("valid"), drop=0.1, step=0.05, patience=0))
+    found = find_harm(
+        session, CleanseOptions(TargetSplit("valid"), drop=0.1, step=0.05, patience=0)
+    )
     name = save_cleansing(session, found)
     assert load_cleansing(project, name) == found
     assert list_cleansings(project)[0] == name
@@ -117,8 +119,8 @@ def test_every_round_is_kept_and_can_be_taken(session, project):
 
 
 def test_rules_of_one_shot_join_to_their_union(session):
-    few = Question(TargetSplit("valid"), by="count", drop=3)
-    many = Question(TargetSplit("valid"), by="fraction", drop=0.1)
+    few = CleanseOptions(TargetSplit("valid"), by="count", drop=3)
+    many = CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1)
     both = replace(few, also=(Rule("fraction", 0.1), Rule("count", 5)))
     found = find_harm(session, both)
     alone = [{e.key for e in find_harm(session, q).computed} for q in (few, many)]
@@ -130,7 +132,7 @@ def test_rules_of_one_shot_join_to_their_union(session):
 
 
 def test_a_trial_is_kept_and_comes_back_equal(session, project):
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     name = save_cleansing(session, found)
     assert trials.kept_trial(project, name) is None
     made = trials.run_trial(session, name, seeds=2)
@@ -141,7 +143,7 @@ def test_a_trial_is_kept_and_comes_back_equal(session, project):
 
 
 def test_a_sweep_keeps_each_share_and_goes_on_where_it_was_stopped(session, project, monkeypatch):
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.2))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.2))
     name = save_cleansing(session, found)
     real, calls = trials.trial, []
 
@@ -167,7 +169,7 @@ def swept(session, name, seeds, shares=(0.05, 0.1)):
 
 def test_a_sweep_with_more_retrainings_is_not_mixed_with_the_one_before(session, project):
     """B10: the accuracy of a share was the mean over both sweeps."""
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     name, other = save_cleansing(session, found), save_cleansing(session, found)
     swept(session, name, 2)
     table = swept(session, name, 3)
@@ -179,7 +181,7 @@ def test_a_sweep_with_more_retrainings_is_not_mixed_with_the_one_before(session,
 
 @pytest.mark.parametrize("change", ["run", "code", "splits"])
 def test_shares_of_another_run_code_or_split_are_measured_again(session, monkeypatch, change):
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     name = save_cleansing(session, found)
     swept(session, name, 2)
     measured = counted(monkeypatch, trials, "trial")
@@ -197,7 +199,7 @@ def test_shares_of_another_run_code_or_split_are_measured_again(session, monkeyp
 
 
 def test_a_sweep_of_an_earlier_version_shows_its_last_number_of_retrainings(session, project):
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     name = save_cleansing(session, found)
     path = trials.results_folder(project, name) / trials.SWEEP
     swept(session, name, 2, (0.05,))
@@ -211,7 +213,7 @@ def test_a_sweep_of_an_earlier_version_shows_its_last_number_of_retrainings(sess
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 2}', '{"a/b": {}}', '{"version": 3}'])
 def test_a_damaged_sweep_is_one_sentence_and_swept_again(session, project, content):
-    found = find_harm(session, Question(TargetSplit("valid"), by="fraction", drop=0.1))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
     name = save_cleansing(session, found)
     path = trials.results_folder(project, name) / trials.SWEEP
     write_text(path, content)
@@ -221,14 +223,14 @@ def test_a_damaged_sweep_is_one_sentence_and_swept_again(session, project, conte
 
 
 def test_a_sweep_wider_than_the_list_says_what_to_do(session):
-    found = find_harm(session, Question(TargetSplit("valid"), by="count", drop=2))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="count", drop=2))
     name = save_cleansing(session, found)
     with pytest.raises(DataError, match="larger --drop"):
         trials.run_sweep(session, name, (0.5,))
 
 
 def test_a_damaged_result_is_one_sentence(session, project):
-    found = find_harm(session, Question(TargetSplit("valid"), by="count", drop=2))
+    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="count", drop=2))
     name = save_cleansing(session, found)
     path = project.root / "cleansings" / name / "trial-all.json"
     path.parent.mkdir()
@@ -238,7 +240,9 @@ def test_a_damaged_result_is_one_sentence(session, project):
 
 
 def test_the_report_holds_what_was_measured_and_escapes_what_is_data(session, project):
-    found = find_harm(session, Question(TargetSplit("valid", "~film"), by="fraction", drop=0.05))
+    found = find_harm(
+        session, CleanseOptions(TargetSplit("valid", "~film"), by="fraction", drop=0.05)
+    )
     name = save_cleansing(session, found)
     assert "Not tried yet" in report_html(cleansing_report(project, name))
     trials.run_trial(session, name, seeds=2)
