@@ -6,6 +6,7 @@ takes to be a job too.
 
 import functools
 import json
+import math
 import signal
 import sys
 import threading
@@ -183,8 +184,17 @@ def stoppable() -> Iterator[threading.Event]:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output; keys stay exact as 16 hex digits."""
-    document = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    document = json.dumps(_finite(value), ensure_ascii=False, indent=2, default=_plain)
     typer.echo(visible_json(document))
+
+
+def _finite(value: Any) -> Any:
+    """The same with null where a number is none: NaN and infinity are no JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -221,4 +231,4 @@ def _cell(name: str, value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    return value.item() if hasattr(value, "item") else str(value)
+    return _finite(value.item()) if hasattr(value, "item") else str(value)

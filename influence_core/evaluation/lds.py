@@ -46,7 +46,9 @@ class Interval:
         return cls(float(known.mean()), half, n)
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ± {self.half:.2f}"
+        if self.count == 0:
+            return "not measured"
+        return f"{self.mean:.2f}" + (f" ± {self.half:.2f}" if self.count > 1 else "")
 
 
 @torch.no_grad()

@@ -120,10 +120,11 @@ def _choose_default(work: Work, found: Mapping[str, Array]) -> None:
     blend = work.settings[COMBINED.name]["weights"]
     named = {n: v for n, v in found.items() if n != COMBINED.name or len(blend) > 1}
     means = {name: Interval.of(values) for name, values in named.items()}
-    ranked = sorted(means, key=lambda name: means[name].mean, reverse=True)
+    # One that was constant on all targets has no correlation, and is no choice.
+    ranked = sorted(means, key=lambda name: np.nan_to_num(means[name].mean, nan=-2), reverse=True)
     best, second = ranked[0], ranked[1]
     work.estimator = best
-    work.reason = f"LDS {means[best]}, next best {second} {means[second].mean:.2f}"
+    work.reason = f"LDS {means[best]}, next best {second} {means[second]}"
     if work.session.evidence.head is None:
         work.reason += f". {SENTENCE}"
     work.figures["lds"] = means[best].mean
