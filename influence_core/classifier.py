@@ -17,10 +17,11 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from influence_core.data.keys import make_keys
 from influence_core.errors import KeysError, ModelError
+from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.influence import estimator as find_estimator
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
@@ -77,14 +78,15 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.device = device
 
-    def fit(self, X: Any, y: Any, keys: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, keys: Any = None, sample_weight: Any = None) -> Self:
         """Train on features X (N, d) and labels y (N,).
 
         Args:
             X: finite numbers.
             y: class labels of any type.
-            keys: (N,) 64-bit instance keys; by default a hash of each row's content, so that
+            keys: (N,) 64-bit row keys; by default a hash of each row's content, so that
                 dropping or reordering rows changes no other row's masks.
+            sample_weight: (N,) how much each row counts, 0 or more; by default all count 1.
 
         Raises:
             ValueError: X or y are not what scikit-learn accepts. KeysError: keys do not fit.
@@ -92,12 +94,13 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
+        weights = None if sample_weight is None else _checked_weights(sample_weight, X)
         self.keys_ = _row_keys(X) if keys is None else _checked_keys(keys, len(X))
         device = pick_device(self.device)
         seed = _seed(self.random_state)
         features = Standardised.fit(X, device)
         config = HeadConfig(X.shape[1], len(self.classes_), self.members, self.width, self.p, seed)
-        rows = Rows(features, torch.from_numpy(labels), as_keys(self.keys_))
+        rows = Rows(features, torch.from_numpy(labels), as_keys(self.keys_), weights)
         training = HeadTraining(epochs=_epochs(self.epochs), seed=seed)
         fit = fit_heads(rows, config, training)
         self.n_epochs_ = fit.epochs
@@ -110,7 +113,8 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
             rows.keys.to(device),
             torch.from_numpy(self._sides.flipped).to(device),
             head,
-            replace(training, epochs=fit.epochs),
+            # Estimators see all rows count alike, so a weighted training cannot be replayed.
+            replace(training, epochs=fit.epochs) if weights is None else None,
         )
         return self
 
@@ -135,12 +139,12 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "classes_")
         return self._sides.self_influence
 
-    def influence(self, X_t: Any, y_t: Any, estimator: str = "turnover") -> Influence:
+    def influence(self, X_t: Any, y_t: Any, estimator: str = DEFAULT_ESTIMATOR) -> Influence:
         """Influence of every training row on the loss of each target.
 
         Args:
             X_t: (T, d) features. y_t: (T,) the label whose loss is asked about.
-            estimator: a name of `influence.ESTIMATORS`.
+            estimator: a name in `influence_core.ESTIMATORS`; by default the product's own.
 
         Raises:
             ModelError: a label that was not trained on, or an unknown estimator.
@@ -177,6 +181,14 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
 
 def _row_keys(X: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
     return make_keys(contents=(row.tobytes() for row in np.ascontiguousarray(X)))
+
+
+def _checked_weights(weights: Any, X: npt.NDArray[np.float32]) -> torch.Tensor:
+    """Weights as one group, (N, 1)."""
+    checked = _check_sample_weight(weights, X, dtype=np.float32, ensure_non_negative=True)
+    if not checked.any():
+        raise ValueError("All sample weights are zero; give at least one row a weight above zero.")
+    return torch.from_numpy(checked)[:, None]
 
 
 def _checked_keys(keys: Any, n: int) -> npt.NDArray[np.uint64]:
