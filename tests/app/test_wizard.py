@@ -5,11 +5,13 @@ import zipfile
 
 import pytest
 from errors_page import APP
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 from tiny import png, sentences
 
 from influence_core.jobs import find
 from influence_core.store.project import Project, list_projects, projects_home
+from influence_core.workflow.projects import looking
 
 HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
 
@@ -164,3 +166,26 @@ def test_a_taken_name_is_refused_before_anything_starts(tmp_path):
     name.set_value("reviews").run()
     assert "already; choose another name" in said(page)
     assert page.button(key="wizard_create").disabled
+
+
+def test_reading_can_be_stopped_and_begun_again(tmp_path, monkeypatch):
+    path = tmp_path / "films.csv"
+    path.write_text("text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20)))
+    real, calls = looking.run_guarded, []
+
+    def stopped_once(*arguments, **more):
+        calls.append(arguments[1]["what"])
+        if len(calls) == 1:
+            raise StopException
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(looking, "run_guarded", stopped_once)
+    page = given(path)
+    page.button(key="wizard_look_cancel").click().run()
+    assert any("Stopped" in box.value for box in page.info)
+    assert calls == ["look"]
+    page.button(key="wizard_look_again").click().run()
+    assert calls == ["look", "look", "inspect"]
+    page.run()
+    assert calls == ["look", "look", "inspect"]  # once for each set of answers
+    assert page.button(key="wizard_create")

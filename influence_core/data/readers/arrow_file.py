@@ -76,6 +76,8 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
 
         try:
             loaded = datasets.load_from_disk(str(root))
+        except MemoryError:
+            raise
         except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
             why = one_line(error)
             raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
@@ -153,6 +155,8 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
             # Arrow trusts its files: text that is not UTF-8 would surface much later.
             table.validate(full=True)
         refuse_growing_table(table, path.name)
+    except MemoryError:
+        raise  # one of Arrow's own, too
     except (pa.ArrowException, OSError) as error:
         why = one_line(error)
         raise DataError(f"{path} cannot be read as Parquet ({why}).") from error

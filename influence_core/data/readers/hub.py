@@ -41,7 +41,7 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
     """
     try:
         loaded = _loaded(source)
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # Network, hub and data errors of a dozen kinds.
         raise DataError(

@@ -8,8 +8,9 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from influence_core.data.readers.arrow_file import SUFFIXES as PARQUET
@@ -24,10 +25,11 @@ from influence_core.errors import DataError
 FOLDER = ".uploads"
 MOST_MEGABYTES = 200
 KEPT_SECONDS = 24 * 3600
+Pack = Callable[[Path, Path], object]  # an archive, the file to write
 SUFFIXES = (*TEXT, *PARQUET, ZIP)
 
 
-def keep_upload(home: Path, name: str, content: bytes) -> Path:
+def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_pictures) -> Path:
     """Write an uploaded file below `home`; nothing is read of it yet, but for a ZIP of pictures.
 
     That becomes a Parquet file with the pictures in it.
@@ -36,6 +38,7 @@ def keep_upload(home: Path, name: str, content: bytes) -> Path:
         home: of projects.
         name: as the browser gave it; only its letters, digits, dots and dashes are kept.
         content: its bytes.
+        pack: what makes a Parquet file of a ZIP's pictures.
 
     Raises:
         DataError: it is empty, too large, or no kind of file that is read here; or a ZIP that is
@@ -57,7 +60,7 @@ def keep_upload(home: Path, name: str, content: bytes) -> Path:
         (folder / safe).write_bytes(content)
     if Path(safe).suffix.lower() != ZIP:
         return folder / safe
-    packed = _packed(folder / safe, folder)
+    packed = _packed(folder / safe, folder, pack)
     (folder / safe).unlink()
     return packed
 
@@ -67,15 +70,19 @@ def is_zip(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ZIP and Path(path).is_file()
 
 
-def keep_zip(home: Path, archive: Path, watch: Watch | None = None) -> Path:
+def keep_zip(home: Path, archive: Path, pack: Pack = pack_pictures) -> Path:
     """The pictures of a ZIP on this machine as a Parquet file below `home`, kept like an upload.
 
     Raises:
         DataError: the ZIP is refused; nothing is left of it then.
         StoreError: it cannot be read, or the file not written.
-        CancelledError: `watch` said so.
     """
-    return _packed(archive, _new_folder(home), watch)
+    return _packed(archive, _new_folder(home), pack)
+
+
+def is_upload(home: Path, path: Path) -> bool:
+    """Whether it lies among the uploads."""
+    return path.resolve().is_relative_to((home / FOLDER).resolve())
 
 
 @contextmanager
@@ -86,7 +93,7 @@ def readable(home: Path, source: str, watch: Watch | None = None) -> Iterator[st
         return
     sweep_uploads(home)
     with plain_errors("unpack", Path(source)), temporary_folder(home / FOLDER / "zip") as folder:
-        yield str(_packed(Path(source), folder, watch))
+        yield str(_packed(Path(source), folder, partial(pack_pictures, watch=watch)))
 
 
 def _new_folder(home: Path) -> Path:
@@ -97,12 +104,12 @@ def _new_folder(home: Path) -> Path:
     return folder
 
 
-def _packed(archive: Path, folder: Path, watch: Watch | None = None) -> Path:
+def _packed(archive: Path, folder: Path, pack: Pack) -> Path:
     """Into the folder, which goes if the archive is refused."""
     packed = folder / f"{Path(safe_name(archive.name)).stem}.parquet"
     try:
         with plain_errors("unpack", archive):
-            pack_pictures(archive, packed, watch)
+            pack(archive, packed)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

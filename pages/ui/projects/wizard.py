@@ -5,29 +5,33 @@ makes the project as a job, whole or not at all, and training follows on the sam
 that comes from the data is drawn as data.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
 from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.errors import DataError, TurnoverError
-from influence_core.progress import Progress
+from influence_core.progress import ProgressFn
 from influence_core.store.project import projects_home
 from influence_core.workflow.projects.create import folder_name
+from influence_core.workflow.projects.looking import inspect_safely, look_safely
 from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
-    first_look,
-    inspect_source,
 )
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
+from pages.ui.projects.waiting import stoppable
 from pages.ui.projects.wizard_findings import balance, head, problems
 from pages.ui.projects.wizard_source import ChosenSource, choose_source
 
+T = TypeVar("T")
 NONE, FIND = "(none)", "(choose)"
 SHARE = 15  # per cent
 
@@ -55,9 +59,11 @@ def wizard() -> None:
 
 def _steps(source: ChosenSource) -> None:
     try:
-        look = first_look(source.place, ReadOptions(kind=source.kind))
+        look = _looked(source)
     except TurnoverError as error:
         _refused(source, error)
+        return
+    if look is None:
         return
     st.markdown("##### Columns")
     st.caption(f"{look.title}: {short(source.title)}")
@@ -76,6 +82,8 @@ def _steps(source: ChosenSource) -> None:
         found = _inspected(source, options, drop_bad)
     except TurnoverError as error:
         _refused(source, error)
+        return
+    if found is None:
         return
     _contents(found)
     problems(found.problems)
@@ -119,24 +127,44 @@ def _menu(
     return None if chosen < 0 else names[chosen]
 
 
-def _inspected(source: ChosenSource, options: ReadOptions, drop_bad: bool) -> Inspection:
-    """Read everything once for each set of answers."""
-    question = (source.place, options, drop_bad)
-    known = st.session_state.get("wizard_seen")
+def _looked(source: ChosenSource) -> FirstLook | None:
+    """Look once at each source; None as long as the user has stopped it."""
+    options = ReadOptions(kind=source.kind)
+    return _once(
+        "wizard_look",
+        (source.place, options, _stamp(source.place)),
+        lambda tell: look_safely(projects_home(), source.place, options, progress=tell),
+    )
+
+
+def _inspected(source: ChosenSource, options: ReadOptions, drop_bad: bool) -> Inspection | None:
+    """Read everything once for each set of answers; None as long as the user has stopped it."""
+    return _once(
+        "wizard_seen",
+        (source.place, options, drop_bad, _stamp(source.place)),
+        lambda tell: inspect_safely(
+            projects_home(), source.place, options, drop_bad=drop_bad, progress=tell
+        ),
+    )
+
+
+def _once(name: str, question: tuple[object, ...], work: Callable[[ProgressFn], T]) -> T | None:
+    known = st.session_state.get(name)
     if known is not None and known[0] == question:
         return known[1]
-    bar = st.progress(0.0, "Reading …")
-
-    def tell(event: Progress) -> None:
-        share = min(event.done / max(event.total, 1), 1.0)
-        bar.progress(share, f"Reading {numbers.count(event.done)} of {numbers.count(event.total)}")
-
-    try:
-        found = inspect_source(source.place, options, drop_bad=drop_bad, progress=tell)
-    finally:
-        bar.empty()
-    st.session_state["wizard_seen"] = (question, found)
+    found = stoppable(name, question, work)
+    if found is not None:
+        st.session_state[name] = (question, found)
     return found
+
+
+def _stamp(place: str) -> tuple[int, int]:
+    """Changes with the file."""
+    try:
+        state = Path(place).stat()
+    except OSError:  # a name on the hub
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
 
 
 def _contents(found: Inspection) -> None:

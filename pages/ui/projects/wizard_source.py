@@ -9,21 +9,25 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.store.project import projects_home
+from influence_core.workflow.projects.looking import pack_safely
 from influence_core.workflow.projects.uploads import (
     MOST_MEGABYTES,
     SUFFIXES,
+    Pack,
     is_zip,
     keep_upload,
     keep_zip,
 )
 from pages.ui.frame.doors import LOOPBACK
 from pages.ui.frame.login import login_configured
+from pages.ui.projects.waiting import stoppable
 
 ALLOW = "TURNOVER_ALLOW_PATHS"
 UPLOAD, PATH, HUB = "Upload a file", "Path on this machine", "Hugging Face hub"
@@ -88,8 +92,11 @@ def _upload() -> ChosenSource | None:
     )
     if file is None:
         return None
-    place = _kept(file.file_id, lambda: keep_upload(projects_home(), file.name, file.getvalue()))
-    return ChosenSource(place, file.name)
+    place = _kept(
+        file.file_id,
+        lambda pack: keep_upload(projects_home(), file.name, file.getvalue(), pack),
+    )
+    return None if place is None else ChosenSource(place, file.name)
 
 
 def _path() -> ChosenSource | None:
@@ -111,16 +118,25 @@ def _path() -> ChosenSource | None:
     if is_zip(path):
         state = path.stat()
         seen = (given, state.st_mtime_ns, state.st_size)
-        return ChosenSource(_kept(seen, lambda: keep_zip(projects_home(), path)), path.name)
+        place = _kept(seen, lambda pack: keep_zip(projects_home(), path, pack))
+        return None if place is None else ChosenSource(place, path.name)
     return ChosenSource(str(path), path.name)
 
 
-def _kept(source: object, keep: Callable[[], Path]) -> str:
-    """What is kept of a source below the home of projects, made once for each source."""
+def _kept(source: object, keep: Callable[[Pack], Path]) -> str | None:
+    """What is kept of a source below the home of projects, made once for each source.
+
+    None as long as the user has stopped it.
+    """
     kept = st.session_state.get("wizard_kept")
     if kept is None or kept[0] != source or not Path(kept[1]).is_file():
-        with st.spinner("Taking it in …"):  # a ZIP's pictures are all looked at
-            kept = st.session_state["wizard_kept"] = (source, str(keep().resolve()))
+        # A ZIP's pictures are all looked at, in another process.
+        made = stoppable(
+            "wizard_kept", source, lambda tell: keep(partial(pack_safely, progress=tell))
+        )
+        if made is None:
+            return None
+        kept = st.session_state["wizard_kept"] = (source, str(made.resolve()))
     return kept[1]
 
 
