@@ -9,10 +9,9 @@ import streamlit as st
 from influence_core.workflow.review.desk import Desk
 from influence_core.workflow.review.queue import STATES, QueueFilter
 from pages.ui.draw import numbers
-from pages.ui.errors.mark import desk_of
 from pages.ui.frame.hint import hint
 from pages.ui.frame.settings import reviewer
-from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.frame.shell import desk_of, in_one_sentence, need_session, plain
 from pages.ui.labels.bulk import grid
 from pages.ui.labels.desk import Queue, desk_component
 from pages.ui.labels.side import exchange_box, progress_box, twin_sentences, twins_box

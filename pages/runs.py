@@ -13,7 +13,7 @@ from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import in_one_sentence, open_project, plain
-from pages.ui.projects.train import train_controls
+from pages.ui.train import train_controls
 
 SHOWN = 24  # changed items that are listed at a time, unless set otherwise
 CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}

@@ -1,1 +1,5 @@
-"""What several pages share: the frame, the open project, safe rendering, number formats."""
+"""Parts of pages: a folder for each page, which that page alone uses.
+
+What several use stands in `frame` (around every page), `draw` (safe drawing of data), `map` and
+`train`.
+"""

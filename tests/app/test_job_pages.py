@@ -37,7 +37,7 @@ def controls(root):
     from pathlib import Path
 
     from influence_core.store.project import Project
-    from pages.ui.projects.train import train_controls
+    from pages.ui.train import train_controls
 
     train_controls(Project.open(Path(root)))
 

@@ -1,4 +1,4 @@
 """Parts of the page Clean data: preview, trial and export.
 
-Only that page uses them; what others need belongs in `frame` or `draw`.
+Only that page uses them; what others need belongs in `frame`, `draw`, or beside this folder.
 """

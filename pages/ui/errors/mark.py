@@ -8,27 +8,15 @@ import secrets
 
 import streamlit as st
 
-from influence_core.workflow.review.desk import Choice, Desk, open_desk
+from influence_core.workflow.review.desk import Choice
 from influence_core.workflow.review.evidence import alternative_labels
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
-from pages.ui.frame.settings import device, reviewer
-from pages.ui.frame.shell import or_toast
+from pages.ui.frame.settings import reviewer
+from pages.ui.frame.shell import desk_of, or_toast
 
 _MARKED = "marked_rows"  # of this browser session: key to (new label, id of the decision)
 _NOTE = "marked on the Errors page"
-
-
-@st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
-def _desk(root: str, run: str, device: str, reviews: str, _session: Session) -> Desk:
-    return open_desk(_session)
-
-
-def desk_of(session: Session) -> Desk:
-    """The desk of the open run, shared by all browser sessions that compute on the same device."""
-    project = session.project
-    where = f"{project.settings.database} {project.name}"  # settings that say where reviews are
-    return _desk(str(project.root), session.run.id, device(), where, session)
 
 
 def mark_control(session: Session, key: int, place: str) -> None:

@@ -18,6 +18,7 @@ from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, list_projects, projects_home
 from influence_core.visible import visible
 from influence_core.workflow.projects.uploads import sweep_uploads
+from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.session import Session, open_session
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
@@ -130,6 +131,18 @@ def or_toast(action: Callable[..., Any], *args: object) -> Any:
     except TurnoverError as error:
         st.toast(plain(str(error)), icon=":material/error:")
         return None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Scoring the labels …")
+def _desk(root: str, run: str, device: str, reviews: str, _session: Session) -> Desk:
+    return open_desk(_session)
+
+
+def desk_of(session: Session) -> Desk:
+    """The desk of the open run, shared by all browser sessions that compute on the same device."""
+    project = session.project
+    where = f"{project.settings.database} {project.name}"  # settings that say where reviews are
+    return _desk(str(project.root), session.run.id, settings.device(), where, session)
 
 
 @contextmanager

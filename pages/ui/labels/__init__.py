@@ -1,4 +1,4 @@
 """Parts of the Labels page: the desk in the browser, the grid, duplicates.
 
-Only that page uses them; what others need belongs in `frame` or `draw`.
+Only that page uses them; what others need belongs in `frame`, `draw`, or beside this folder.
 """

@@ -8,7 +8,7 @@ from influence_core.store.project import Project, projects_home
 from influence_core.workflow.projects.uploads import forget_upload
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
-from pages.ui.projects.train import train_controls
+from pages.ui.train import train_controls
 
 
 def making(job_id: str) -> None:

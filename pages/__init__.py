@@ -1,0 +1,1 @@
+"""The dashboard: a script for each page, and their parts in `ui`."""
