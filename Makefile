@@ -6,18 +6,24 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
+WORKERS ?= 2
 AUDIT_BIN := $(VENV)/audit/bin
 
-.PHONY: app test check figures fuzz audit sample benchmark pictures clean
+.PHONY: app test check lint figures fuzz audit sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
 
-test: $(STAMP) check
+# Everything. Each file's tests stay on one worker, and all of Ray's on the same.
+test: lint
 	@command -v chromium >/dev/null || echo "No Chromium here, so the browser tests are skipped: apt-get install chromium"
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-check: $(STAMP)
+# The quick half: no app, browser, cluster or job is started.
+check: lint
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

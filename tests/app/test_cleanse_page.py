@@ -14,7 +14,7 @@ from influence_core.workflow import expected as estimates
 from influence_core.workflow.cleanse.cleansings import save_cleansing
 from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
-from influence_core.workflow.costs.formulas import Rates
+from influence_core.workflow.costs.estimate import Rates
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -80,11 +80,11 @@ def test_a_trial_says_what_it_will_take_with_the_seeds_that_are_chosen(page, mon
     save_cleansing(
         session, find_harm(session, CleanseOptions(TargetSplit("test"), by="count", drop=3))
     )
-    slug = Rates("cpu", 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
+    slug = Rates(1e-3, 1e-3, 1e-3, 1e-3)
     monkeypatch.setattr(estimates, "SLOW", slug)
     page.run()
     assert not said(page)
-    monkeypatch.setattr(estimates, "stored_rates", lambda device: slug)
+    monkeypatch.setattr(estimates, "head_rates", lambda device, stored: slug)
     page.number_input(key="try_seeds").set_value(2).run()
     few = said(page)
     page.number_input(key="try_seeds").set_value(20).run()

@@ -80,8 +80,9 @@ def test_a_home_that_cannot_be_written_refuses_no_work(tmp_path, monkeypatch):
 
 def test_two_that_measure_at_once_keep_what_both_found(tmp_path, monkeypatch):
     monkeypatch.setattr(device_rates, "measure_encoder", lambda *_: {"encode": 0.5})
-    made = tiny.project(tmp_path / "films", n=12)
-    several = [replace(made, settings=replace(made.settings, encoder=f"hf:{i}")) for i in range(16)]
+    several = [
+        tiny.project(tmp_path / str(i), n=12).with_settings(encoder=f"hf:{i}") for i in range(8)
+    ]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(device_rates.encode_rate, several))
     assert all(device_rates.encode_rate(one, stored=True) == 0.5 for one in several)
