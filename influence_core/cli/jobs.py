@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from influence_core.cli.common import (
     JsonOption,
+    ProjectArgument,
     app,
     find_project,
     out,
@@ -17,6 +18,7 @@ from influence_core.cli.common import (
 )
 from influence_core.disk.names import projects_home
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
+from influence_core.store.reviews.store import separate
 from influence_core.visible import visible
 
 
@@ -84,3 +86,17 @@ def _plain(job: Job) -> dict[str, Any]:
         "result": dict(job.result),
         "log": job.log_path,
     }
+
+
+@app.command("separate")
+@verb
+def separate_verb(project: ProjectArgument, json: JsonOption = False) -> None:
+    """Give a copied project folder decisions of its own, those so far included."""
+    found = find_project(project)
+    copied = separate(found)
+    if json:
+        print_json({"project": found.root, "decisions": copied})
+    else:
+        out.print(
+            f"{escape(found.root.name)} is a project of its own: {copied:,} decisions copied."
+        )

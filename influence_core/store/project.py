@@ -10,22 +10,20 @@ installed or checked-out originals are never written to.
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import numpy as np
 import numpy.typing as npt
 
 from influence_core.data.dataset import Dataset
 from influence_core.disk.arrays import map_array
-from influence_core.disk.atomic import (
-    atomic_folder,
-    read_json,
-    write_text,
-)
+from influence_core.disk.atomic import atomic_folder, read_json, write_text
 from influence_core.disk.fingerprint import of_parts
 from influence_core.disk.formats import upgraded
 from influence_core.disk.locks import locked
@@ -71,6 +69,7 @@ class Project:
             modality=dataset.modality,
             encoder=encoder,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            id=uuid4().hex,
             **settings,
         )
         with atomic_folder(root) as folder:
@@ -101,6 +100,13 @@ class Project:
     def name(self) -> str:
         """Name that is shown to people."""
         return self.settings.name
+
+    @property
+    def id(self) -> str:
+        """What tells it from other projects, whatever it is called; copies of a folder share it."""
+        # One that was made before projects had an id has that of its data and its time.
+        settings = self.settings
+        return settings.id or uuid5(NAMESPACE_URL, f"{settings.created} {self.fingerprint}").hex
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -144,11 +150,7 @@ class Project:
         return self
 
     def features_folder(self, encoder_fingerprint: str | None = None) -> Path:
-        """Folder of the features of this data under this encoder.
-
-        Args:
-            encoder_fingerprint: None means the one in the settings.
-        """
+        """Folder of the features of this data under an encoder, by default that of the settings."""
         if encoder_fingerprint is None:
             encoder_fingerprint = self.settings.encoder_fingerprint
         name = of_parts([f"{encoder_fingerprint}:{self.fingerprint}"])[:16]
@@ -272,13 +274,13 @@ class Project:
 
 
 def list_projects(home: Path) -> list[Project]:
-    """All projects that can be opened, by folder name; see `damaged_projects` for the others."""
-    return [entry for entry in _open_all(home).values() if isinstance(entry, Project)]
-
-
-def damaged_projects(home: Path) -> dict[str, str]:
-    """Folder names of projects that cannot be opened, with the reason."""
-    return {name: entry for name, entry in _open_all(home).items() if isinstance(entry, str)}
+    """All projects that can be opened, by folder name."""
+    found = []
+    for settings in sorted(home.glob(f"*/{SETTINGS}")):
+        if not settings.parent.name.startswith("."):
+            with suppress(StoreError):
+                found.append(Project.open(settings.parent))
+    return found
 
 
 def install_samples(home: Path, sample_root: Path) -> list[str]:
@@ -315,16 +317,3 @@ def _copy_tree(origin: Path, folder: Path) -> None:
     shutil.copytree(origin, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def _open_all(home: Path) -> dict[str, Project | str]:
-    found: dict[str, Project | str] = {}
-    for settings in sorted(home.glob(f"*/{SETTINGS}")):
-        folder = settings.parent
-        if folder.name.startswith("."):
-            continue
-        try:
-            found[folder.name] = Project.open(folder)
-        except StoreError as error:
-            found[folder.name] = str(error)
-    return found

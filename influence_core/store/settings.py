@@ -31,6 +31,7 @@ class ProjectSettings:
         target_split: the split that cleansing makes better.
         database: SQLAlchemy URL of the reviews, or "" for `reviews.db` in the project.
         created: UTC time, ISO 8601.
+        id: tells it from other projects, however it is called; "" before projects had one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProjectSettings:
     target_split: str = "valid"
     database: str = ""
     created: str = ""
+    id: str = ""
 
     @classmethod
     def read(cls, path: Path) -> "ProjectSettings":

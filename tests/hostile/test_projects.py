@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import project
 
 from influence_core.errors import TurnoverError
-from influence_core.store.project import Project, damaged_projects, list_projects
+from influence_core.store.project import Project, list_projects
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,7 @@ def check(home, name, content):
         file.write_bytes(content)
         before = prints(home)
         opened(home)
-        names = {found.root.name for found in list_projects(home)}
-        assert "good" in names
-        assert "bent" in names | set(damaged_projects(home))
+        assert "good" in {found.root.name for found in list_projects(home)}
         assert prints(home) == before
     finally:
         file.write_bytes(whole)

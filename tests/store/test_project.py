@@ -11,7 +11,6 @@ from tiny import dataset, project
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.project import (
     Project,
-    damaged_projects,
     install_samples,
     list_projects,
     projects_home,
@@ -194,11 +193,10 @@ def test_other_data_or_another_encoder_have_features_of_their_own(tmp_path):
     assert len(folders | {other.features_folder("a").name}) == 3
 
 
-def test_a_damaged_project_is_listed_with_its_reason(tmp_path):
+def test_a_damaged_project_is_passed_over_in_the_list(tmp_path):
     project(tmp_path / "good", n=12)
     (project(tmp_path / "bad", n=12).root / "project.toml").write_text("name = ")
     assert [p.root.name for p in list_projects(tmp_path)] == ["good"]
-    assert list(damaged_projects(tmp_path)) == ["bad"]
     assert list_projects(tmp_path / "nowhere") == []
 
 

@@ -2,19 +2,17 @@
 
 Events are never changed or deleted. An action covers one row or thousands and is written whole or
 not at all; its id makes writing it twice harmless; taking it back is one more event. What the
-events mean together is told by `store.review_state`, where they are kept by `store.reviews`.
+events mean together is told by `state`, where they are kept by `store`.
 """
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
 from influence_core.data.keys import to_hex
 from influence_core.errors import DataError
 
-Verdict = Literal["relabel", "exclude", "keep", "unsure"]
 # Verdict to what it says, for menus, the command line and error messages.
 VERDICTS: dict[str, str] = {
     "relabel": "the label is wrong; give the row the new label",
@@ -22,7 +20,6 @@ VERDICTS: dict[str, str] = {
     "keep": "the label is right",
     "unsure": "looked at, could not tell",
 }
-UNDO = "undo"
 MAX_NOTE = 4_000
 MAX_NAME = 100
 

@@ -106,13 +106,6 @@ class ReviewState:
         found = {key: self.effective(key) for key in list(self._words)}
         return {key: value for key, value in found.items() if value is not None}
 
-    def history(self, key: int) -> list[Event]:
-        """Every decision about a row that was not taken back, oldest first."""
-        events = [e for said in self._words.get(key, {}).values() for e in said]
-        return sorted(
-            (e for e in events if e.action not in self._undone), key=lambda event: event.number
-        )
-
     def by_reviewer(self) -> dict[str, dict[int, str]]:
         """Per reviewer, the word about each row: "keep", or "relabel cat"."""
         out: dict[str, dict[int, str]] = defaultdict(dict)

@@ -3,18 +3,21 @@
 Every action is one transaction. Nothing is updated or deleted, so two reviewers, two browser
 windows or a process that is killed cannot spoil each other's work. The reviews of a project lie in
 `reviews.db` in its folder, or where `TURNOVER_DATABASE_URL`, else `database` in `project.toml`,
-points; several projects may share such a database, told apart by their names.
+points; several projects may share such a database, told apart by their ids.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from influence_core.data.keys import from_hex, to_hex
+from influence_core.errors import StoreError
 from influence_core.store.reviews.events import Action, Decision, Event
 from influence_core.store.reviews.schema import EVENTS, open_engine, plain_database_errors
 
@@ -98,6 +101,27 @@ class ReviewStore:
             count, last = connection.execute(query).one()
         return Extent(int(count), int(last))
 
+    def adopt(self, name: str, foreign: Sequence[str]) -> None:
+        """Take over the events under a project's name, but those about the data of others.
+
+        Args:
+            name: of the project.
+            foreign: fingerprints of the data of other projects that have this name.
+        """
+        own = (EVENTS.c.project == name, EVENTS.c.fingerprint.not_in(foreign))
+        with plain_database_errors(self._engine, "written"), self._engine.begin() as connection:
+            if connection.execute(sa.select(EVENTS.c.number).where(*own).limit(1)).first():
+                connection.execute(sa.update(EVENTS).where(*own).values(project=self._project))
+
+    def copy_to(self, project: str) -> int:
+        """Write all events once more, in their order, for another project; how many there are."""
+        names = [column.name for column in EVENTS.c if column.name not in ("number", "project")]
+        found = sa.select(sa.literal(project), *(EVENTS.c[name] for name in names))
+        found = found.where(EVENTS.c.project == self._project).order_by(EVENTS.c.number)
+        with plain_database_errors(self._engine, "written"), self._engine.begin() as connection:
+            connection.execute(sa.insert(EVENTS).from_select(["project", *names], found))
+        return self.extent().events
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -156,13 +180,65 @@ class ReviewStore:
             )
 
 
+def shared_database(project: "Project") -> str:
+    """URL of the database that this project shares with others; "" if it has its own."""
+    return os.environ.get(URL_VARIABLE) or project.settings.database
+
+
 def open_reviews(project: "Project") -> ReviewStore:
     """The reviews of a project.
 
+    In a shared database they stand under the project's id. Rows that stand under its name, where
+    they stood before projects had ids, are taken over at once.
+
     Raises:
-        StoreError: the database cannot be opened.
+        StoreError: the database cannot be opened, or a copy of the project would share its rows.
     """
-    shared = os.environ.get(URL_VARIABLE) or project.settings.database
-    if shared:
-        return ReviewStore(shared, project.name)
-    return ReviewStore(project.reviews_url)
+    url = shared_database(project)
+    if not url:
+        return ReviewStore(project.reviews_url)
+    siblings = _siblings(project)
+    copies = [p.root.name for p in siblings if _id(p) == project.id]
+    if copies:
+        raise StoreError(
+            f"The folders {project.root.name} and {copies[0]} are copies of one project, so their "
+            "decisions would mix in the shared database; give the copy decisions of its own with: "
+            "turnover separate FOLDER"
+        )
+    name, store = project.name, ReviewStore(url, project.id)
+    others = [p.fingerprint for p in siblings if p.name == name]
+    store.adopt(name, [f for f in others if f != project.fingerprint])
+    return store
+
+
+def separate(project: "Project") -> int:
+    """Give a copied project an id, and its own copy of the decisions so far.
+
+    Returns:
+        How many events were copied; 0 where the reviews lie in the project's folder anyway.
+
+    Raises:
+        StoreError: the settings or the database cannot be written.
+    """
+    new, url = uuid4().hex, shared_database(project)
+    copied = 0
+    if url:
+        with closing(ReviewStore(url, project.id)) as store:
+            copied = store.copy_to(new)
+    project.with_settings(id=new)
+    return copied
+
+
+def _siblings(project: "Project") -> list["Project"]:
+    """The other projects beside it that can be opened."""
+    from influence_core.store.project import list_projects
+
+    found = list_projects(project.root.parent)
+    return [other for other in found if not other.root.samefile(project.root)]
+
+
+def _id(project: "Project") -> str:
+    try:
+        return project.id
+    except StoreError:  # its data is damaged, so it shares no decisions
+        return ""

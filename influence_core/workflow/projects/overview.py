@@ -5,7 +5,6 @@ the newest run's row table, and the reviews. No features, no model, no content. 
 kept as long as none of these files has changed, so a page may ask as often as it likes.
 """
 
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from influence_core.data.dataset import Modality
 from influence_core.errors import TurnoverError
 from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
-from influence_core.store.reviews.store import URL_VARIABLE, open_reviews
+from influence_core.store.reviews.store import open_reviews, shared_database
 from influence_core.store.runs import RECORD, Run, RunRecord
 from influence_core.store.settings import SETTINGS
 from influence_core.store.tables import HEADER
@@ -159,7 +158,7 @@ def _doubted(run: Run) -> frozenset[int]:
 
 def _decided(project: Project) -> frozenset[int]:
     """Keys with a decision that counts; no database is made where there is none."""
-    shared = bool(os.environ.get(URL_VARIABLE) or project.settings.database)
+    shared = bool(shared_database(project))
     local = [project.root / "reviews.db", project.root / "reviews.db-wal"]
     if not shared and not local[0].is_file():
         return frozenset()

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from databases import postgres
 from review_writer import decisions
 
 from influence_core.errors import DataError, StoreError
@@ -21,15 +20,6 @@ from influence_core.store.reviews.store import URL_VARIABLE, ReviewStore, open_r
 
 WRITER = Path(__file__).resolve().parents[2] / "support" / "review_writer.py"
 ROOT = WRITER.parents[2]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'reviews.db'}"
-    else:
-        with postgres() as address:
-            yield address
 
 
 @pytest.fixture
@@ -83,7 +73,7 @@ def test_the_latest_decision_of_a_reviewer_counts(store):
     act(store, [5], "relabel", new="dog")
     found = state(store).effective(5)
     assert (found.outcome, found.new_label) == ("relabel", "dog")
-    assert [e.decision.verdict for e in state(store).history(5)] == ["keep", "relabel"]
+    assert [e.decision.verdict for e in store.events()] == ["keep", "relabel"]
 
 
 def test_undo_goes_back_step_by_step_and_a_bulk_in_one(store):
