@@ -17,6 +17,7 @@ from typing import Any
 from influence_core.disk.temporary import temporary_folder
 from influence_core.errors import StoreError
 
+MOST_RECORD_BYTES = 512 << 20  # edits of a million rows take a quarter of it
 _SENTENCES = {
     errno.ENOSPC: "the disk is full; free some space and try again",
     errno.EDQUOT: "your disk quota is used up; free some space and try again",
@@ -121,14 +122,28 @@ def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     write_bytes(path, text.encode("utf-8"), flush=flush)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file of settings or records; nothing of those is near so large.
+
+    Raises:
+        StoreError: it is missing, cannot be read, or is larger than any that was written here.
+    """
+    with plain_errors("read", path):
+        if path.stat().st_size > MOST_RECORD_BYTES:
+            raise StoreError(
+                f"{path} is damaged (larger than {MOST_RECORD_BYTES >> 20} MB); restore it from a "
+                "copy."
+            )
+        return path.read_bytes()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
     Raises:
         StoreError: the file is missing, truncated or not a JSON object.
     """
-    with plain_errors("read", path):
-        data = path.read_bytes()
+    data = read_bytes(path)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

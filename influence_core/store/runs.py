@@ -25,6 +25,7 @@ from influence_core.disk.atomic import (
     atomic_folder,
     plain_errors,
     plain_value,
+    read_bytes,
     read_json,
     write_json,
 )
@@ -178,8 +179,7 @@ class Run:
         path = self.folder / PROGRESS
         if not path.is_file():
             return []
-        with plain_errors("read", path):
-            data = path.read_bytes()
+        data = read_bytes(path)
         try:
             lines = data.decode("utf-8").splitlines()
             events = [json.loads(line) for line in lines]

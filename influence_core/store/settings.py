@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from influence_core.data.dataset import Modality
-from influence_core.disk.atomic import plain_errors
+from influence_core.disk.atomic import read_bytes
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.records import build
 from influence_core.errors import StoreError
@@ -51,8 +51,7 @@ class ProjectSettings:
         Raises:
             StoreError: the file is missing or damaged, or a newer version wrote it.
         """
-        with plain_errors("read", path):
-            data = path.read_bytes()
+        data = read_bytes(path)
         try:
             value = tomllib.loads(data.decode("utf-8"))
         except (ValueError, RecursionError) as error:

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opened import trained, used
 
+from influence_core.errors import StoreError
+
 SOME = settings(max_examples=settings.default.max_examples // 2)
 
 
@@ -108,3 +110,22 @@ def test_any_evaluation(made, value, part):
         used(project, run_id)
     finally:
         file.unlink()
+
+
+@pytest.mark.parametrize("content", ["a file of a terabyte", b"[" * 10**6, b'{"a":' * 10**6])
+@pytest.mark.parametrize("name", ["run.json", "progress.jsonl", "../../project.toml"])
+def test_a_huge_or_deep_record_is_one_sentence(made, name, content):
+    project, run_id = made
+    file = (project.root / "runs" / run_id / name).resolve()
+    whole = file.read_bytes()
+    try:
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            with file.open("r+b") as opened:
+                opened.truncate(1 << 40)  # takes no room on the disk
+        with pytest.raises(StoreError, match="is damaged") as caught:
+            type(project).open(project.root).run(run_id).progress()
+        assert len(str(caught.value)) < 1_000
+    finally:
+        file.write_bytes(whole)
