@@ -23,7 +23,7 @@ from influence_core.workflow.exchange.formats import (
     UNSURE,
     Line,
     Row,
-    Word,
+    label_of,
     plain,
     read_list,
 )
@@ -51,14 +51,14 @@ def settings(rows: Sequence[Row], classes: Sequence[str]) -> str:
 
 
 def write(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
-    """Records as JSON; rows without a word have no responses, rows that are gone are left out."""
+    """Records as JSON; undecided rows have no responses, rows that are gone are left out."""
     records = [_record(row) for row in rows if row.text is not None or row.picture is not None]
     return json.dumps(records, ensure_ascii=False, indent=1).encode("utf-8")
 
 
 def _record(row: Row) -> dict[str, Any]:
     field = {"text": row.text} if row.picture is None else {"image": data_uri(row.picture)}
-    people = {f"reviewer-{_user(word)}": word.reviewer for word in row.words}
+    people = {f"reviewer-{_user(name)}": name for name in (e.reviewer for e in row.decided)}
     suggestions = {}
     if row.suggested:
         suggestions["label"] = {
@@ -77,21 +77,21 @@ def _record(row: Row) -> dict[str, Any]:
 
 def _responses(row: Row) -> dict[str, list[dict[str, str]]]:
     answers: dict[str, list[dict[str, str]]] = {"label": [], "note": []}
-    for word in row.words:
-        values = {"label": word.label(row.given), "note": word.note}
+    for event in row.decided:
+        values = {"label": label_of(event.decision, row.given), "note": event.decision.note}
         for question, value in values.items():
             if value:
-                answer = {"value": value, "user_id": _user(word), "status": "submitted"}
+                answer = {"value": value, "user_id": _user(event.reviewer), "status": "submitted"}
                 answers[question].append(answer)
     return {question: found for question, found in answers.items() if found}
 
 
-def _user(word: Word) -> str:
-    name = word.reviewer.removeprefix(_PREFIX)
+def _user(reviewer: str) -> str:
+    name = reviewer.removeprefix(_PREFIX)
     try:
         return str(uuid.UUID(name))
     except ValueError:
-        return str(uuid.uuid5(_NAMES, word.reviewer))
+        return str(uuid.uuid5(_NAMES, reviewer))
 
 
 def read(path: Path) -> list[Line]:

@@ -1,7 +1,7 @@
 """Decisions to files, ours and those of labelling tools; undecided rows can go along.
 
-Every word of every reviewer goes out, also those about rows that have changed or vanished since.
-`workflow.decide` brings files back; the command line and the Labels page call both.
+Every reviewer's decisions are exported, also those about rows that have changed or vanished since.
+`import_decisions` reads files back; the command line and the Labels page call both.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import Event
 from influence_core.store.reviews.store import open_reviews
-from influence_core.workflow.exchange.formats import Row, Word, write_safe_csv
-from influence_core.workflow.exchange.import_decisions import find_format, standing_words
+from influence_core.workflow.exchange.formats import Row, write_safe_csv
+from influence_core.workflow.exchange.import_decisions import find_format, standing_decisions
 
-Said = dict[int, list[tuple[str, Event]]]
+ByKey = dict[int, list[Event]]
 
 
 def export_decisions(
@@ -33,7 +33,7 @@ def export_decisions(
     undecided: int = 0,
     spreadsheet_safe: bool = False,
 ) -> int:
-    """Write all words of all reviewers; returns how many rows the file is about.
+    """Write all decisions of all reviewers; returns how many rows the file is about.
 
     For a tool that must be told what to expect, a file beside it says so: its name and `.xml` for
     the labelling configuration of Label Studio, `.py` for the settings of Argilla.
@@ -41,20 +41,18 @@ def export_decisions(
     Args:
         project: whose reviews.
         path: where to; an existing file is replaced.
-        form: a name in `decide.FORMATS`.
+        form: a name in `import_decisions.FORMATS`.
         scores: the label table of a run; suggestions and the order of the queue come from it.
         undecided: so many undecided rows go along, the most suspicious first, to be labelled there.
         spreadsheet_safe: put an apostrophe before what a spreadsheet would run as a formula.
 
     Raises:
-        DataError: undecided rows are wanted without scores, or another format made safe than CSV.
+        DataError: undecided rows without scores, or another format made safe than CSV.
         StoreError: the file cannot be written; an earlier one stays as it was.
     """
     format_ = find_format(form)
     if undecided and scores is None:
-        raise DataError(
-            "Which undecided rows to hand out is told by label scores; train a run first."
-        )
+        raise DataError("Label scores say which undecided rows to export; train a run first.")
     if spreadsheet_safe and form != "csv":
         raise DataError(f"Only a CSV can be made safe for spreadsheets, and this is '{form}'.")
     rows = decided_rows(project, scores, undecided)
@@ -75,23 +73,23 @@ def decided_rows(
     With scores in the order of the queue, else in the data set's.
     """
     train = project.dataset.train
-    said: Said = {}
+    by_key: ByKey = {}
     with closing(open_reviews(project)) as store:
-        for who, event in standing_words(store):
-            said.setdefault(event.decision.key, []).append((who, event))
+        for event in standing_decisions(store):
+            by_key.setdefault(event.decision.key, []).append(event)
     order = _order(len(train), scores)
-    decided = np.isin(train.keys, np.array(list(said), dtype=np.uint64))[order]
+    decided = np.isin(train.keys, np.array(list(by_key), dtype=np.uint64))[order]
     chosen = [*order[decided], *order[~decided][:undecided]]
     suggested = _Suggested(project.dataset.classes, scores)
-    rows = [_row(project, position, said, suggested) for position in map(int, chosen)]
+    rows = [_row(project, position, by_key, suggested) for position in map(int, chosen)]
     here = set(train.keys.tolist())
-    gone = [_gone(key, words) for key, words in said.items() if key not in here]
+    gone = [_gone(key, events) for key, events in by_key.items() if key not in here]
     count = int(decided.sum())
     return [*rows[:count], *gone, *rows[count:]]
 
 
 class _Suggested:
-    """The flipped side's label by position."""
+    """The suggested label by position."""
 
     def __init__(self, classes: Sequence[str], scores: pd.DataFrame | None) -> None:
         self._classes = classes
@@ -115,7 +113,7 @@ def _order(rows: int, scores: pd.DataFrame | None) -> npt.NDArray[np.int64]:
     return ranked.to_numpy().astype(np.int64)
 
 
-def _row(project: Project, position: int, said: Said, suggested: _Suggested) -> Row:
+def _row(project: Project, position: int, by_key: ByKey, suggested: _Suggested) -> Row:
     train = project.dataset.train
     text = train.content_column == "text"
     label = int(train.labels[position])
@@ -128,26 +126,11 @@ def _row(project: Project, position: int, said: Said, suggested: _Suggested) -> 
         picture=None if text else train.image_bytes(position),
         suggested=name,
         p_suggested=probability,
-        words=_words(said.get(int(train.keys[position]), [])),
+        decided=tuple(by_key.get(int(train.keys[position]), ())),
     )
 
 
-def _gone(key: int, words: list[tuple[str, Event]]) -> Row:
+def _gone(key: int, events: list[Event]) -> Row:
     """A row that is not in the data any more, as far as the decision remembers it."""
-    given = words[0][1].decision.old_label or ""
-    return Row(to_hex(key), "", given, None, None, "", 0.0, _words(words))
-
-
-def _words(said: list[tuple[str, Event]]) -> tuple[Word, ...]:
-    return tuple(
-        Word(
-            who,
-            event.decision.verdict,
-            event.decision.new_label,
-            event.decision.note,
-            event.time,
-            event.run,
-            to_hex(event.decision.content_hash),
-        )
-        for who, event in said
-    )
+    given = events[0].decision.old_label or ""
+    return Row(to_hex(key), "", given, None, None, "", 0.0, tuple(events))

@@ -1,7 +1,7 @@
 """Decisions as files: CSV and JSON lines of our own, and what labelling tools read and write.
 
 A format turns rows with their decisions into bytes, and a file back into lines that say which row,
-which verdict. What the lines mean for a project is `workflow.decide`'s business. A new format is
+which verdict. What the lines mean for a project is decided in `import_decisions`. A new format is
 one file and one line in `FORMATS`.
 """
 
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from influence_core.data.keys import to_hex
 from influence_core.data.readers.csv_format import detect_format, read_records
 from influence_core.errors import DataError
 from influence_core.store.exports.csv_fields import escaped, is_formula
+from influence_core.store.reviews.events import Decision, Event
 
 COLUMNS = (
     "key", "id", "given", "verdict", "new_label", "note", "reviewer", "time", "run", "content"
@@ -25,44 +27,22 @@ EXCLUDE = "(exclude this row)"
 UNSURE = "(unsure)"
 
 
-@dataclass(frozen=True)
-class Word:
-    """One reviewer's word about one row.
-
-    Attributes:
-        reviewer, verdict, new_label, note: as decided.
-        when: UTC, ISO 8601.
-        run: id of the run whose scores were on screen.
-        content: hash of the row's content when it was looked at, 16 hex digits.
-    """
-
-    reviewer: str
-    verdict: str
-    new_label: str | None
-    note: str
-    when: str
-    run: str
-    content: str
-
-    def label(self, given: str) -> str:
-        """The word as one label: a class, `EXCLUDE` or `UNSURE`."""
-        if self.verdict == "relabel":
-            return self.new_label or UNSURE
-        if self.verdict == "keep":
-            return given or UNSURE
-        return EXCLUDE if self.verdict == "exclude" else UNSURE
+def label_of(decision: Decision, given: str) -> str:
+    """A decision as one label: a class, `EXCLUDE` or `UNSURE`."""
+    special = {"exclude": EXCLUDE, "unsure": UNSURE, "keep": given or UNSURE}
+    return special.get(decision.verdict) or decision.new_label or UNSURE
 
 
 @dataclass(frozen=True)
 class Row:
-    """A training row on its way out, with what has been said about it.
+    """A training row as it is exported, with the decisions about it.
 
     Attributes:
         key: 16 hex digits. id: of the source. given: label, "" if none.
         text: the sentence, or None.
         picture: encoded bytes, or None; a row that is gone has neither.
         suggested: label by the flipped side, "" if unknown, p_suggested its probability.
-        words: by reviewer; empty for a row that is still to be decided.
+        decided: the decision of each reviewer; empty for a row that is still to be decided.
     """
 
     key: str
@@ -72,7 +52,7 @@ class Row:
     picture: bytes | None
     suggested: str
     p_suggested: float
-    words: tuple[Word, ...] = ()
+    decided: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,7 @@ class Line:
         key, id: which row; one of them may be empty.
         verdict: as in the file, lower case; "label" where a file only tells the right label.
         label: the new or right label, "" if none.
-        note, reviewer, content: "" if the file does not say; `content` as in `Word`.
+        note, reviewer, content: "" if the file does not say; content is a hash, 16 hex digits.
         problem: why the line cannot be read, "" if it can.
     """
 
@@ -170,16 +150,16 @@ def _flat(rows: Sequence[Row]) -> list[dict[str, str]]:
             "key": row.key,
             "id": row.id,
             "given": row.given,
-            "verdict": word.verdict,
-            "new_label": word.new_label or "",
-            "note": word.note,
-            "reviewer": word.reviewer,
-            "time": word.when,
-            "run": word.run,
-            "content": word.content,
+            "verdict": event.decision.verdict,
+            "new_label": event.decision.new_label or "",
+            "note": event.decision.note,
+            "reviewer": event.reviewer,
+            "time": event.time,
+            "run": event.run,
+            "content": to_hex(event.decision.content_hash),
         }
         for row in rows
-        for word in row.words
+        for event in row.decided
     ]
 
 

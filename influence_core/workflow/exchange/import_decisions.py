@@ -3,7 +3,7 @@
 `read_decisions` says for each line of a file which row it is about, or why it cannot be used;
 `apply_decisions` writes what is good, one step per reviewer; `changed_rows` lists decisions about
 rows whose content is no longer what the reviewer saw: those do not count. No run is needed for any
-of it. `workflow.hand_out` is the way out; the command line and the Labels page call both.
+of it. `export_rows` writes such files; the command line and the Labels page call both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -183,32 +183,31 @@ def changed_rows(project: Project, store: ReviewStore | None = None) -> pd.DataF
     train = project.dataset.train
     hashes = dict(zip(train.keys.tolist(), train.content_hashes.tolist(), strict=True))
     lines = []
-    for who, event in standing_words(store):
+    for event in standing_decisions(store):
         decision = event.decision
         here = hashes.get(decision.key)
         if here != decision.content_hash:
             why = "the row is gone" if here is None else "the content changed"
-            said = (decision.verdict, decision.new_label)
-            lines.append((decision.key, who, *said, event.time, why))
+            what = (decision.verdict, decision.new_label)
+            lines.append((decision.key, event.reviewer, *what, event.time, why))
     table = pd.DataFrame(lines, columns=["key", "reviewer", "verdict", "new_label", "time", "why"])
     return table.astype({"key": "uint64"})
 
 
-def standing_words(store: ReviewStore) -> list[tuple[str, Event]]:
-    """What every reviewer says about every row, vanished rows too, without what was undone."""
+def standing_decisions(store: ReviewStore) -> list[Event]:
+    """Each reviewer's decision about each row, vanished rows too, without what was undone."""
     state = ReviewState()
     state.catch_up(store)
-    keys = list(state.all_effective())
-    return [word for key in keys for word in sorted(state.words(key).items())]
+    by_row = (sorted(state.words(key).items()) for key in state.all_effective())
+    return [event for events in by_row for _, event in events]
 
 
 def _new(state: ReviewState, who: str, made: Iterable[Decision]) -> list[Decision]:
-    found = []
-    for decision in made:
-        said = state.words(decision.key).get(who)
-        if said is None or said.decision != decision:
-            found.append(decision)
-    return found
+    def known(decision: Decision) -> bool:
+        earlier = state.words(decision.key).get(who)
+        return earlier is not None and earlier.decision == decision
+
+    return [decision for decision in made if not known(decision)]
 
 
 def _refusal(problems: Sequence[str]) -> str:
@@ -216,7 +215,7 @@ def _refusal(problems: Sequence[str]) -> str:
     more = len(problems) - _MOST_SHOWN
     tail = f"\n… and {more:,} more" if more > 0 else ""
     return (
-        f"{len(problems):,} lines cannot be used, so none of the file was applied; mend them, or "
+        f"{len(problems):,} lines cannot be used, so none of the file was applied; fix them, or "
         f"leave them out with --skip-bad:\n{shown}{tail}"
     )
 

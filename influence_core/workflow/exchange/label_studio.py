@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from influence_core.store.reviews.events import Event
 from influence_core.workflow.exchange.formats import (
     EXCLUDE,
     UNSURE,
     Line,
     Row,
-    Word,
+    label_of,
     plain,
     read_list,
 )
@@ -42,7 +43,7 @@ def labelling_config(rows: Sequence[Row], classes: Sequence[str]) -> str:
 
 
 def write(rows: Sequence[Row], classes: Sequence[str]) -> bytes:
-    """Tasks as JSON; rows without a word are tasks to be labelled, rows that are gone left out."""
+    """Tasks as JSON; undecided rows are tasks to be labelled, rows that are gone are left out."""
     tasks = [_task(row) for row in rows if row.text is not None or row.picture is not None]
     return json.dumps(tasks, ensure_ascii=False, indent=1).encode("utf-8")
 
@@ -56,7 +57,7 @@ def _task(row: Row) -> dict[str, Any]:
     content = row.text if row.picture is None else data_uri(row.picture)
     task: dict[str, Any] = {
         "data": {name: content, "key": row.key, "id": row.id, "given": row.given},
-        "annotations": [_annotation(row, word, name) for word in row.words],
+        "annotations": [_annotation(row, event, name) for event in row.decided],
     }
     if row.suggested:
         result = [_result("label", name, "choices", {"choices": [row.suggested]})]
@@ -66,14 +67,15 @@ def _task(row: Row) -> dict[str, Any]:
     return task
 
 
-def _annotation(row: Row, word: Word, name: str) -> dict[str, Any]:
+def _annotation(row: Row, event: Event, name: str) -> dict[str, Any]:
+    chosen = label_of(event.decision, row.given)
     result = [
-        _result("label", name, "choices", {"choices": [word.label(row.given)]}),
-        _result("reviewer", name, "textarea", {"text": [word.reviewer]}),
+        _result("label", name, "choices", {"choices": [chosen]}),
+        _result("reviewer", name, "textarea", {"text": [event.reviewer]}),
     ]
-    if word.note:
-        result.append(_result("note", name, "textarea", {"text": [word.note]}))
-    return {"result": result, "created_at": word.when}
+    if event.decision.note:
+        result.append(_result("note", name, "textarea", {"text": [event.decision.note]}))
+    return {"result": result, "created_at": event.time}
 
 
 def _result(box: str, name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
     read_decisions,
-    standing_words,
+    standing_decisions,
 )
 
 NASTY = 'a "quote", a ; and\na new line, <b>=1+1</b> ü'
@@ -58,7 +58,7 @@ def review(project):
 
 def words(project):
     store = open_reviews(project)
-    found = {(who, event.decision) for who, event in standing_words(store)}
+    found = {(event.reviewer, event.decision) for event in standing_decisions(store)}
     store.close()
     return found
 
@@ -110,7 +110,7 @@ def test_undecided_rows_follow_in_the_order_of_the_queue(made):
     review(made)
     rows = decided_rows(made, scores(made), undecided=3)
     assert [row.id for row in rows] == [f"train-{i}" for i in (3, 2, 1, 0, 11, 10, 9)]
-    assert [bool(row.words) for row in rows] == [True] * 4 + [False] * 3
+    assert [bool(row.decided) for row in rows] == [True] * 4 + [False] * 3
     assert [row.id for row in decided_rows(made)] == [f"train-{i}" for i in range(4)]
 
 
