@@ -6,7 +6,7 @@ the only caller.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from influence_core.data.dataset import (
     Split,
     fingerprint_of,
 )
+from influence_core.data.keys import Keys
 from influence_core.data.source import SourceInfo
 from influence_core.disk.atomic import plain_errors, read_json, write_json
 from influence_core.disk.formats import stamped, upgraded
@@ -125,20 +126,30 @@ def _save_table(folder: Path, split: Split) -> None:
         writer.write_table(table, max_chunksize=ROWS_PER_BATCH)
 
 
-def _load_table(folder: Path, name: str) -> pa.Table:
+def train_hashes(folder: Path) -> tuple[Keys, Keys]:
+    """Keys and content hashes of the training rows, without their contents.
+
+    Raises:
+        StoreError: the table is missing or damaged.
+    """
+    table = _load_table(folder, "train", ("key", "content_hash"))
+    return table["key"].to_numpy(), table["content_hash"].to_numpy()
+
+
+def _load_table(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     mapped, packed = folder / f"{name}.arrow", folder / f"{name}.parquet"
     path = mapped if mapped.exists() else packed
     try:
         if path == mapped:
             table = pa.ipc.open_file(pa.memory_map(str(mapped))).read_all()
         else:
-            table = pq.read_table(packed)
+            table = pq.read_table(packed, columns=columns and list(columns))
             table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{path} is missing or damaged; restore it from a copy or import the data again."
         ) from error
-    missing = [column for column in CORE_COLUMNS if column not in table.column_names]
+    missing = [column for column in columns or CORE_COLUMNS if column not in table.column_names]
     if missing:
         raise StoreError(f"{path} lacks the columns {missing}; import the data again.")
     # Columns have their types; what `datasets` noted beside them is not needed, and may be damaged

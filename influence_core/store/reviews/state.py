@@ -10,6 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from influence_core.data.keys import Keys
 from influence_core.store.reviews.events import Event
 from influence_core.store.reviews.store import Extent, ReviewStore
 
@@ -105,6 +108,19 @@ class ReviewState:
         """What counts, by key, for every row with a decision."""
         found = {key: self.effective(key) for key in list(self._words)}
         return {key: value for key, value in found.items() if value is not None}
+
+    def counting(self, keys: Keys, hashes: Keys) -> dict[int, Effective]:
+        """What counts about the training rows, by position, ascending.
+
+        A decision about a row that is gone, or whose content has changed since, does not count.
+
+        Args:
+            keys, hashes: (N,) keys and content hashes of the rows.
+        """
+        known = self.all_effective()
+        decided = np.isin(keys, np.fromiter(known, dtype=np.uint64, count=len(known)))
+        found = {p: known[int(keys[p])] for p in np.flatnonzero(decided).tolist()}
+        return {p: e for p, e in found.items() if e.event.decision.content_hash == int(hashes[p])}
 
     def by_reviewer(self) -> dict[str, dict[int, str]]:
         """Per reviewer, the word about each row: "keep", or "relabel cat"."""

@@ -6,8 +6,6 @@ still what they saw (`store.review_state`). Cleansing and export read this.
 
 from contextlib import closing
 
-import numpy as np
-
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
@@ -24,15 +22,10 @@ def decided_edits(project: Project) -> tuple[tuple[Edit, ...], frozenset[int]]:
     state = ReviewState()
     with closing(open_reviews(project)) as store:
         state.catch_up(store)
-    known = state.all_effective()
-    positions = np.flatnonzero(np.isin(train.keys, np.array(list(known), dtype=np.uint64)))
     edits, kept = [], set()
-    for position in positions.tolist():
+    for position, word in state.counting(train.keys, train.content_hashes).items():
         key = int(train.keys[position])
-        word = known[key]
         decision = word.event.decision
-        if int(train.content_hashes[position]) != decision.content_hash:
-            continue
         if word.outcome == "keep":
             kept.add(key)
         if word.outcome not in ("relabel", "exclude"):

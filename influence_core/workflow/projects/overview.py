@@ -17,7 +17,7 @@ from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews, shared_database
 from influence_core.store.runs import RECORD, Run, RunRecord
 from influence_core.store.settings import SETTINGS
-from influence_core.store.tables import HEADER
+from influence_core.store.tables import HEADER, train_hashes
 from influence_core.workflow.review.scores import TABLE
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -170,7 +170,8 @@ def _decided(project: Project) -> frozenset[int]:
             known.state.catch_up(store)
         finally:
             store.close()
-        known.keys = frozenset(known.state.all_effective())
+        keys, hashes = train_hashes(project.root / "data")
+        known.keys = frozenset(int(keys[p]) for p in known.state.counting(keys, hashes))
         known.stamp = stamp
     return known.keys
 

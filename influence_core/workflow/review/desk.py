@@ -214,12 +214,8 @@ class Desk:
         """
         out = np.full(len(self.scores), "", dtype=object)
         with self._lock:
-            known = self._state.all_effective()
-        keys = list(known)
-        hashes = self.session.project.dataset.train.content_hashes
-        for key, position in zip(keys, self._positions(keys), strict=True):
-            word = known[key]
-            if position >= 0 and int(hashes[position]) == word.event.decision.content_hash:
+            train = self.session.project.dataset.train
+            for position, word in self._state.counting(train.keys, train.content_hashes).items():
                 out[position] = word.outcome
         return out
 

@@ -10,8 +10,11 @@ from influence_core.installed import sample_root
 from influence_core.store.project import install_samples
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.projects import overview as module
 from influence_core.workflow.projects.overview import overview, overviews
+from influence_core.workflow.review.desk import open_desk
+from influence_core.workflow.session import open_session
 
 
 @pytest.fixture
@@ -20,9 +23,14 @@ def home(tmp_path):
     return tmp_path / "projects"
 
 
-def _decide(made, keys):
+def _decide(made, keys, changed=0):
     store = open_reviews(made)
-    decisions = [Decision(int(key), 1, "keep", None) for key in keys]
+    train = made.dataset.train
+    hashes = train.content_hashes[train.positions_of(np.array(list(keys), np.uint64))].tolist()
+    decisions = [
+        Decision(int(key), hashed + changed, "keep", None)
+        for key, hashed in zip(keys, hashes, strict=True)
+    ]
     store.append(Action("ann", decisions, made.fingerprint))
     store.close()
 
@@ -50,6 +58,18 @@ def test_decisions_close_suspicious_rows_and_only_those(home):
     assert after.decided == 5
     assert after.open == before.open - 3
     assert after.suspicious == before.suspicious
+
+
+def test_decisions_about_changed_content_count_here_as_little_as_on_the_desk(home):
+    made = module.Project.open(home / "reviews")
+    keys = made.latest_run().table("rows")["key"]
+    _decide(made, keys[:4], changed=1)
+    _decide(made, keys[4:6])
+    session = open_session(made)
+    desk = open_desk(session)
+    assert overview(made.root).decided == int((desk.outcomes() != "").sum()) == 2
+    desk.reviews.close()
+    assert len(decided_edits(made)[1]) == 2
 
 
 def test_a_project_without_a_run_has_no_figures_of_one(tmp_path):
