@@ -133,17 +133,26 @@ def _by_pattern(model: nn.Module, pattern: str, p: float, seed: int) -> InjectRe
         there = ", ".join(list(dropouts)[:8]) or "none at all"
         raise ModelError(
             f"No nn.Dropout of {type(model).__name__} matches {pattern!r}, so there is no place "
-            f"for a mask; its Dropout modules are: {there}."
+            f"for a mask; its Dropout modules are: {there}. The dropout of nn.MultiheadAttention "
+            "and of recurrent layers is a number, which no mask can replace."
         )
     check_supported(model)
-    layers = {
-        name: TurnoverDropout(None, p, seed, dim=None if type(dropouts[name]) is nn.Dropout else 1)
-        for name in chosen
-    }
+    layers = {name: _layer_for(model, name, dropouts[name], p, seed) for name in chosen}
     for name, layer in layers.items():
         _put(model, name, layer)
     number_layers(model)
     return _report(model, dict.fromkeys(chosen, "its input"), (), ())
+
+
+def _layer_for(
+    model: nn.Module, name: str, dropout: nn.Module, p: float, seed: int
+) -> TurnoverDropout:
+    """A layer for the place of a dropout: units and rows lie where that place has them."""
+    parent = model.get_submodule(name.rpartition(".")[0])
+    block = isinstance(parent, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer)
+    time_first = block and not parent.self_attn.batch_first  # (T, B, H)
+    dim = None if type(dropout) is nn.Dropout else 1
+    return TurnoverDropout(None, p, seed, dim=dim, row_dim=int(time_first))
 
 
 def _put(model: nn.Module, path: str, module: nn.Module) -> None:
