@@ -43,6 +43,8 @@ def page() -> None:
         "Scores beside evidence are influence on the loss of that label, + helped, ± standard "
         "error.",
     )
+    if session.run.record.finding:
+        st.warning(plain(session.run.record.finding))
     hint("labels")
     view = st.segmented_control(
         "View",

@@ -94,6 +94,8 @@ def _open_run(project: Project) -> None:
     if chosen is None:
         return
     run = project.run(chosen)
+    if run.record.finding:
+        st.warning(plain(run.record.finding))
     # Beside each other where there is room, else one below the other.
     with st.grid(columns="auto", min_column_width=380, gap="medium"):
         with st.container():

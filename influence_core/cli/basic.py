@@ -120,8 +120,12 @@ def new_verb(
 def train_verb(
     project: ProjectArgument,
     size: Annotated[
-        str, typer.Option(help="; ".join(f"{n}: {p.good_for}" for n, p in PRESETS.items()))
-    ] = STANDARD,
+        str | None,
+        typer.Option(
+            help="; ".join(f"{n}: {p.good_for}" for n, p in PRESETS.items())
+            + f"; {STANDARD} by default."
+        ),
+    ] = None,
     members: Annotated[
         int | None, typer.Option(min=1, help="Heads side by side; by the size.")
     ] = None,
@@ -145,17 +149,19 @@ def train_verb(
     json: JsonOption = False,
 ) -> None:
     """Train once: a head on the frozen encoder, or with --mode finetune the whole network."""
-    given = network.Given(encoder, turnover_layers, twins, batch, lr, patience, watch, precision)
-    network.check(mode, given, ray)
+    choices = network.NetworkChoices(
+        encoder, turnover_layers, twins, batch, lr, patience, watch, precision
+    )
+    network.check(mode, choices, size=size, members=members, width=width, ray=ray)
     speaks = first_process()  # of several under `accelerate launch`
     with bar(json or not speaks) as tell, stoppable() as cancel:
         opened = find_project(project)
         if mode == "finetune":
-            wish = given.options(epochs=epochs, p=p, seed=seed, device=device)
-            run = train_network(opened, wish, progress=tell, cancel=cancel, announce=announce)
+            settings = choices.options(epochs=epochs, p=p, seed=seed, device=device)
+            run = train_network(opened, settings, progress=tell, cancel=cancel, announce=announce)
         else:
             options = TrainOptions.of_size(
-                size, members, width, p=p, epochs=epochs, seed=seed, device=device
+                size or STANDARD, members, width, p=p, epochs=epochs, seed=seed, device=device
             )
             announce(training_text(opened, options))
             with perhaps_connected(ray) as cluster:
@@ -165,13 +171,16 @@ def train_verb(
     keep_result(run=run.id)
     if json:
         audited = run.record.isolation and asdict(run.record.isolation)
-        print_json({"run": run.id, "metrics": run.record.metrics, "isolation": audited})
+        record = {"metrics": run.record.metrics, "isolation": audited}
+        print_json({"run": run.id, **record, "finding": run.record.finding})
         return
     out.print(f"Run [bold]{run.id}[/bold]")
     for name, value in run.record.metrics.items():
         out.print(f"  {name} {value:.4g}")
     if run.record.isolation:
         out.print(f"  audit: {escape(run.record.isolation.headline)}")
+    if run.record.finding:
+        out.print(escape(run.record.finding))
 
 
 @app.command("encode")

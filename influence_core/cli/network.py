@@ -1,6 +1,6 @@
 """What whole networks add to the command line: options of `train --mode finetune`, and `audit`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,8 +70,8 @@ PrecisionOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Given:
-    """The options of whole networks; None where the user said nothing."""
+class NetworkChoices:
+    """The options of whole networks; None where the user chose nothing."""
 
     encoder: str | None = None
     turnover_layers: int | None = None
@@ -84,44 +84,51 @@ class Given:
 
     def options(self, *, epochs: int | None, p: float, seed: int, device: str) -> NetworkOptions:
         """Together with the options that heads have too."""
-        wishes = {
+        choices = {
             "epochs": epochs,
             "batch": self.batch,
             "patience": self.patience,
             "watch": self.watch,
             "precision": self.precision,
         }
-        said = {name: value for name, value in wishes.items() if value is not None}
+        chosen = {name: value for name, value in choices.items() if value is not None}
         return NetworkOptions(
             encoder=self.encoder or "",
             blocks=self.turnover_layers,
             p=p,
             twins=self.twins or "widen",
             learning_rate=self.lr,
-            training=NetworkTraining(seed=seed, device=device, **said),  # type: ignore[arg-type]
+            training=NetworkTraining(seed=seed, device=device, **chosen),  # type: ignore[arg-type]
         )
 
 
-def check(mode: Mode, given: Given, ray: str | None = None) -> None:
+def check(mode: Mode, choices: NetworkChoices, **of_heads: object) -> None:
     """Refuse options that would be passed over in silence.
+
+    Args:
+        choices: options of whole networks. of_heads: those of heads, by name; None: not chosen.
 
     Raises:
         ModelError: an option of whole networks without `--mode finetune`, or of heads with it, or a
             rate that is none.
     """
-    if mode == "finetune" and ray is not None:
+    if mode == "finetune" and of_heads.get("ray") is not None:
         raise ModelError(
             "--ray shares out the members of a head, and a whole network has none; start it on "
             "several devices with: accelerate launch -m influence_core.cli train ..."
         )
-    said = [f.name.replace("_", "-") for f in fields(given) if getattr(given, f.name) is not None]
-    if mode == "head" and said:
+    passed_over = vars(choices) if mode == "head" else of_heads
+    chosen = [name for name, value in passed_over.items() if value is not None]
+    if chosen:
         raise ModelError(
-            f"--{said[0]} is about whole networks; add --mode finetune, or leave it out to train a "
-            "head on the frozen encoder."
+            f"--{chosen[0].replace('_', '-')} is about whole networks; add --mode finetune, or "
+            "leave it out to train a head on the frozen encoder."
+            if mode == "head"
+            else f"--{chosen[0]} is about heads; leave it out, or leave --mode finetune out to "
+            "train a head on the frozen encoder."
         )
-    if given.lr is not None and not 0 < given.lr < 10:
-        raise ModelError(f"A learning rate of {given.lr:g} cannot train; try 1e-3 or 1e-4.")
+    if choices.lr is not None and not 0 < choices.lr < 10:
+        raise ModelError(f"A learning rate of {choices.lr:g} cannot train; try 1e-3 or 1e-4.")
 
 
 @app.command("audit")

@@ -76,6 +76,7 @@ class RunRecord:
         code_version: of this package.
         metrics: figures by name.
         isolation: result of the isolation audit, if there was one.
+        finding: a sentence on why the run's scores mean little; "" where nothing was found.
         note: free text.
         files: sha256 by file name, so that damage is noticed.
     """
@@ -91,6 +92,7 @@ class RunRecord:
     code_version: str = field(default_factory=code_version)
     metrics: dict[str, Figure] = field(default_factory=dict)
     isolation: IsolationSummary | None = None
+    finding: str = ""
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
@@ -246,6 +248,7 @@ class RunWriter:
         *,
         metrics: Mapping[str, float] | None = None,
         isolation: IsolationSummary | None = None,
+        finding: str | None = None,
         note: str | None = None,
     ) -> None:
         """Add what is known only after training; metrics add to those set before."""
@@ -253,6 +256,8 @@ class RunWriter:
             self.record = replace(self.record, metrics={**self.record.metrics, **metrics})
         if isolation is not None:
             self.record = replace(self.record, isolation=isolation)
+        if finding is not None:
+            self.record = replace(self.record, finding=finding)
         if note is not None:
             self.record = replace(self.record, note=note)
 
@@ -260,6 +265,12 @@ class RunWriter:
         """Write the model's tensors, of any device, as `model.safetensors`."""
         plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         save_file(plain, self._open / MODEL, metadata={"fingerprint": self.record.fingerprint})
+
+    def subfolder(self, name: str) -> Path:
+        """A new folder inside the run, for files of another program's making."""
+        folder = self._open / check_name(name, "folder")
+        folder.mkdir()
+        return folder
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table as Parquet; its index is not kept."""

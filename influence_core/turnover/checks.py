@@ -6,6 +6,9 @@ with as many steps as rows), a row that reads its neighbours, and sides that do 
 Called by the audit, by network training and by the general scan.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -90,6 +93,27 @@ def without_zeros(parameter: Tensor) -> Tensor:
     rng = torch.Generator().manual_seed(3)
     noise = torch.randn(parameter.shape, generator=rng).to(parameter.device, parameter.dtype)
     return torch.where(parameter.detach() == 0, 0.05 * noise, parameter.detach())
+
+
+@contextmanager
+def awake(model: nn.Module) -> Iterator[tuple[str, ...]]:
+    """Trainable parameters without zeros, in place, and back again.
+
+    A weight that starts at zero (a new head, LoRA's B) lets no gradient through, though it will
+    after the first step of training. Yields the names of the weights that were nothing but zero.
+    """
+    found = [(n, p, p.detach() == 0) for n, p in model.named_parameters() if p.requires_grad]
+    found = [(name, p, zero) for name, p, zero in found if zero.any()]
+    kept = [p.detach()[zero] for _, p, zero in found]  # zeros have a sign, too
+    with torch.no_grad():
+        for _, p, _ in found:
+            p.copy_(without_zeros(p))
+    try:
+        yield tuple(n for n, _, zero in found if zero.all() and not n.endswith("bias"))
+    finally:
+        with torch.no_grad():
+            for (_, p, zero), values in zip(found, kept, strict=True):
+                p[zero] = values
 
 
 def _wake(shell: nn.Module) -> None:

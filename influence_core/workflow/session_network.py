@@ -3,8 +3,8 @@
 All estimators that read features work on what the last layer is given. Two things need more: an
 item of the user's own must go through the network, and the turn-over estimator must run the
 network under every row's masks (`influence.network_scan`). The network is built again from the
-run's settings; one that came from a script of its author's (`networks.publish`) cannot be, and
-then exactly these two say so.
+run's settings, or from what `train.publish` has kept of somebody's own; where that could not keep
+it, exactly these two say so.
 
 Called by `session` and `explain`.
 """
@@ -24,6 +24,7 @@ from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.store.runs import RECORD, Run
 from influence_core.training.networks.encoder import WEIGHTS, NetworkEncoder
+from influence_core.training.networks.kept import KEPT, KeptSettings, build_kept
 from influence_core.training.networks.registry import NetworkSettings, load_network
 from influence_core.turnover.calls import to_device
 
@@ -39,10 +40,11 @@ class LastLayer:
     weight: Tensor  # (C, d)
     mean: Tensor  # (d,)
     scale: Tensor  # (d,)
+    bias: Tensor  # (C,)
 
     def proba(self, x: Tensor) -> Tensor:
         """(B, d) standardised to class probabilities (B, C)."""
-        return ((x / self.scale + self.mean) @ self.weight.T).softmax(-1)
+        return ((x / self.scale + self.mean) @ self.weight.T + self.bias).softmax(-1)
 
 
 def last_layer_of(
@@ -62,8 +64,9 @@ def last_layer_of(
                 f"Run '{run.id}' does not fit: tensor '{name}' is {found}, expected {shape}; "
                 "it belongs to other data or was cut short, so train again."
             )
-    last, mean, scale = (tensors[n].float().to(device) for n in ("last", "mean", "scale"))
-    return LastLayer(last, mean, scale)
+    bias = tensors.get("bias", torch.zeros(classes))  # runs of before had none
+    parts = (tensors["last"], tensors["mean"], tensors["scale"], bias)
+    return LastLayer(*(part.float().to(device) for part in parts))
 
 
 def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncoder:
@@ -73,17 +76,36 @@ def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncode
         ModelError: only its author can build it, or its encoder's weights are out of reach.
         StoreError: the settings are damaged.
     """
-    if run.record.config.get("network") is None:
+    config = run.record.config
+    if missing := not_kept(run):
         raise ModelError(
-            f"{FOREIGN}, nor read a sentence or image of your own; explain an item of the project."
+            f"{missing} So it cannot read a sentence or image of your own; explain an item of the "
+            "project, or put yours into a split and publish again. What can be built again is a "
+            "transformers classifier with masks from `inject`, published with its tokenizer or "
+            "image processor as `prepare`."
         )
-    place = f"'network' in {run.folder / RECORD}"
-    settings = build(NetworkSettings, run.record.config["network"], place)
+    place = f"in {run.folder / RECORD}"
     tensors = run.tensors()
     state = {n[len(WEIGHTS) :]: t for n, t in tensors.items() if n.startswith(WEIGHTS)}
-    network = load_network(settings, {n: t.float() for n, t in state.items()}, root=root)
+    exact = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
+    if config.get("network") is None:
+        how = build(KeptSettings, config["kept"], f"'kept' {place}")
+        kept = build_kept(how, run.folder / KEPT, exact)
+        kept.model.to(device)
+        name, fingerprint = f"network:{run.id}", run.record.encoder_fingerprint
+        return NetworkEncoder(kept, name, fingerprint, len(tensors["mean"]))
+    settings = build(NetworkSettings, config["network"], f"'network' {place}")
+    network = load_network(settings, exact, root=root)
     network.model.to(device)
     return NetworkEncoder.of(network, state)
+
+
+def not_kept(run: Run) -> str:
+    """Why the network of this run cannot be built again, in a sentence; "" if it can be."""
+    config = run.record.config
+    if config.get("network") is not None or config.get("kept") is not None:
+        return ""
+    return f"{FOREIGN}: {config.get('not_kept', 'an older version published it')}."
 
 
 def network_query(
@@ -95,7 +117,7 @@ def network_query(
         content: a sentence, or an encoded image. labels: (1,) the class whose loss is asked about.
         keys: (N,) of the training rows.
     """
-    inputs = to_device(encoder.network.prepare([content]), encoder.last.device)
+    inputs = to_device(encoder.network.prepare([content]), encoder.device)
     return NetworkQuery(encoder.network.model, inputs, labels, keys)
 
 
@@ -111,8 +133,8 @@ def unavailable(run: Run, blend: Iterable[str] = (), *, many: bool = False) -> d
     missing = {name: HEAD_ONLY for name, entry in ESTIMATORS.items() if entry.needs_head}
     if parts := [ESTIMATORS[name].title for name in blend if name in missing]:
         missing[COMBINED.name] = f"Its parts here read a turn-over head: {', '.join(parts)}."
-    if run.record.config.get("network") is None:
-        missing[TURNOVER.name] = f"{FOREIGN}."
+    if reason := not_kept(run):
+        missing[TURNOVER.name] = reason
     elif many:
         missing[TURNOVER.name] = ONE_BY_ONE
     else:

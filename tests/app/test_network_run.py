@@ -94,3 +94,17 @@ def test_a_network_of_somebody_elses_lists_turn_over_as_not_available():
     told = [c.value for c in page.caption]
     assert any("Not for this run: Turn-over dropout" in c and "author" in c for c in told)
     assert any("rows scored on" in c for c in told)
+
+
+def test_a_run_that_learned_nothing_says_so_on_runs_and_labels():
+    project = films(30)
+    network = build_network(NetworkSettings("hf:encoder", 2), root=project.root)
+    run = publish(project, network.model, network.prepare)
+    assert "cannot be told from guessing" in run.record.finding
+    page = opened(run=run.id).run()
+    for name in ("runs", "labels"):
+        page.switch_page(f"pages/{name}.py").run()
+        assert not page.exception, name
+        assert sum("cannot be told from guessing" in w.value for w in page.warning) == 1
+    page.switch_page("pages/errors.py").run()
+    assert not page.exception

@@ -98,8 +98,9 @@ def test_turn_over_is_the_general_scan(session):
 
 def test_a_sentence_of_the_users_own_goes_through_the_network(session):
     item = own_item(session, "a dull grey mess")
-    encoder = session.network()
-    direct = encoder.proba(torch.from_numpy(encoder.encode(["a dull grey mess"])))[0]
+    network = session.network().network
+    with torch.no_grad():
+        direct = network.model(**network.prepare(["a dull grey mess"])).softmax(1)[0]
     np.testing.assert_allclose(item.proba, direct, atol=5e-3)
     assert len(explain(session, item, ExplainOptions("turnover", k=2)).helpful) == 2
 
@@ -108,7 +109,8 @@ def test_unavailable_says_what_and_why(session, foreign):
     heads = {"gradient": HEAD_ONLY, "replay": HEAD_ONLY}
     assert session.unavailable() == heads
     assert session.unavailable(many=True) == heads | {"turnover": ONE_BY_ONE}
-    assert foreign.unavailable()["turnover"] == f"{FOREIGN}."
+    why = "SentenceClassifier is no class of transformers"
+    assert foreign.unavailable()["turnover"] == f"{FOREIGN}: {why}."
     with pytest.raises(ModelError, match="script of its author's"):
         explain(foreign, first(foreign), ExplainOptions("turnover"))
     with pytest.raises(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from influence_core.disk.fingerprint import of_tensors
 from influence_core.models.device import in_chunks
+from influence_core.training.networks.kept import KeptNetwork
 from influence_core.training.networks.registry import Network
 from influence_core.training.networks.sides import LastLinear
 from influence_core.turnover.calls import logits_of, to_device
@@ -28,16 +29,12 @@ WEIGHTS = "network/"  # how the names of a network's own tensors begin in a run
 
 @dataclass(frozen=True, eq=False)
 class NetworkEncoder:
-    """Implements `models.encoders.Encoder` for a network with its learned weights in it.
+    """Implements `models.encoders.Encoder` for a network with its learned weights in it."""
 
-    Attributes:
-        last: weight (C, d) of the last Linear layer: the network's logits are features @ last.T.
-    """
-
-    network: Network
+    network: Network | KeptNetwork
     name: str
     fingerprint: str
-    last: Tensor
+    dim: int  # length of a feature vector
 
     @classmethod
     def of(cls, network: Network, state: Mapping[str, Tensor]) -> "NetworkEncoder":
@@ -48,7 +45,7 @@ class NetworkEncoder:
         """
         linears = [m for m in network.model.modules() if isinstance(m, nn.Linear)]
         fingerprint = of_tensors(network.settings.to_dict(), state)
-        return cls(network, f"network:{fingerprint[:16]}", fingerprint, linears[-1].weight.detach())
+        return cls(network, f"network:{fingerprint[:16]}", fingerprint, linears[-1].in_features)
 
     @property
     def modality(self) -> Literal["image", "text"]:
@@ -56,9 +53,9 @@ class NetworkEncoder:
         return self.network.modality
 
     @property
-    def dim(self) -> int:
-        """Length of a feature vector."""
-        return int(self.last.shape[1])
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return next(self.network.model.parameters()).device
 
     @torch.no_grad()
     def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
@@ -69,11 +66,7 @@ class NetworkEncoder:
         def run(part: slice) -> npt.NDArray[np.float32]:
             inputs = self.network.prepare(items[part])
             with last:
-                logits = logits_of(shell, to_device(inputs, self.last.device))
+                logits = logits_of(shell, to_device(inputs, self.device))
             return last.input(len(logits)).float().cpu().numpy()
 
         return np.concatenate(in_chunks(run, len(items), _CHUNK, lower="the size of the inputs"))
-
-    def proba(self, features: Tensor) -> Tensor:
-        """Class probabilities (n, C) of the full network from its features (n, d)."""
-        return (features.to(self.last.device) @ self.last.T).softmax(-1)

@@ -23,6 +23,7 @@ from influence_core.models.device import out_of_memory
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.networks.checkpoint import identity, load_state, save_state
 from influence_core.training.networks.loop import Loop
+from influence_core.training.networks.rows import NetworkRows
 from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
 
 
@@ -97,10 +98,19 @@ def check_network(model: nn.Module, data: NetworkData) -> None:
     Raises:
         DataError: no rows, or rows without a label. ModelError: nothing to train.
     """
-    if not len(data.train):
-        raise DataError("There are no training rows; add some.")
-    if int(data.train.labels.min()) < 0:
-        row = int(data.train.labels.argmin())
-        raise DataError(f"Training row {row} has no label; drop rows without a label first.")
+    check_labels(data.train)
     if not any(p.requires_grad for p in model.parameters()):
         raise ModelError("Every parameter of the model is frozen; there is nothing to train.")
+
+
+def check_labels(rows: NetworkRows) -> None:
+    """Refuse training rows without a label, or none at all.
+
+    Raises:
+        DataError: names the first row.
+    """
+    if not len(rows):
+        raise DataError("There are no training rows; add some.")
+    if int(rows.labels.min()) < 0:
+        row = int(rows.labels.argmin())
+        raise DataError(f"Training row {row} has no label; drop rows without a label first.")

@@ -10,22 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.networks.checkpoint import learned_state
-from influence_core.training.networks.fit import fit_network
+from influence_core.training.networks.fit import check_labels, fit_network
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.training.networks.sides import (
     NetworkSides,
     NetworkView,
+    last_layer,
     network_sides,
     network_view,
 )
 from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
 from influence_core.turnover.audit.audit import Audit, audit
-from influence_core.turnover.calls import to_device
+from influence_core.turnover.calls import Inputs, to_device
 
 AUDIT_ROWS = 8
 
@@ -38,12 +39,14 @@ class NetworkRun:
         fit: weights (`fit.state`) and both learning curves (`fit.history`).
         sides: learned and flipped probabilities and self-influence of the training rows.
         views: per split, "train" included, full-network probabilities and features (float16).
+        last: weight (C, d) and bias (C,) of the last layer, which reads the features.
         audit: how far the flipped side is out-of-sample.
     """
 
     fit: NetworkFit
     sides: NetworkSides
     views: Mapping[str, NetworkView]
+    last: tuple[Tensor, Tensor]
     audit: Audit
 
 
@@ -91,10 +94,13 @@ def read_network(
         fit: of the training, if it was ours; otherwise the weights are taken as they are.
 
     Raises:
-        DataError: there is no "train". ModelError: the model has no turn-over layers.
+        DataError: there is no "train", or rows of it without a label. ModelError: the model has no
+            turn-over layers, or does not end in a Linear layer.
     """
     if "train" not in rows:
         raise DataError(f"There is no split 'train' to read; there are {list(rows)}.")
+    check_labels(rows["train"])
+    last = last_layer(model, first_inputs(model, rows["train"]))
     sides = network_sides(model, rows["train"], progress=progress, cancel=cancel)
     views = {}
     for done, (name, split) in enumerate(rows.items(), start=1):
@@ -102,12 +108,17 @@ def read_network(
         if progress:
             progress(Progress("read", done, len(rows), message=name))
     fit = fit or NetworkFit(learned_state(model), 0, ())
-    return NetworkRun(fit, sides, views, audit_rows(model, rows["train"]))
+    return NetworkRun(fit, sides, views, last, audit_rows(model, rows["train"]))
 
 
 def audit_rows(model: nn.Module, rows: NetworkRows) -> Audit:
     """The isolation audit on the first few training rows."""
-    device = next(model.parameters()).device
+    labels, keys = rows.labels[:AUDIT_ROWS], rows.keys[:AUDIT_ROWS]
+    inputs = first_inputs(model, rows)
+    return audit(model, (inputs, labels.to(next(model.parameters()).device)), keys=keys)
+
+
+def first_inputs(model: nn.Module, rows: NetworkRows) -> Inputs:
+    """The inputs of the first few rows, on the model's device."""
     positions = list(range(min(AUDIT_ROWS, len(rows))))
-    inputs = to_device(rows.inputs(positions), device)
-    return audit(model, (inputs, rows.labels[positions].to(device)), keys=rows.keys[positions])
+    return to_device(rows.inputs(positions), next(model.parameters()).device)

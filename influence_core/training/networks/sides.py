@@ -19,8 +19,8 @@ from influence_core.errors import ModelError
 from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.networks.rows import NetworkRows
-from influence_core.turnover.calls import logits_of, to_device
-from influence_core.turnover.checks import check_masks
+from influence_core.turnover.calls import Inputs, logits_of, to_device
+from influence_core.turnover.checks import check_masks, same
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.prefix import Prefix, eval_shell
 
@@ -118,8 +118,37 @@ def network_view(
     return NetworkView(logits.softmax(1).numpy(), features.numpy())
 
 
+@torch.no_grad()
+def last_layer(model: nn.Module, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """Weight (C, d) and bias (C,) of the last Linear layer: logits are features @ weight.T + bias.
+
+    Args:
+        inputs: a few rows, on the model's device, to see which layer is the last and that it is.
+
+    Raises:
+        ModelError: the network ends in no Linear layer, or works on what it gives.
+    """
+    shell = eval_shell(model)
+    with (last := LastLinear(shell)):
+        logits = logits_of(shell, inputs)
+    features, layer = last.input(len(logits)), last.layer
+    weight = layer.weight.detach()
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
+    if len(weight) == 1:  # one logit z is the pair [0, z]
+        weight, bias = (torch.cat([torch.zeros_like(x), x]) for x in (weight, bias))
+    if not same(nn.functional.linear(features, weight, bias), logits):
+        raise ModelError(
+            f"The logits of {type(model).__name__} are not what its last Linear layer gives, so "
+            "its features would predict something else; return that layer's output as it is: no "
+            "softmax, no scaling, and adapters merged into it."
+        )
+    return weight, bias
+
+
 class LastLinear:
-    """Catches what the last Linear layer of a forward pass was given: the penultimate features."""
+    """Catches the last Linear layer of a forward pass and what it was given: the features."""
+
+    layer: nn.Linear
 
     def __init__(self, model: nn.Module) -> None:
         self._linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
@@ -143,8 +172,8 @@ class LastLinear:
             )
         return self._seen
 
-    def _keep(self, _: nn.Module, given: tuple[Any, ...]) -> None:
-        self._seen = given[0]
+    def _keep(self, layer: nn.Linear, inputs: tuple[Any, ...]) -> None:
+        self.layer, self._seen = layer, inputs[0]
 
 
 def _order(rows: NetworkRows, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

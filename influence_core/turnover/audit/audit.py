@@ -1,24 +1,26 @@
-"""The isolation audit: does the flipped side of an instance read anything the instance touched?
+"""The isolation audit: does the flipped side of a row read anything that the row touched?
 
 Influence by turn-over is out-of-sample only if no parameter that the flipped side reads ever took
-a gradient from the instance. Layers in between can break that silently (a shared bias, a
+a gradient from the row. Layers in between can break that silently (a shared bias, a
 BatchNorm, an elementwise mask on a convolution), so it is measured, not assumed, for any model:
 
-* *touched*: entries with a gradient from the instance on its learned side, in train mode. The
+* *touched*: entries with a gradient from the row on its learned side, in train mode. The
   outputs are projected at random, which covers the gradient of every loss; that of a saturated
   softmax is zero at the end of training though it was not before.
-* *touched through others*: the instance is swapped for another one, and entries whose gradient
+* *touched through others*: the row is swapped for another one, and entries whose gradient
   from the *other* row of the batch changes are touched too (batch statistics do this); so are
   buffers that training rewrites, such as running means.
 * *read*: entries that the flipped side's outputs depend on, in eval mode, for any target of the
   batch.
 
 `isolated` is the share of the read, trainable entries that stay untouched, summed over the probed
-instances: a plain count of entries, each weighing the same. Frozen parameters do not count, for
-nothing flows into them. `spill` adds how strongly it leaks: the share of a learned-side descent
-step's effect on the instance's own loss that shows on the flipped side too (first order).
+rows: a plain count of entries, each weighing the same. Frozen parameters do not count, for
+nothing flows into them. Weights that are still zero, such as a fresh head's, let no gradient
+through yet; they are probed with small random values in their place. `spill` adds how strongly it
+leaks: the share of a learned-side descent step's effect on the row's own loss that shows on the
+flipped side too (first order).
 
-Callers: `training.network` after each training, `turnover audit`, users with their own models.
+Callers: `training.networks` after each training, `turnover audit`, users with their own models.
 """
 
 import math
@@ -34,7 +36,7 @@ from influence_core.errors import ModelError
 from influence_core.turnover.audit.names import describe
 from influence_core.turnover.audit.probe import Counts, Probe, Run, untouched
 from influence_core.turnover.calls import Inputs, logits_of, row_count
-from influence_core.turnover.checks import check_masks
+from influence_core.turnover.checks import awake, check_masks
 from influence_core.turnover.exposed import Side
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.masks import as_keys, mix64
@@ -57,7 +59,7 @@ class TwoSided(Protocol):
 class AuditRow:
     """One parameter (or rewritten buffer): entries read, of these touched, and the spill.
 
-    `read` and `shared` are sums over the probed instances, `size` is the number of entries.
+    `read` and `shared` are sums over the probed rows, `size` is the number of entries.
     """
 
     name: str
@@ -70,7 +72,7 @@ class AuditRow:
 
     @property
     def isolated(self) -> float:
-        """Share of the read entries that the instance did not touch."""
+        """Share of the read entries that the row did not touch."""
         return 1.0 - self.shared / self.read if self.read else 1.0
 
 
@@ -81,6 +83,7 @@ class Audit:
     rows: tuple[AuditRow, ...]
     instances: int
     mixing: tuple[str, ...] = ()  # modules whose output for one row depends on another row
+    woken: tuple[str, ...] = ()  # weights that were nothing but zero, probed with random values
 
     @property
     def isolated(self) -> float:
@@ -108,13 +111,15 @@ class Audit:
     @property
     def headline(self) -> str:
         """One sentence: "100 % isolated", or the share and what is shared."""
+        still = f"; {describe(self.woken)} still zero, probed with random values"
+        woken = still if self.woken else ""
         if not self.leaks:
-            return "100 % isolated"
+            return f"100 % isolated{woken}"
         # Rounded down, so that a leak never reads as 100 %.
         share = f"{math.floor(self.isolated * 1000) / 10:g} %"
         parts = describe([row.name for row in self.leaks])
-        mixed = f"; {describe(self.mixing)} mix instances" if self.mixing else ""
-        return f"{share} isolated: {parts} are shared by both sides{mixed}"
+        mixed = f"; {describe(self.mixing)} mix rows" if self.mixing else ""
+        return f"{share} isolated: {parts} are shared by both sides{mixed}{woken}"
 
 
 def audit(
@@ -132,7 +137,7 @@ def audit(
             In train mode its submodules' modes are respected (a BatchNorm in eval mode does not
             mix); in eval mode it is audited as `model.train()` would make it.
         batch: inputs (a tensor, a tuple or a dictionary of them) and labels (B,), B >= 2.
-        keys: (B,) instance keys; made up if not given.
+        keys: (B,) keys of the rows; made up if none are passed.
         run: how to get logits, rows first, of one side, where neither of the above fits.
         instances: how many rows of the batch are probed, one at a time.
 
@@ -156,10 +161,10 @@ def audit(
     )
     if run is None and not isinstance(model, TwoSided):
         check_masks(model, inputs, fresh=True)
-    with untouched(model), torch.random.fork_rng(), torch.enable_grad():
-        counts = [probe.instance(i) for i in range(min(instances, rows))]
+    with untouched(model), awake(model) as woken, torch.random.fork_rng(), torch.enable_grad():
+        counts = [probe.row(i) for i in range(min(instances, rows))]
         mixing = probe.mixing_modules()
-    return Audit(_rows(probe, counts), len(counts), mixing)
+    return Audit(_rows(probe, counts), len(counts), mixing, woken)
 
 
 def exposed_run(model: nn.Module, inputs: Inputs, keys: Tensor, side: Side) -> Tensor:
@@ -177,10 +182,21 @@ def two_sided_run(model: nn.Module, inputs: Inputs, keys: Tensor, side: Side) ->
 def freeze_shared(model: nn.Module, found: Audit) -> list[str]:
     """Freeze every parameter in which the audit found shared entries; returns their names.
 
-    A frozen parameter takes no gradient, so what is left of the model is isolated. Buffers that
-    training rewrites cannot be frozen this way: replace their layer instead.
+    A frozen parameter takes no gradient, so what is left of the model is isolated.
+
+    Raises:
+        ModelError: rows meet in a layer that no freezing separates, such as a BatchNorm in train
+            mode; nothing is frozen then.
     """
     shared = {row.name for row in found.leaks}
+    rewritten = [name for name, _ in model.named_buffers() if name in shared]
+    if rewritten or found.mixing:
+        layers = found.mixing or tuple(name.rpartition(".")[0] for name in rewritten)
+        raise ModelError(
+            f"Freezing parameters cannot isolate this model: {describe(layers)} mix rows or keep "
+            "statistics of them. Call freeze_batchnorm(model) on a pretrained network, or use "
+            "nn.GroupNorm in a fresh one, then audit it again."
+        )
     frozen = []
     for name, parameter in model.named_parameters():
         if name in shared:

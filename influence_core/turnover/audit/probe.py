@@ -1,4 +1,4 @@
-"""The measurements behind the audit: what one instance touches, and what its flipped side reads.
+"""The measurements behind the audit: what one row touches, and what its flipped side reads.
 
 Everything here is a forward or backward pass on at most a few rows, on the model as it is; nothing
 is left changed (`untouched`). `audit.py` says what the measurements mean.
@@ -24,7 +24,7 @@ MIXING_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Counts:
-    """One instance: per parameter read, shared and spill; buffers it rewrote and that are read."""
+    """One row: per parameter read, shared and spill; buffers it rewrote and that are read."""
 
     read: list[int]
     shared: list[int]
@@ -48,7 +48,7 @@ class Probe:
             if isinstance(module, nn.modules.dropout._DropoutNd):
                 self.learning[module] = False
 
-    def instance(self, row: int) -> Counts:
+    def row(self, row: int) -> Counts:
         """All measurements for one row of the batch."""
         other = (row + 1) % len(self.keys)
         learned = self._learn([row, other])

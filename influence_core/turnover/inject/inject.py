@@ -21,6 +21,8 @@ from influence_core.turnover.inject.plan import Plan, make_plan
 from influence_core.turnover.inject.twins import Twins, check_twins, make_twins
 from influence_core.turnover.layer import TurnoverDropout, number_layers, turnover_layers
 
+INJECTED = "turnover_injected"  # the arguments of `inject`, as an attribute of the model
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -88,15 +90,19 @@ def inject(
         raise ModelError(
             f"{type(model).__name__} has turn-over layers already; inject into a fresh model."
         )
+    arguments = {"where": where, "p": p, "seed": seed, "twins": twins}
     if isinstance(where, str):
         if twins != "off":
             raise ModelError("Twin units need a built-in plan; leave twins='off' for a pattern.")
-        return _by_pattern(model, where, p, seed)
+        report = _by_pattern(model, where, p, seed)
+        model.__dict__[INJECTED] = arguments
+        return report
     plan = make_plan(model, where)
     check_supported(model)
     check_twins(plan.sites, twins, p)
     layers = [TurnoverDropout(None, p, seed) for _ in plan.sites]  # p is checked here
     frozen = _apply(model, plan, layers, twins, freeze_shared)
+    model.__dict__[INJECTED] = arguments
     return _report(model, {s.at: s.producer for s in plan.sites}, plan.unbiased, frozen)
 
 
@@ -149,8 +155,8 @@ def _layer_for(
 ) -> TurnoverDropout:
     """A layer for the place of a dropout: units and rows lie where that place has them."""
     parent = model.get_submodule(name.rpartition(".")[0])
-    block = isinstance(parent, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer)
-    time_first = block and not parent.self_attn.batch_first  # (T, B, H)
+    attention = getattr(parent, "self_attn", None)
+    time_first = isinstance(attention, nn.MultiheadAttention) and not attention.batch_first
     dim = None if type(dropout) is nn.Dropout else 1
     return TurnoverDropout(None, p, seed, dim=dim, row_dim=int(time_first))
 

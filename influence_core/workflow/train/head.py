@@ -37,6 +37,7 @@ from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.encode import on_cluster
 from influence_core.workflow.cluster.train import ClusterLoop, sides_on_cluster, work_of
 from influence_core.workflow.train.audit import audit_head, write_audit
+from influence_core.workflow.train.finding import sides_finding
 from influence_core.workflow.train.resume import head_checkpoint
 from influence_core.workflow.train.run_tables import prediction_table, row_table, split_metrics
 from influence_core.workflow.train.watch import held_out
@@ -264,7 +265,10 @@ def _store(
         table = prediction_table(other, head, here)
         writer.write_table(f"pred-{name}", table)
         metrics |= split_metrics(name, table)
-    writer.set(metrics=metrics)
+    writer.set(
+        metrics=metrics,
+        finding=sides_finding(np.asarray(split.labels), sides.learned, sides.flipped),
+    )
 
 
 def _half(t: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from influence_core.training.networks.run import run_network
 from influence_core.training.networks.types import NetworkData, NetworkTraining
 from influence_core.turnover.inject.twins import Twins
 from influence_core.workflow.costs.networks import finetune_text
-from influence_core.workflow.train.publish import last_layer, store_network
+from influence_core.workflow.train.publish import store_network
 from influence_core.workflow.train.resume import place
 
 
@@ -105,9 +105,7 @@ def train_network(
     )
     run = None
     if first_process():
-        run = store_network(
-            project, done, last_layer(network.model), _config(network, training), seed=training.seed
-        )
+        run = store_network(project, done, _config(network, training), seed=training.seed)
         checkpoint.unlink(missing_ok=True)
     wait_for_all()
     # The others of a launch did their share of every batch, and find what the first has stored.

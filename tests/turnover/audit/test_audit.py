@@ -9,6 +9,7 @@ from influence_core.turnover.audit.audit import audit, freeze_shared
 from influence_core.turnover.audit.names import describe
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.head import HeadConfig, TurnoverHead
+from influence_core.turnover.inject.norms import freeze_batchnorm
 from influence_core.turnover.layer import TurnoverDropout
 
 BATCH = 5
@@ -101,7 +102,7 @@ def test_leak_batch_norm_statistics_and_buffers():
     assert found.mixing == ("1",)
     assert {"1.running_mean", "1.running_var", "0.weight", "4.weight"} <= names_of(found)
     assert found.isolated < 0.7
-    assert "mix instances" in found.headline
+    assert "mix rows" in found.headline
 
 
 def test_batch_norm_in_eval_mode_does_not_mix():
@@ -219,3 +220,87 @@ def test_names_are_grouped_for_the_headline():
     assert describe([*names, "classifier.bias"]) == "output.LayerNorm 0–2, 5, classifier bias"
     assert describe(["a.weight", "b.weight", "c.weight", "d.weight"]) == "a, b, c, 1 more"
     assert describe(["features.0.weight", "features.2.bias"]) == "features 0, 2"
+
+
+class Zeros(nn.Module):
+    """A part before the mask, trained with all the rest, behind a weight that starts at zero."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.before = nn.Linear(8, 8)
+        self.down, self.up = nn.Linear(8, 4, bias=False), nn.Linear(4, 8, bias=False)  # LoRA's
+        self.scale = nn.Parameter(torch.ones(8))
+        self.mask, self.last = TurnoverDropout(8), nn.Linear(8, 3, bias=False)
+        with torch.no_grad():
+            for parameter in at(self):
+                parameter.zero_()
+
+    def forward(self, x):
+        h = self.scale * self.before(x).relu()
+        return self.last(self.mask(h) + self.up(self.down(x)))
+
+
+HIDDEN = {  # what is zero, and the leaks behind it
+    "head": (lambda m: [m.last.weight], {"up.weight", "down.weight", "last.weight"}, "last"),
+    "lora": (lambda m: [m.up.weight], {"up.weight", "down.weight", "last.weight"}, "up"),
+    "scale": (lambda m: [m.scale], {"up.weight", "down.weight", "last.weight"}, "scale"),
+    "some": (lambda m: [m.up.weight[:4]], {"up.weight", "down.weight", "last.weight"}, ""),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+@pytest.mark.parametrize("training", [True, False])
+def test_zeros_that_training_will_move_hide_no_leak(case, training):
+    at, leaks, name = HIDDEN[case]
+    model = Zeros(at).train(training)
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    found = audit(model, vectors())
+    assert names_of(found) == leaks
+    assert all(torch.equal(model.state_dict()[n], v) for n, v in before.items() if "mask" not in n)
+    assert found.woken == ((f"{name}.weight" if name != "scale" else name,) if name else ())
+    assert ("still zero" in found.headline) == bool(name)
+
+
+def test_after_a_step_the_audit_finds_the_same():
+    model = Zeros(HIDDEN["head"][0])
+    inputs, labels = vectors()
+    fresh = names_of(audit(model, (inputs, labels)))
+    with exposure(model, torch.arange(BATCH)):
+        nn.functional.cross_entropy(model(inputs), labels).backward()
+    torch.optim.SGD(model.parameters(), 0.1).step()
+    assert names_of(audit(model, (inputs, labels))) == fresh
+
+
+def test_zeros_keep_their_sign_and_an_error_puts_them_back():
+    model = Zeros(HIDDEN["head"][0])
+    with torch.no_grad():
+        model.last.weight.neg_()
+    before = model.last.weight.detach().clone()
+
+    def broken(*_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        audit(model, vectors(), run=broken)
+    assert torch.equal(model.last.weight.signbit(), before.signbit())
+    assert model.last.weight.signbit().all()
+
+
+def test_freezing_after_batch_norm_says_what_to_do_and_freezes_nothing():
+    model = mlp(norm=nn.BatchNorm1d(16), last_bias=True)
+    found = audit(model, vectors())
+    with pytest.raises(ModelError, match=r"1 mix rows .* freeze_batchnorm\(model\)"):
+        freeze_shared(model, found)
+    assert all(p.requires_grad for p in model.parameters())
+    freeze_batchnorm(model)
+    assert freeze_shared(model, audit(model, vectors())) == ["7.bias"]
+    assert audit(model, vectors()).isolated == 1.0
+
+
+def test_freezing_after_running_instance_norm_is_refused_too():
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.InstanceNorm2d(6, track_running_stats=True), nn.ReLU(),
+        TurnoverDropout(6), nn.Flatten(), nn.Linear(96, 3, bias=False),
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="cannot isolate this model"):
+        freeze_shared(model, audit(model, images()))

@@ -142,6 +142,10 @@ def test_a_small_vgg_trains_whole_from_scratch(tmp_path):
     ("arguments", "words"),
     [
         (["--lr", "0.1"], "add --mode finetune"),
+        (["--turnover-layers", "0"], "--turnover-layers is about whole networks"),
+        (["--mode", "finetune", "--members", "4"], "--members is about heads"),
+        (["--mode", "finetune", "--size", "standard"], "--size is about heads"),
+        (["--mode", "finetune", "--width", "64"], "--width is about heads"),
         (["--mode", "finetune", "--lr", "0"], "cannot train"),
         (["--mode", "finetune", "--encoder", "vgg:8,M"], "reads images"),
         (["--mode", "finetune", "--trunk", "vgg:8,M"], "reads images"),  # its old name
