@@ -10,11 +10,10 @@ from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing
 from influence_core.workflow.cleanse.report_charts import Curve
 from influence_core.workflow.cleanse.report_page import (
     ArmResult,
-    ClassLine,
     CleansingReport,
     Example,
 )
-from influence_core.workflow.cleanse.trial import CLEANSED, NONE, Trial
+from influence_core.workflow.cleanse.trial import ARMS, CLEANSED, NONE, Trial
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial, selection_of_edits
 
 EXAMPLES = 12
@@ -44,10 +43,7 @@ def cleansing_report(project: Project, name: str, number: int | None = None) -> 
         warnings=warnings_of(selection, changes, len(labels), one_shot=one_shot),
         results=() if tried is None else _results(tried),
         curves=_curves(project, name),
-        classes=[
-            ClassLine(c.name, c.before, c.removed, c.relabelled_from, c.relabelled_to, c.too_much)
-            for c in changes
-        ],
+        classes=changes,
         examples=_examples(project, edits),
     )
 
@@ -91,7 +87,7 @@ def _results(tried: Trial) -> list[ArmResult]:
             spread = 1.96 * float(gap.std(ddof=1)) / len(gap) ** 0.5
             difference = (float(gap.mean()), float(gap.mean()) - spread, float(gap.mean()) + spread)
         accuracies = (100 * group["accuracy"]).tolist()
-        out.append(ArmResult(str(split), str(arm), accuracies, difference))
+        out.append(ArmResult(str(split), ARMS.get(str(arm), str(arm)), accuracies, difference))
     return out
 
 
@@ -108,7 +104,7 @@ def _curves(project: Project, name: str) -> list[Curve]:
             (float(a), float(b), float(b - c), float(b + c))
             for a, b, c in zip(x, y, spread, strict=True)
         ]
-        out.append(Curve(f"{split}: {arm}", points))
+        out.append(Curve(f"{split}: {ARMS.get(str(arm), arm)}", points))
     return out
 
 

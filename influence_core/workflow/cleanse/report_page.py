@@ -1,8 +1,7 @@
 """A cleansing on one page: a single HTML file to send to a colleague.
 
 It holds everything itself (style, pictures, examples), loads nothing and runs nothing: a content
-policy forbids both, and every word that came from data is escaped. Takes plain values, so whoever
-has results can make one; workflow and the Cleanse page do.
+policy forbids both, and all text that came from data is escaped. `report` makes its plain values.
 """
 
 import base64
@@ -13,6 +12,7 @@ from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
 
+from influence_core.cleansing.choose import ClassChange
 from influence_core.data.images import open_image
 from influence_core.disk.atomic import write_text
 from influence_core.errors import DataError
@@ -23,27 +23,10 @@ SHOWN_PIXELS = 160
 
 
 @dataclass(frozen=True)
-class ClassLine:
-    """Rows of a class: before, removed, relabelled away and into, after; and a warning."""
-
-    name: str
-    before: int
-    removed: int
-    relabelled_from: int
-    relabelled_to: int
-    warning: bool = False
-
-    @property
-    def after(self) -> int:
-        """Rows afterwards."""
-        return self.before - self.removed - self.relabelled_from + self.relabelled_to
-
-
-@dataclass(frozen=True)
 class ArmResult:
     """One arm on one split: accuracy in percent of each retraining, and how far it moved.
 
-    `difference` is (mean, low, high) against nothing removed, in points; None for that arm itself.
+    `difference` is (mean, low, high) against all rows, in points; None for that arm itself.
     """
 
     split: str
@@ -86,7 +69,7 @@ class CleansingReport:
     warnings: Sequence[str] = ()
     results: Sequence[ArmResult] = ()
     curves: Sequence[Curve] = ()
-    classes: Sequence[ClassLine] = ()
+    classes: Sequence[ClassChange] = ()
     examples: Sequence[Example] = ()
 
 
@@ -127,7 +110,7 @@ def _results(results: Sequence[ArmResult]) -> Iterable[str]:
             (r.arm, _spread(r.accuracies), _interval(r.difference), str(len(r.accuracies)))
             for r in here
         ]
-        yield _table(("", "accuracy, %", "against nothing removed, points", "retrainings"), lines)
+        yield _table(("", "accuracy, %", "against all rows, points", "retrainings"), lines)
 
 
 def _curves(curves: Sequence[Curve]) -> Iterable[str]:
@@ -136,13 +119,13 @@ def _curves(curves: Sequence[Curve]) -> Iterable[str]:
         yield line_plot(curves, "Accuracy over the share removed", "removed, %", "accuracy, %")
 
 
-def _classes(classes: Sequence[ClassLine]) -> Iterable[str]:
+def _classes(classes: Sequence[ClassChange]) -> Iterable[str]:
     if not classes:
         return
     yield "<h2>Classes</h2>"
     lines = [
         (
-            f"{c.name} ⚠" if c.warning else c.name,
+            f"{c.name} ⚠" if c.too_much else c.name,
             *(f"{n:,}" for n in (c.before, c.removed, c.relabelled_from, c.relabelled_to, c.after)),
         )
         for c in classes

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from influence_core.cleansing.choose import ClassChange
 from influence_core.errors import StoreError
 from influence_core.workflow.cleanse.report_charts import Curve, Dots, dot_plot, line_plot
 from influence_core.workflow.cleanse.report_page import (
     ArmResult,
-    ClassLine,
     CleansingReport,
     Example,
     report_html,
@@ -68,7 +68,7 @@ def _report(word: str) -> CleansingReport:
             ArmResult(word, word, [77.0, 77.5], (2.0, 1.5, 2.5)),
         ],
         curves=[Curve(word, [(0, 75, 74, 76), (1, 76, 75, 77)])],
-        classes=[ClassLine(word, 100, 30, 5, 2, warning=True)],
+        classes=[ClassChange(word, 100, 30, 5, 2, too_much=True)],
         examples=[
             Example(word, word, word, None, -0.5, 0.1, word),
             Example(word, _png(), word, word),
