@@ -9,11 +9,11 @@ from contextlib import suppress
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.influence import ESTIMATORS
 from influence_core.workflow.cleanse.cleansings import Cleansing, list_cleansings, load_cleansing
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import ALL, WRONG, TargetSplit
 from influence_core.workflow.expected import cleansing_text
+from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.cleanse.export import export_box
 from pages.ui.cleanse.preview import choose_round, preview

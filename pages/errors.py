@@ -3,7 +3,6 @@
 import pandas as pd
 import streamlit as st
 
-from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
 from influence_core.workflow.explain.explain import (
     ExplainOptions,
@@ -14,6 +13,7 @@ from influence_core.workflow.explain.explain import (
     predictions,
 )
 from influence_core.workflow.explain.map_values import influence_on
+from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare

@@ -6,9 +6,8 @@ The address says where one is: `?new=1` the wizard, `?making=JOB` a project that
 
 import streamlit as st
 
-from influence_core.installed import sample_names
-from influence_core.store.project import projects_home
 from influence_core.workflow.projects.overview import Overview, overviews
+from influence_core.workflow.results import projects_home, sample_names
 from pages.ui.frame.shell import in_one_sentence
 from pages.ui.projects.cards import cards
 from pages.ui.projects.making import making, training

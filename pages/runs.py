@@ -4,9 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.data.keys import to_hex
-from influence_core.store.project import Project
-from influence_core.store.runs import Run, RunRecord
+from influence_core.workflow.results import Project, Run, RunRecord, to_hex
 from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
 from influence_core.workflow.train.curves import learning_curves
 from pages.ui.draw import numbers

@@ -4,9 +4,8 @@ from math import isfinite, nan
 
 import streamlit as st
 
-from influence_core.data.keys import to_hex
-from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.workflow.evaluate.estimators import estimator_table
+from influence_core.workflow.results import EvaluationRecord, read_evaluation, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.frame.hint import hint
 from pages.ui.frame.shell import in_one_sentence, need_session, plain

@@ -10,9 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.jobs import Job, curves
-from influence_core.store.project import Project
-from influence_core.training.heads.presets import PRESETS, STANDARD
 from influence_core.workflow.expected import training_text
+from influence_core.workflow.results import PRESETS, STANDARD, Project
 from influence_core.workflow.train.head import TrainOptions
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.expected import expected

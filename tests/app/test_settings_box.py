@@ -16,7 +16,6 @@ from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.train.compare_runs import compare_runs
 from influence_core.workflow.train.head import TrainOptions, train
-from pages.ui.errors import mark
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import shell
 
@@ -153,7 +152,7 @@ def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
 
     monkeypatch.setattr(shell, "open_session", open_session)
     monkeypatch.setattr(
-        mark, "open_desk", lambda session: desks.append(session) or open_desk(session)
+        shell, "open_desk", lambda session: desks.append(session) or open_desk(session)
     )
     st.cache_resource.clear()
     test.switch_page("pages/labels.py").run()

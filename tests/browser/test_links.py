@@ -61,7 +61,7 @@ def test_switching_the_project_with_an_item_open_shows_the_others_list_and_back_
         opened = page.url
         assert "item=" in opened
         choose(page, "project", "fashion")
-        page.get_by_text(re.compile("fashion · split")).first.wait_for()
+        page.get_by_text(re.compile("Fashion · split")).first.wait_for()
         settled(page)
         assert "item=" not in page.url
         expect(page.get_by_text("is not in split")).to_have_count(0)

@@ -13,7 +13,7 @@ from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.costs.rates import FILE
-from pages.ui.frame.hints_file import put_away
+from influence_core.workflow.projects.hints import put_away
 
 ADDER = """
 import sys
@@ -78,7 +78,7 @@ from pathlib import Path
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project
 from influence_core.workflow.costs.rates import keep_rates
-from pages.ui.frame.hints_file import put_hint_away
+from influence_core.workflow.projects.hints import put_hint_away
 root, name, setting = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 print("ready", flush=True)
 sys.stdin.readline()

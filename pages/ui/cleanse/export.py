@@ -6,12 +6,11 @@ from pathlib import Path
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.store.exports.edits import Edit, ExportOptions
-from influence_core.store.exports.plan import FORMATS, natural_format
 from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.export import export_project
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import report_html
+from influence_core.workflow.results import EXPORT_FORMATS, Edit, ExportOptions, natural_format
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 
@@ -39,11 +38,11 @@ def export_box(session: Session, name: str, edits: Sequence[Edit], number: int |
 def _options(session: Session) -> tuple[str, ExportOptions]:
     own = natural_format(session.project.dataset)
     image = session.project.dataset.modality == "image"
-    formats = [f for f in FORMATS if f != "folder" or own == "folder" or image]
+    formats = [f for f in EXPORT_FORMATS if f != "folder" or own == "folder" or image]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         form = st.selectbox(
             "Format", formats, index=formats.index(own), key="export_format", width=260,
-            format_func=lambda f: FORMATS[f] + (" (as the source)" if f == own else ""),
+            format_func=lambda f: EXPORT_FORMATS[f] + (" (as the source)" if f == own else ""),
         )  # fmt: skip
         text = form in ("csv", "folder")
         safe = st.checkbox(

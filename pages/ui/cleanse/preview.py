@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from influence_core.cleansing.choose import class_changes, warnings_of
-from influence_core.influence import ESTIMATORS
-from influence_core.store.exports.edits import Edit
 from influence_core.workflow.cleanse.cleansings import Cleansing
 from influence_core.workflow.cleanse.trials import selection_of
+from influence_core.workflow.results import ESTIMATORS, Edit, class_changes, warnings_of
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.text import plain

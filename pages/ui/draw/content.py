@@ -6,10 +6,9 @@ trick with text direction, and must stay a sentence.
 
 import streamlit as st
 
-from influence_core.data.dataset import Split
-from influence_core.data.images import thumbnail
 from influence_core.errors import DataError
 from influence_core.visible import visible as visible  # noqa: PLC0414  (parts of pages use it)
+from influence_core.workflow.results import Split, thumbnail
 from pages.ui.draw.text import plain
 
 THUMB = 96  # pixels; small pictures grow to this without blur

@@ -9,11 +9,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from influence_core.data.dataset import Split
-from influence_core.data.keys import from_hex, to_hex
 from influence_core.errors import DataError
-from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.explain import ExplainOptions, Item, RowScore, score_of
+from influence_core.workflow.results import ESTIMATORS, Split, from_hex, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.difference import differences, draw_words, shared_words

@@ -6,10 +6,10 @@ import uuid
 import pandas as pd
 import streamlit as st
 
-from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.live import LiveScan, LiveScans
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise
+from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors.compare import compare_button

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from influence_core.data.dataset import Split
-from influence_core.data.search import containing
+from influence_core.workflow.results import Split, containing
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain

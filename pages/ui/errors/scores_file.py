@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from influence_core.data.keys import to_hex
-from influence_core.disk.atomic import plain_errors
 from influence_core.errors import StoreError
 from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.results import plain_errors, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import numbers
 from pages.ui.draw.text import plain

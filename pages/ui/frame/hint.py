@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from influence_core.disk.names import projects_home
-from pages.ui.frame.hints_file import put_away, put_hint_away
+from influence_core.workflow.projects.hints import put_away, put_hint_away
+from influence_core.workflow.results import projects_home
 from pages.ui.frame.settings import reviewer
 
 HINTS = {

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from influence_core.disk.names import projects_home
 from influence_core.errors import TurnoverError
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume, start
-from influence_core.store.project import Project
 from influence_core.visible import visible
+from influence_core.workflow.results import Project, projects_home
 from pages.ui.draw.text import plain
 from pages.ui.frame import job_words as words
 from pages.ui.frame import settings

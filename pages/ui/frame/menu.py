@@ -28,13 +28,11 @@ def menu(label: str, choices: Sequence[str], key: str, *, within: str = "") -> s
     state[f"within_{key}"] = within
     wanted = state.pop(f"open_{key}", None)
     named = wanted if wanted in choices else st.query_params.get(key) or state.get(key)
-    if named in choices or named is None or moved:
+    if named in choices or moved:
         state.pop(_gone(key), None)
-        if named in choices and named == wanted:
-            state[key] = named
-        elif named is not None and named not in choices:
-            state[key] = choices[0]
-    else:
+        if named == wanted or named not in choices:
+            state[key] = named if named in choices else choices[0]
+    elif named is not None:
         state[_gone(key)] = named
     if missing(key) is None:
         return st.selectbox(
@@ -65,6 +63,8 @@ def _gone(key: str) -> str:
 
 def _changed(key: str, widget: str) -> None:
     st.session_state[f"open_{key}"] = st.session_state[widget]
+    if widget != key:  # what Python chooses for a menu does not reach the address by itself
+        st.query_params[key] = st.session_state[widget]
     if key != "run":  # runs have the same items
         for name in OF_SPLIT:
             st.query_params.pop(name, None)

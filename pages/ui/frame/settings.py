@@ -3,7 +3,7 @@
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.models.device import DEVICES, pick_device
+from influence_core.workflow.results import DEVICES, pick_device
 from pages.ui.draw.text import plain
 from pages.ui.frame.login import account_box, login_configured
 

@@ -14,10 +14,15 @@ from typing import Any
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples, list_projects, projects_home
 from influence_core.visible import visible
 from influence_core.workflow.projects.uploads import sweep_uploads
+from influence_core.workflow.results import (
+    Project,
+    install_samples,
+    list_projects,
+    projects_home,
+    sample_root,
+)
 from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.session import Session, open_session
 from pages.ui.draw.text import plain

@@ -4,8 +4,8 @@ from collections import Counter
 
 import streamlit as st
 
-from influence_core.data.keys import to_hex
 from influence_core.errors import TurnoverError
+from influence_core.workflow.results import to_hex
 from influence_core.workflow.review.desk import Choice, Desk
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from influence_core.data.dataset import Split
-from influence_core.data.keys import to_hex
 from influence_core.errors import DataError, TurnoverError
-from influence_core.influence.scan import Top
+from influence_core.workflow.results import Split, Top, to_hex
 from influence_core.workflow.review.desk import Choice, Desk
 from influence_core.workflow.review.evidence import LabelEvidence
 from pages.ui.draw import content, numbers

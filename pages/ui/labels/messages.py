@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from influence_core.data.keys import from_hex
 from influence_core.errors import DataError
+from influence_core.workflow.results import from_hex
 
 MOST_WAITING = 1_000  # decisions on their way
 MOST_TEXT = 10_000  # characters of a label or a note; a note may have less, and that is then said

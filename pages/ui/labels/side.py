@@ -5,9 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from influence_core.data.keys import to_hex
 from influence_core.errors import TurnoverError
-from influence_core.labels.agreement import agreement
 from influence_core.workflow.exchange.export_rows import decided_rows
 from influence_core.workflow.exchange.formats import Row, write_safe_csv
 from influence_core.workflow.exchange.import_decisions import (
@@ -16,6 +14,7 @@ from influence_core.workflow.exchange.import_decisions import (
     changed_rows,
     read_decisions,
 )
+from influence_core.workflow.results import agreement, to_hex
 from influence_core.workflow.review.desk import Choice, Desk
 from influence_core.workflow.review.scores import duplicate_pairs
 from pages.ui.draw import content, numbers

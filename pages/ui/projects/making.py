@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from influence_core.store.project import Project, projects_home
 from influence_core.workflow.projects.uploads import forget_upload
+from influence_core.workflow.results import Project, projects_home
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
 from pages.ui.train import train_controls

@@ -12,16 +12,15 @@ from typing import TypeVar
 
 import streamlit as st
 
-from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.errors import DataError, TurnoverError
 from influence_core.progress import ProgressFn
-from influence_core.store.project import projects_home
 from influence_core.workflow.projects.create import folder_name
 from influence_core.workflow.projects.looking import inspect_safely, look_safely
 from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
 )
+from influence_core.workflow.results import NO_COLUMN, ReadOptions, projects_home
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain

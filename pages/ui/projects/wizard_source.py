@@ -15,7 +15,6 @@ from pathlib import Path
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.store.project import projects_home
 from influence_core.workflow.projects.looking import pack_safely
 from influence_core.workflow.projects.uploads import (
     MOST_MEGABYTES,
@@ -25,6 +24,7 @@ from influence_core.workflow.projects.uploads import (
     keep_upload,
     keep_zip,
 )
+from influence_core.workflow.results import projects_home
 from pages.ui.frame.doors import LOOPBACK
 from pages.ui.frame.login import login_configured
 from pages.ui.projects.waiting import stoppable

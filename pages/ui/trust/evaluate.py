@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions
 from influence_core.workflow.expected import evaluation_text
+from influence_core.workflow.results import EvaluationRecord, read_evaluation
 from influence_core.workflow.session import Session
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.expected import expected

@@ -1,6 +1,6 @@
 import pytest
 
-from pages.ui.frame.hints_file import FILE, put_away, put_hint_away
+from influence_core.workflow.projects.hints import FILE, put_away, put_hint_away
 
 
 def test_what_one_person_puts_away_stays_for_others(tmp_path):

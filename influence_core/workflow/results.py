@@ -1,0 +1,60 @@
+"""What verbs take and give, by one name each: for pages, which import nothing below `workflow`.
+
+Types of results and of requests, the registries that menus are made from, and how keys, pictures
+and places are read and written. No verb stands here, and nothing wraps what it names.
+"""
+
+from influence_core.cleansing.choose import class_changes, warnings_of
+from influence_core.data.dataset import Split
+from influence_core.data.images import thumbnail
+from influence_core.data.keys import from_hex, to_hex
+from influence_core.data.options import NO_COLUMN, ReadOptions
+from influence_core.data.search import containing
+from influence_core.disk.atomic import plain_errors
+from influence_core.disk.names import projects_home
+from influence_core.influence import ESTIMATORS
+from influence_core.influence.scan import Top
+from influence_core.installed import sample_names, sample_root
+from influence_core.labels.agreement import agreement
+from influence_core.models.device import DEVICES, pick_device
+from influence_core.store.evaluations import EvaluationRecord, read_evaluation
+from influence_core.store.exports.edits import Edit, ExportOptions
+from influence_core.store.exports.plan import FORMATS as EXPORT_FORMATS
+from influence_core.store.exports.plan import natural_format
+from influence_core.store.project import Project, install_samples, list_projects
+from influence_core.store.runs import Run, RunRecord
+from influence_core.training.heads.presets import PRESETS, STANDARD
+
+__all__ = [
+    "DEVICES",
+    "ESTIMATORS",
+    "EXPORT_FORMATS",
+    "NO_COLUMN",
+    "PRESETS",
+    "STANDARD",
+    "Edit",
+    "EvaluationRecord",
+    "ExportOptions",
+    "Project",
+    "ReadOptions",
+    "Run",
+    "RunRecord",
+    "Split",
+    "Top",
+    "agreement",
+    "class_changes",
+    "containing",
+    "from_hex",
+    "install_samples",
+    "list_projects",
+    "natural_format",
+    "pick_device",
+    "plain_errors",
+    "projects_home",
+    "read_evaluation",
+    "sample_names",
+    "sample_root",
+    "thumbnail",
+    "to_hex",
+    "warnings_of",
+]
