@@ -90,13 +90,13 @@ def new_verb(
     json: JsonOption = False,
 ) -> None:
     """Make a project from data of your own."""
-    wish = NewProject(
+    request = NewProject(
         source=data, valid=valid, test=test, name=name, label=label, content=content,
         id_column=id_column, encoder=encoder, drop_bad=drop_bad, kind=kind,
         valid_share=valid_share, test_share=test_share,
     )  # fmt: skip
     with bar(json) as tell, stoppable() as cancel:
-        project, findings = create(wish, projects_home(), progress=tell, cancel=cancel)
+        project, findings = create(request, projects_home(), progress=tell, cancel=cancel)
     keep_result(project=project.root.name)
     if json:
         print_json(

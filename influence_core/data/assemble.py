@@ -125,7 +125,7 @@ def _good_rows(
         others = f" ({len(problems):,} rows have problems)" if len(problems) > 1 else ""
         place = table.raw.place(first)
         raise DataError(
-            f"{place[:1].upper()}{place[1:]} {problems[first].rstrip('.;')}{others}; mend it, or "
+            f"{place[:1].upper()}{place[1:]} {problems[first].rstrip('.;')}{others}; fix it, or "
             "choose to leave such rows out."
         )
     return np.setdiff1d(everything, np.fromiter(problems, dtype=np.int64))
@@ -145,7 +145,7 @@ def _refuse_repeated_ids(
         place = table.raw.place(int(rows[again]))
         raise DataError(
             f"{place[:1].upper()}{place[1:]} repeats the id {ids[again].as_py()!r} of "
-            f"{table.raw.place(int(rows[first]))} in column {roles.id!r}; mend the ids, choose "
+            f"{table.raw.place(int(rows[first]))} in column {roles.id!r}; fix the ids, choose "
             "another column, or use none (then the content tells rows apart)."
         )
 

@@ -151,7 +151,7 @@ def repeated_ids(dataset: Dataset) -> Found:
             what = _count(
                 rows, "row", f"an id that stands twice, such as {split.ids[rows[0]]!r}", split
             )
-            advice = "Mend the id column, choose another one, or use none."
+            advice = "Fix the id column, choose another one, or use none."
             yield Finding("error", what, split.name, rows, advice)
 
 

@@ -58,7 +58,7 @@ class Split:
 
     @cached_property
     def keys(self) -> Keys:
-        """Instance keys, uint64 (N,), read-only."""
+        """Row keys, uint64 (N,), read-only."""
         return self._numbers("key")
 
     @cached_property

@@ -23,7 +23,7 @@ _SHORT = ("out of memory", "not enough memory", "can't allocate memory")
 DEVICES = ("cuda", "mps", "cpu")  # best first
 
 
-def pick_device(wish: str = "auto") -> torch.device:
+def pick_device(name: str = "auto") -> torch.device:
     """cuda, then mps, then cpu; or the one that was asked for.
 
     Raises:
@@ -34,21 +34,21 @@ def pick_device(wish: str = "auto") -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if wish == "auto":
+    if name == "auto":
         return torch.device(next(name for name in DEVICES if found[name]))
-    kind = wish.split(":", maxsplit=1)[0]
+    kind = name.split(":", maxsplit=1)[0]
     if kind not in found:
-        raise ModelError(f"There is no device '{wish}'; choose one of {', '.join(_NAMES)}.")
+        raise ModelError(f"There is no device '{name}'; choose one of {', '.join(_NAMES)}.")
     if not found[kind]:
         here = ", ".join(name for name, there in found.items() if there)
         raise ModelError(
             f"This machine has no usable '{kind}' device; choose 'auto' or one of: {here}."
         )
     try:
-        return torch.device(wish)
+        return torch.device(name)
     except RuntimeError as error:
         raise ModelError(
-            f"There is no device '{wish}'; a number follows the colon, such as '{kind}:0'."
+            f"There is no device '{name}'; a number follows the colon, such as '{kind}:0'."
         ) from error
 
 

@@ -46,7 +46,7 @@ def encode_split(
 
     Rows of equal content are encoded once; the order of work is by length of text, so batches
     hold little padding, and fixed, so that a resumed file equals an unbroken one. A damaged file
-    is begun anew. Where two processes want the same features, the second waits for the first.
+    is begun again. Where two processes want the same features, the second waits for the first.
 
     Args:
         compute: who encodes; the encoder in this process by default.

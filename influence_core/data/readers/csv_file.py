@@ -89,7 +89,7 @@ def _collect(
             if options.bad_rows != "drop":
                 raise DataError(
                     f"Line {record.line} of {path.name} has {len(record.fields)} fields instead of "
-                    f"{len(names)}; mend the line (a field with the delimiter in it needs quotes), "
+                    f"{len(names)}; fix the line (a field with the delimiter in it needs quotes), "
                     "or choose to leave such rows out."
                 )
             continue

@@ -97,7 +97,7 @@ def _entries(opened: zipfile.ZipFile, name: str, most: int) -> dict[str, zipfile
 
 
 def _refuse_tricks(info: zipfile.ZipInfo, path: PurePosixPath, name: str) -> None:
-    """No honest packer makes these; whoever meets one should look at the archive again."""
+    """No honest packer makes these; look at such an archive again."""
     if path.is_absolute() or ".." in path.parts or "\\" in info.filename:
         raise DataError(
             f"{name} holds the path {info.filename}, which leads out of its folder; pack the "

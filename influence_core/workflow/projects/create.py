@@ -38,7 +38,7 @@ class NewProject:
 
 
 def create(
-    wish: NewProject,
+    request: NewProject,
     home: Path,
     *,
     progress: ProgressFn | None = None,
@@ -50,20 +50,20 @@ def create(
         DataError: the data cannot be used; the sentence names the row or column.
         StoreError: a project of this name exists, or the folder cannot be written.
     """
-    parts = {"train": wish.source, "valid": wish.valid, "test": wish.test}
+    parts = {"train": request.source, "valid": request.valid, "test": request.test}
     given = {split: path for split, path in parts.items() if path is not None}
     # A ZIP is read as the pictures in it; `folder` is what a user would call that.
-    kind = None if wish.kind == "folder" and any(map(is_zip, given.values())) else wish.kind
+    kind = None if request.kind == "folder" and any(map(is_zip, given.values())) else request.kind
     options = ReadOptions(
-        label_column=wish.label,
-        content_column=wish.content,
-        id_column=wish.id_column,
+        label_column=request.label,
+        content_column=request.content,
+        id_column=request.id_column,
         kind=kind,
-        valid_share=wish.valid_share,
-        test_share=wish.test_share,
-        bad_rows="drop" if wish.drop_bad else "refuse",
+        valid_share=request.valid_share,
+        test_share=request.test_share,
+        bad_rows="drop" if request.drop_bad else "refuse",
     )
-    name = wish.name or Path(wish.source).stem
+    name = request.name or Path(request.source).stem
     with ExitStack() as stack:
         watch = Watch(progress, cancel)
         read = {
@@ -71,7 +71,7 @@ def create(
         }
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
-        encoder = wish.encoder or DEFAULT_ENCODERS[dataset.modality]
+        encoder = request.encoder or DEFAULT_ENCODERS[dataset.modality]
         target = "valid" if "valid" in dataset.splits else "train"
         project = Project.create(
             home / folder_name(name), name, dataset, encoder, target_split=target

@@ -2,7 +2,7 @@
 
 `first_look` reads the first rows and guesses the columns, `inspect_source` reads everything and
 says what is wrong with it. Both write nothing. What they return is plain and safe to draw as data:
-texts are cut, pictures are small and encoded anew.
+texts are cut, pictures are small and encoded again.
 """
 
 import threading
@@ -89,7 +89,7 @@ class Inspection:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing stands in the way of training."""
+        """Whether it can be trained on."""
         return all(problem.severity != "error" for problem in self.problems)
 
     @property

@@ -1,7 +1,7 @@
 """Files that came through the browser, kept aside until a project has copied them.
 
 Each lies in a folder of its own below the home of projects, under a name that is safe as a file
-name; whoever forgets one need not clean up, old ones go when the next one comes.
+name; nobody need clean up after one, old ones go when the next one comes.
 """
 
 import re

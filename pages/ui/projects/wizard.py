@@ -36,7 +36,7 @@ SHARE = 15  # per cent
 
 
 @dataclass(frozen=True)
-class Wish:
+class Choices:
     """What is known when the project can be made."""
 
     source: ChosenSource
@@ -86,7 +86,7 @@ def _steps(source: ChosenSource) -> None:
         return
     _contents(found)
     problems(found.problems)
-    _make(Wish(source, options, drop_bad), found)
+    _make(Choices(source, options, drop_bad), found)
 
 
 def _columns(source: ChosenSource, look: FirstLook) -> ReadOptions | None:
@@ -177,9 +177,9 @@ def _contents(found: Inspection) -> None:
     balance(found.balance)
 
 
-def _make(wish: Wish, found: Inspection) -> None:
+def _make(choices: Choices, found: Inspection) -> None:
     st.markdown("##### Project")
-    token = wish.source.token
+    token = choices.source.token
     if found.missing_splits:
         missing = " and ".join(found.missing_splits)
         st.caption(
@@ -194,17 +194,17 @@ def _make(wish: Wish, found: Inspection) -> None:
                 )
                 for name in found.missing_splits
             }  # fmt: skip
-        wish = Wish(wish.source, wish.options, wish.drop_bad, **shares)
+        choices = Choices(choices.source, choices.options, choices.drop_bad, **shares)
     name = st.text_input(
         "Name",
-        value=visible(wish.source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
+        value=visible(choices.source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
         max_chars=60,
         key=f"wizard_name_{token}",
         width=340,
     )
     refused = _name_problem(name)
     if not found.usable:
-        st.info("Mend the errors above in the source, or leave bad rows out; nothing is made yet.")
+        st.info("Fix the errors above in the source, or leave bad rows out; nothing is made yet.")
     elif refused:
         st.warning(plain(visible(refused)))
     st.button(
@@ -213,7 +213,7 @@ def _make(wish: Wish, found: Inspection) -> None:
         type="primary",
         disabled=bool(refused) or not found.usable,
         on_click=_begin,
-        args=(wish, name),
+        args=(choices, name),
     )
 
 
@@ -227,9 +227,9 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _begin(wish: Wish, name: str) -> None:
+def _begin(choices: Choices, name: str) -> None:
     """Start the verb `new`; with `=`, no value of the user's can be taken for an option."""
-    options = wish.options
+    options = choices.options
     arguments = [
         "new",
         f"--name={name}",
@@ -237,11 +237,11 @@ def _begin(wish: Wish, name: str) -> None:
         f"--label={options.label_column}",
         f"--id={options.id_column}",
         f"--kind={options.kind}",
-        f"--valid-share={wish.valid / 100}",
-        f"--test-share={wish.test / 100}",
-        *(["--drop-bad"] if wish.drop_bad else []),
+        f"--valid-share={choices.valid / 100}",
+        f"--test-share={choices.test / 100}",
+        *(["--drop-bad"] if choices.drop_bad else []),
         "--",
-        wish.source.place,
+        choices.source.place,
     ]
     job = jobs_ui.begin(projects_home(), arguments, title=f"Create {visible(name)}")
     if job is not None:
@@ -250,4 +250,4 @@ def _begin(wish: Wish, name: str) -> None:
 
 def _refused(source: ChosenSource, error: TurnoverError) -> None:
     st.error(plain(visible(source.sentence(error))))
-    st.caption("Nothing was made. Mend the data and give it again, or choose something else.")
+    st.caption("Nothing was made. Fix the data and give it again, or choose something else.")
