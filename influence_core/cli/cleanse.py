@@ -121,7 +121,7 @@ def cleanse_verb(
         keep_result(cleansing=kept)
         if try_it and found.edits():
             result = run_trial(session, kept, seeds=seeds, progress=tell, cancel=cancel)
-    rounds.discard()  # only now: whoever ended the trial and asks again has them at once
+    rounds.discard()  # only now: a trial that was ended and is run again has them at once
     selection = selection_of(session, found.edits())
     said = _warnings(session, found, selection)
     verdicts = {} if result is None else result.verdicts

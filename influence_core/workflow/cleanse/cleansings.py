@@ -61,7 +61,7 @@ class Cleansing:
     run: str = ""
 
     def edits(self, number: int | None = None) -> tuple[Edit, ...]:
-        """What would change in a state: scores' edits, then reviewers'; a person's word wins.
+        """What would change in a state: scores' edits, then reviewers', who take precedence.
 
         Args:
             number: of the round; None for the one that is taken.
@@ -73,8 +73,8 @@ class Cleansing:
 
     def first(self, count: int) -> tuple[Edit, ...]:
         """The same with the first `count` rows that scores chose."""
-        spoken = {edit.key for edit in self.decided} | self.kept
-        computed = (edit for edit in self.computed[:count] if edit.key not in spoken)
+        settled = {edit.key for edit in self.decided} | self.kept
+        computed = (edit for edit in self.computed[:count] if edit.key not in settled)
         return (*computed, *self.decided)
 
     def _reach(self, number: int | None) -> int:

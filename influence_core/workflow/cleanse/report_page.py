@@ -161,7 +161,7 @@ def _content(example: Example) -> str:
 
 
 def _picture(data: bytes, name: str) -> str:
-    """A small copy, encoded anew: whatever else was in the file stays behind."""
+    """A small copy, encoded again: all else that was in the file stays behind."""
     try:
         image = open_image(data, name)
     except DataError as error:

@@ -3,7 +3,7 @@
 Source of the format: labelstud.io/guide/task_format and labelstud.io/guide/predictions. Tasks carry
 the sentence, or the picture as a data URI; the suggestion as a prediction; decisions as
 annotations. Label Studio refuses annotations of people whom it does not know, so a decision made
-here names its reviewer in a text box instead of `completed_by`, and whoever imports the file counts
+here names its reviewer in a text box instead of `completed_by`, and who imports the file counts
 as the annotator there. `labelling_config` has that box and all the others.
 """
 
