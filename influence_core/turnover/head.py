@@ -1,11 +1,11 @@
 """The turn-over head: E small networks side by side on one frozen encoder.
 
 h = relu(x W1 + b1), logits = (m ⊙ h) W2, no last bias: with one masked hidden layer every
-parameter that the flipped side of an instance reads took no gradient from it (METHOD: isolation).
+parameter that the flipped side of a row reads took no gradient from it.
 Each member has its own mask stream; their mean is the prediction, their spread the standard error.
 
 *Twin start*: unit k and unit k + H/2 begin with the same weights and always carry opposite bits,
-so both sides of an instance are exactly half the width and equal before training.
+so both sides of a row are exactly half the width and equal before training.
 
 The functions below are the mathematics, tensors in and tensors out; `TurnoverHead` only holds the
 parameters. `training.heads` trains it, `influence` reads it.
@@ -61,7 +61,7 @@ class TurnoverHead(nn.Module):
         self.W2 = nn.Parameter(W2)
 
     def hidden(self, x: Tensor) -> Tensor:
-        """(B, d) features to (E, B, H) activations, shared by all instances' masks."""
+        """(B, d) features to (E, B, H) activations, shared by all rows' masks."""
         return hidden(x, self.W1, self.b1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Masks from integers: which hidden units an instance may teach.
+"""Masks from integers: which hidden units a row may teach.
 
-Every training instance owns one fixed mask per turn-over layer (Kobayashi et al. 2020, section 3).
+Every training row owns one fixed mask per turn-over layer (Kobayashi et al. 2020, section 3).
 It is never stored: 64 mask bits at a time are the output of a counter-based generator (SplitMix64's
-finaliser, Steele, Lea & Flood 2014) over (seed, layer, instance key, word). So a mask is the same
+finaliser, Steele, Lea & Flood 2014) over (seed, layer, row key, word). So a mask is the same
 on every device, in any batch order, whatever other rows exist, and dropping a row changes no other.
 
 `influence.scan` holds the same function in numba; tests keep the two equal bit for bit.
@@ -51,18 +51,18 @@ def planes(p: float) -> list[int]:
 
 
 def as_keys(keys: "Tensor | np.ndarray") -> Tensor:
-    """Instance keys as an int64 tensor; uint64 NumPy keys keep their bit pattern."""
+    """Row keys as an int64 tensor; uint64 NumPy keys keep their bit pattern."""
     if isinstance(keys, Tensor):
         if keys.is_floating_point() or keys.dtype == torch.bool or keys.ndim != 1:
             raise KeysError(
-                f"Instance keys must be a 1-D integer tensor, not {keys.dtype} of shape "
+                f"Keys must be a 1-D integer tensor, not {keys.dtype} of shape "
                 f"{tuple(keys.shape)}; pass the dataset's `key` column."
             )
         return keys.to(torch.int64)
     array = np.asarray(keys)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise KeysError(
-            f"Instance keys must be a 1-D integer array, not {array.dtype} of shape "
+            f"Keys must be a 1-D integer array, not {array.dtype} of shape "
             f"{array.shape}; pass the dataset's `key` column."
         )
     return torch.from_numpy(np.ascontiguousarray(array.astype(np.uint64)).view(np.int64))
@@ -87,7 +87,7 @@ def mask_words(keys: Tensor, words: int, *, seed: int, layer: int, p: float = 0.
     """The first `words` mask words of each key.
 
     Args:
-        keys: (B,) int64 instance keys (see `as_keys`).
+        keys: (B,) int64 keys of the rows (see `as_keys`).
         words: how many 64-unit words.
         seed: the run's mask seed.
         layer: number of the turn-over layer (a member of a head counts as a layer).

@@ -6,8 +6,8 @@ part of the training rows (their curves separate as the network begins to memori
 is written, and training stops when what it watches no longer improves. Like the heads, it watches
 the flipped side's 1 − p(label): out-of-sample, free, and not distorted by label noise.
 
-No gradient clipping by norm: it scales one instance's step by all others', a whisper across sides.
-`network_models` builds networks, `network_sides` reads a trained one; `workflow` calls all three.
+No gradient clipping by norm: it scales one row's step by all others', a whisper across sides.
+`registry` builds networks, `sides` reads a trained one; `workflow` calls all three.
 """
 
 import threading

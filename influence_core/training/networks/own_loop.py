@@ -1,10 +1,10 @@
-"""How instance keys reach the turn-over layers in training loops that are not ours.
+"""How row keys reach the turn-over layers in training loops that are not ours.
 
 * A loop you can edit: `with exposure(model, batch["key"]): ...backward()`. Nothing else is needed,
   and the same goes for Accelerate, where each process wraps its own rows' keys.
 * A loop you cannot edit: `KeyCarrier(model)` takes `key` out of every call of the model and keeps
   the exposure open until the next call, so that it covers the backward pass.
-* The Hugging Face Trainer: `KeyCollator` and `KeyCallback` in `carriers_trainer`, built on this.
+* The Hugging Face Trainer: `KeyCollator` and `KeyCallback` in `trainer_callback`, built on this.
 """
 
 from typing import Any

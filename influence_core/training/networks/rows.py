@@ -30,7 +30,7 @@ class NetworkRows:
 
     Attributes:
         labels: (N,) int64; -1 where there is none.
-        keys: (N,) int64 instance keys.
+        keys: (N,) int64 keys of the rows.
         inputs: positions to model inputs on the CPU, rows in the order of the positions.
         order: (N,) positions for evaluation, similar lengths together.
         augment: changes the inputs of a training batch; None leaves them.

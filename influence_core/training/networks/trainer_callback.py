@@ -1,4 +1,4 @@
-"""Instance keys through the Hugging Face Trainer: a data collator and a callback, no subclass.
+"""Row keys through the Hugging Face Trainer: a data collator and a callback, no subclass.
 
     trainer = Trainer(
         model=model, args=args, train_dataset=rows,

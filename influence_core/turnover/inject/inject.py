@@ -76,7 +76,7 @@ def inject(
             head, a class with a registered plan, or any module for a pattern.
         where: how many of the last blocks to mask besides the classifier (0: the classifier only;
             None: the plan's default), or a shell pattern of `nn.Dropout` names, such as "head.*".
-        p: probability that a unit is on an instance's learned side.
+        p: probability that a unit is on a row's learned side.
         seed: mask seed.
         twins: give masked layers twin units (see `twins`); plans only.
         freeze_shared: freeze every parameter that both sides read; plans only. After a pattern,

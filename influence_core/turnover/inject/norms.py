@@ -1,8 +1,8 @@
-"""Normalisation layers that mix instances, and a frozen BatchNorm to use instead.
+"""Normalisation layers that mix rows, and a frozen BatchNorm to use instead.
 
-A BatchNorm in train mode computes its statistics over the batch, so every instance reaches every
+A BatchNorm in train mode computes its statistics over the batch, so every row reaches every
 other one's activations and the running averages that the flipped side reads later: nothing is
-isolated behind it. GroupNorm and LayerNorm stay within one instance.
+isolated behind it. GroupNorm and LayerNorm stay within one row.
 """
 
 import torch
@@ -67,13 +67,13 @@ def check_supported(model: nn.Module) -> None:
         title = f"{name or 'the model'} ({type(module).__name__})"
         if isinstance(module, _BatchNorm):
             raise ModelError(
-                f"{title} mixes the instances of a batch through its statistics, so no side is "
+                f"{title} mixes the rows of a batch through its statistics, so no side is "
                 "out-of-sample behind it; use nn.GroupNorm in a fresh network, or "
                 "`freeze_batchnorm(model)` on a pretrained one, before injecting."
             )
         if isinstance(module, _InstanceNorm) and module.track_running_stats:
             raise ModelError(
-                f"{title} keeps running statistics that every instance rewrites; build it with "
+                f"{title} keeps running statistics that every row rewrites; build it with "
                 "track_running_stats=False."
             )
         if isinstance(module, nn.AlphaDropout | nn.FeatureAlphaDropout):

@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def isolated(self) -> frozenset[str]:
-        """Names of the parameters that no flipped side shares with its instance."""
+        """Names of the parameters that no flipped side shares with its row."""
         names: set[str] = set()
         for site in self.sites:
             names |= {f"{site.producer}.weight", f"{site.producer}.bias"}

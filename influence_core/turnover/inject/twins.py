@@ -1,10 +1,10 @@
 """Twin units in a network: unit k and unit k + width/2 start equal and carry opposite bits.
 
-Two ways to begin (METHOD 4 has the first, for heads):
+Two ways to begin (heads use the first):
 
 * "start": the second half of the units becomes a copy of the first. Width stays; for fresh weights.
 * "widen": every unit is doubled and its readers' weights are halved. The full network computes
-  exactly what it did before, and so does *each side of every instance*: with opposite bits, a side
+  exactly what it did before, and so does *each side of every row*: with opposite bits, a side
   keeps one of each pair at twice the scale. So a pretrained network loses nothing at the start of
   training, at the price of twice the width in the masked places.
 """
