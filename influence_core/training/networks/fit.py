@@ -22,7 +22,7 @@ from influence_core.errors import DataError, ModelError, ResourceError
 from influence_core.models.device import out_of_memory
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.networks.checkpoint import identity, load_state, save_state
-from influence_core.training.networks.loop import Loop
+from influence_core.training.networks.loop import NetworkLoop
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
 
@@ -56,7 +56,7 @@ def fit_network(
     check_network(model, data)
     with torch.random.fork_rng(devices=[]):
         belongs_to = identity(data.train, asdict(replace(training, device="", workers=0)), model)
-        loop = Loop(model, data, training, cancel)
+        loop = NetworkLoop(model, data, training, cancel)
         loop.check()
         file = Checkpoint(checkpoint, belongs_to) if checkpoint else None
         found = load_state(file) if file else None
@@ -75,7 +75,7 @@ def fit_network(
         return loop.finish()
 
 
-def run_epoch(loop: Loop, epoch: int) -> None:
+def run_epoch(loop: NetworkLoop, epoch: int) -> None:
     """One pass over the training rows.
 
     Raises:

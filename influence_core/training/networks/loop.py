@@ -60,7 +60,7 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**63
 
 
-class Loop:
+class NetworkLoop:
     """Model, optimiser, batches and records of one `fit_network` call."""
 
     def __init__(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from influence_core.errors import ResourceError
 from influence_core.training.networks.fit import run_epoch
-from influence_core.training.networks.loop import Loop
+from influence_core.training.networks.loop import NetworkLoop
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.training.networks.sides import network_view
 from influence_core.training.networks.types import NetworkData, NetworkTraining
@@ -105,7 +105,7 @@ def _measured(
 ) -> Pace:
     with torch.random.fork_rng(devices=[]):
         short = replace(training, epochs=2, workers=0)
-        loop = Loop(copy.deepcopy(model), NetworkData(some), short, cancel)
+        loop = NetworkLoop(copy.deepcopy(model), NetworkData(some), short, cancel)
         run_epoch(loop, 0)  # the first one allocates and compiles
         train = _seconds(lambda: run_epoch(loop, 1), clock)
         look = _seconds(lambda: network_view(loop.model, some, cancel=cancel), clock)
