@@ -105,10 +105,10 @@ def _checks(found: EvaluationRecord) -> None:
 def _comparison(session: Session) -> None:
     """Estimators beside the noise ceiling, and what leaving their rows out does."""
     if session.run.has_table("eval-estimators"):
-        st.markdown("#### Do the scores foretell retraining?", help=LDS_HELP)
+        st.markdown("#### Do scores predict retraining?", help=LDS_HELP)
         st.caption(
             "The model is retrained on random halves of the rows. LDS is the rank correlation "
-            "between an item's loss and what the summed scores of the rows in the half foretell: "
+            "between an item's loss and what the summed scores of the rows in the half predict: "
             "1 is perfect, 0 is chance. No estimator can exceed the ceiling but by luck, because "
             "two retrainings on the same half differ too. Bars are 95 % intervals over items."
         )

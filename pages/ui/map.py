@@ -74,7 +74,7 @@ def map_view(
         )
         st.caption(
             f"{numbers.count(len(places))} of {numbers.count(total)} training rows. Draw around "
-            "some to select them; a double click takes it back."
+            "some to select them; double-click to clear."
         )
     if mode == "Class":
         figure, rows = _by_class(session, places)

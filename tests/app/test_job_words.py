@@ -31,7 +31,7 @@ def test_a_running_job_says_what_how_fast_and_how_long():
     job = replace(JOB, progress=Progress("encode", 500, 1000, "train"), rate=100.0, remaining=5.0)
     assert where(job) == (0.5, "Encoding train: 500 of 1,000 rows, 100 rows/s, 5 s left")
     assert where(JOB) == (0.0, "Starting")
-    assert where(replace(JOB, state="queued")) == (0.0, "Waiting for its turn")
+    assert where(replace(JOB, state="queued")) == (0.0, "Queued")
 
 
 def test_no_figure_leaves_the_bar_and_unknown_stages_have_words():

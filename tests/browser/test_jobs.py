@@ -25,7 +25,7 @@ def test_an_evaluation_goes_on_without_the_app_and_its_result_appears_by_itself(
         soon(lambda: [job.state for job in jobs(made.root)], ["queued"])
         with server(home) as url, chromium() as page:
             page.goto(f"{url}/evaluation?project=tiny")
-            page.get_by_text("Waiting for its turn").first.wait_for()
+            page.get_by_text("Queued").first.wait_for()
             assert page.get_by_text("Isolation: passed").count() == 0
             slot.release()
             page.get_by_text("Evaluate again").first.wait_for()

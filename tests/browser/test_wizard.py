@@ -107,7 +107,7 @@ def test_a_broken_csv_is_one_sentence_and_loses_nothing(url, home):
         assert "broken.csv" in said
         assert "Traceback" not in said
         assert "/" not in said  # not where uploads are kept
-        expect(page.get_by_text("Nothing was made")).to_be_visible()
+        expect(page.get_by_text("Nothing was created")).to_be_visible()
         expect(page.locator(".st-key-wizard_create")).to_have_count(0)
         assert own(home) == before
         # The same page takes the mended file at once.

@@ -77,14 +77,14 @@ import sys
 from pathlib import Path
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project
-from influence_core.workflow.costs.rates import keep_rates
+from influence_core.workflow.costs.rates import _kept
 from influence_core.workflow.projects.hints import put_hint_away
 root, name, setting = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(15):
     put_hint_away(projects_home(), name, str(number))
-    keep_rates("cpu", f"{name} {number}", {"rate": 1.0})
+    _kept(f"{name} {number}", ("rate",), lambda: {"rate": 1.0})
     Project.open(root).with_settings(**{setting: f"{number}"})
 """
 

@@ -15,7 +15,7 @@ HINTS = {
     "cleanse": "**Start here:** choose a target split, find the rows that harm it, try the model "
     "without them, then export. Your own data stays as it is.",
     "trust": "**Start here:** two checks tell whether scores can be believed here; the chart below "
-    "tells which estimator foretells retraining best.",
+    "tells which estimator predicts retraining best.",
 }
 
 

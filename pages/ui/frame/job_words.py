@@ -41,7 +41,7 @@ _STATES = {
 def where(job: Job) -> tuple[float, str]:
     """Share in [0, 1] of the present stage, and where it is in words."""
     if job.state == "queued":
-        return 0.0, "Waiting for its turn"
+        return 0.0, "Queued"
     told = job.progress
     if told is None:
         return 0.0, "Starting"

@@ -61,7 +61,7 @@ def settings_box() -> None:
         )
         st.caption(f"auto is {_device()}")
         st.selectbox(
-            "Items a page",
+            "Items per page",
             SIZES,
             index=SIZES.index(st.session_state.get(_SIZE, STANDARD)),
             key="settings_size",

@@ -161,7 +161,7 @@ def in_one_sentence() -> Iterator[None]:
     except Exception:
         log.error("A page failed\n%s", visible(traceback.format_exc()))
         st.error(
-            "Something went wrong that is not your fault. The details are in the server's log; "
+            "Something went wrong. The details are in the server's log; "
             "reload the page, and tell us if it happens again."
         )
         st.stop()

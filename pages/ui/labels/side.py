@@ -162,7 +162,7 @@ def exchange_box(desk: Desk, who: str) -> None:
 def _hand_out(desk: Desk, form: str) -> None:
     format_ = FORMATS[form]
     undecided = st.number_input(
-        "Undecided rows to go along",
+        "Also include undecided rows",
         0,
         min(MOST_HANDED_OUT, len(desk.scores)),
         0,
@@ -215,7 +215,7 @@ def _take_in(desk: Desk, who: str, form: str) -> None:
         st.caption(plain(problem))
     bad = len(found.problems)
     if bad:
-        st.warning(f"{numbers.count(bad)} lines cannot be used. Mend the file, or leave them out.")
+        st.warning(f"{numbers.count(bad)} lines cannot be used. Fix the file, or leave them out.")
     if len(found) and st.button(
         f"Apply {numbers.count(len(found))}" + (", leave the others out" if bad else ""),
         key="exchange_apply",

@@ -24,7 +24,7 @@ def making(job_id: str) -> None:
         st.query_params["train"] = str(made)
         st.rerun()
     if not job.active:
-        st.caption("Nothing was made. Go back, fix the data or the choices, and try again.")
+        st.caption("Nothing was created. Go back, fix the data or the choices, and try again.")
 
 
 def training(folder: str, known: set[str]) -> None:

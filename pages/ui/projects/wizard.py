@@ -70,7 +70,7 @@ def _steps(source: ChosenSource) -> None:
     head(look.head)
     if options is None:
         return
-    st.markdown("##### What is in it")
+    st.markdown("##### Data check")
     drop_bad = st.toggle(
         "Leave bad rows out",
         key=f"wizard_drop_{source.token}",
@@ -250,4 +250,4 @@ def _begin(choices: Choices, name: str) -> None:
 
 def _refused(source: ChosenSource, error: TurnoverError) -> None:
     st.error(plain(visible(source.sentence(error))))
-    st.caption("Nothing was made. Fix the data and give it again, or choose something else.")
+    st.caption("Nothing was created. Fix the data and give it again, or choose something else.")
