@@ -2,8 +2,8 @@
 
 Whoever writes something first makes a folder `.tmp-<name>-<process>-<random>` beside it and holds a
 lock on that folder. The kernel frees the lock when the owner ends, however it ends. So a folder
-whose lock is free belongs to nobody, and whoever tidies up may remove it; one whose lock is held is
-left alone, however old it is. Called by `disk.atomic`, which makes everything that is written.
+whose lock is free belongs to nobody and may be removed; one whose lock is held is left alone,
+however old it is. Called by `disk.atomic`, which makes everything that is written.
 """
 
 import os

@@ -28,7 +28,7 @@ CHUNK = 16_384
 FIRST_CHUNK = 2_048
 # Scores of one chunk over all targets: 8 MB of float32, however many targets there are.
 _CHUNK_SCORES = 1 << 21
-# Of many targets' mean, which needs no sorting: their tables are made anew for every chunk.
+# Of many targets' mean, which needs no sorting: their tables are made again for every chunk.
 MEAN_SCORES = 1 << 23
 
 

@@ -1,6 +1,6 @@
 """Start, look at, cancel and resume jobs; pages and the verb `jobs` call this.
 
-Everything is read from the job's folder anew, so it does not matter which process started a job.
+Everything is read from the job's folder each time, so any process may have started a job.
 """
 
 import getpass
@@ -215,9 +215,9 @@ def _look(root: Path, name: str) -> Job | None:
     except StoreError:
         return None
     state, ending = _state(folder)
-    told = files.read(folder, "progress.json") if state not in ENDED else {}
-    progress = _progress(told)
-    rate = told.get("rate") if progress else None
+    event = files.read(folder, "progress.json") if state not in ENDED else {}
+    progress = _progress(event)
+    rate = event.get("rate") if progress else None
     rate = float(rate) if isinstance(rate, int | float) and rate > 0 else None
     left = None
     if progress and rate and state == "running":
@@ -259,11 +259,11 @@ def _state(folder: Path) -> tuple[State, Mapping[str, Any]]:
     return "interrupted", {"message": _INTERRUPTED}
 
 
-def _progress(told: Mapping[str, Any]) -> Progress | None:
+def _progress(event: Mapping[str, Any]) -> Progress | None:
     try:
-        metrics = {str(k): float(v) for k, v in dict(told.get("metrics", {})).items()}
-        done, total = int(told["done"]), int(told["total"])
-        return Progress(str(told["stage"]), done, total, str(told.get("message", "")), metrics)
+        metrics = {str(k): float(v) for k, v in dict(event.get("metrics", {})).items()}
+        done, total = int(event["done"]), int(event["total"])
+        return Progress(str(event["stage"]), done, total, str(event.get("message", "")), metrics)
     except (KeyError, TypeError, ValueError):
         return None
 

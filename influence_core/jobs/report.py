@@ -124,9 +124,9 @@ class ProgressFile:
 def watching_runner(cancel: threading.Event) -> Iterator[None]:
     """Set `cancel` when the runner is dead: nobody would write the ending or pass on a cancel."""
     ended = threading.Event()
-    # Told by the runner itself, which may have died while this process was starting.
-    told = os.environ.get(files.RUNNER, "")
-    runner = int(told) if told.isdigit() else os.getppid()
+    # Named by the runner itself, which may have died while this process was starting.
+    named = os.environ.get(files.RUNNER, "")
+    runner = int(named) if named.isdigit() else os.getppid()
 
     def watch() -> None:
         while not ended.wait(WATCH_SECONDS):

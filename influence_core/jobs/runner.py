@@ -68,20 +68,20 @@ def _attempt(folder: Path, number: int, grace: float) -> None:
 
 
 class Stop:
-    """Whether the job shall stop: its flag is there, its folder is gone, or we are told to end."""
+    """Whether the job shall stop: its flag is there, its folder gone, or a signal asks to end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told = False
+        self.signalled = False
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._told)
+            signal.signal(number, self._signal)
 
-    def _told(self, number: int, frame: object) -> None:
-        self.told = True
+    def _signal(self, number: int, frame: object) -> None:
+        self.signalled = True
 
     def __call__(self) -> bool:
         """True from then on."""
-        return self.told or files.wants_cancel(self.folder) or not self.folder.is_dir()
+        return self.signalled or files.wants_cancel(self.folder) or not self.folder.is_dir()
 
 
 def _verb(folder: Path, stopped: Callable[[], bool], grace: float) -> int:

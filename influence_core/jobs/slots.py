@@ -23,8 +23,8 @@ POLL_SECONDS = 0.1
 
 def slots_at_once() -> int:
     """How many jobs may run side by side: TURNOVER_JOBS, or 1."""
-    wish = os.environ.get(VARIABLE, "")
-    return max(int(wish), 1) if wish.strip().isdigit() else 1
+    number = os.environ.get(VARIABLE, "")
+    return max(int(number), 1) if number.strip().isdigit() else 1
 
 
 def wait_for_slot(home: Path, stop: Callable[[], bool], since: float) -> BaseFileLock | None:
@@ -36,7 +36,7 @@ def wait_for_slot(home: Path, stop: Callable[[], bool], since: float) -> BaseFil
         since: when the job was asked for, in seconds since 1970; the earliest goes first.
 
     Returns:
-        None if `stop` said so before it was our turn.
+        None if `stop` was true before it was our turn.
 
     Raises:
         StoreError: the home of projects cannot be written.

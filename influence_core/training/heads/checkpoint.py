@@ -71,7 +71,7 @@ class HeadCheckpoint:
             "best_error": so_far.best_error,
             "best_epoch": so_far.best_epoch,
             "history": [asdict(stats) for stats in so_far.history],
-            "told": [dict(metrics) for metrics in so_far.told],
+            "shown": [dict(metrics) for metrics in so_far.shown],
         }
         self.file.save(tensors, record)
         self._last = time.monotonic()
@@ -96,6 +96,6 @@ def _read(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> tuple[Loo
             float(record["best_error"]),
             int(record["best_epoch"]),
             [EpochStats(**stats) for stats in record["history"]],
-            [dict(metrics) for metrics in record["told"]],
+            [dict(metrics) for metrics in record["shown"]],
         ),
     )

@@ -86,10 +86,10 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
     most, patience = training.stopping_for(len(rows.features))
     limit, free = training.epochs or most, training.epochs is None and rows.groups == 1
     so_far = _resumed(loop, checkpoint) or SoFar(_copy(loop))
-    for behind, metrics in enumerate(so_far.told, 1):
+    for behind, metrics in enumerate(so_far.shown, 1):
         if progress:
             progress(Progress("train", behind, limit, metrics=metrics))
-    for epoch in range(len(so_far.told) + 1, limit + 1):
+    for epoch in range(len(so_far.shown) + 1, limit + 1):
         # Asked before the epoch, so that a training which was killed after its last one ends, too.
         if free and epoch - 1 - so_far.best_epoch >= patience:
             break
@@ -102,7 +102,7 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
             if stats.flipped_error < so_far.best_error:
                 so_far.best_error, so_far.best_epoch = stats.flipped_error, epoch
                 so_far.best = _copy(loop) if free else so_far.best
-        so_far.told.append(metrics)
+        so_far.shown.append(metrics)
         if checkpoint and checkpoint.due():
             checkpoint.save(loop.state(), so_far)
         if progress:

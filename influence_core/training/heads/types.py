@@ -59,21 +59,21 @@ class EpochStats:
 
 @dataclass
 class SoFar:
-    """What early stopping knows, and what was told, after some whole epochs.
+    """What early stopping knows, and what was shown, after some whole epochs.
 
     Attributes:
         best: W1, b1, W2 of the best epoch, or of the start.
         best_error: its `flipped_error`.
         best_epoch: its number from 1; 0 before the first.
         history: one entry an epoch; none for groups.
-        told: figures of each epoch, as `progress` got them; empty for groups.
+        shown: figures of each epoch, as `progress` got them; empty for groups.
     """
 
     best: tuple[Tensor, Tensor, Tensor]
     best_error: float = float("inf")
     best_epoch: int = 0
     history: list[EpochStats] = field(default_factory=list)
-    told: list[Mapping[str, float]] = field(default_factory=list)
+    shown: list[Mapping[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
