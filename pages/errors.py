@@ -7,18 +7,16 @@ from influence_core.errors import DataError
 from influence_core.workflow.explain.explain import (
     ExplainOptions,
     Item,
-    explain,
     find_item,
     misclassified,
     predictions,
 )
-from influence_core.workflow.explain.map_values import influence_on
 from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
 from pages.ui.errors.confusion import confusion
-from pages.ui.errors.explained import explained, probabilities, switches
+from pages.ui.errors.explained import explained, finished_answer, probabilities, switches
 from pages.ui.errors.filters import filter_bar, from_address
 from pages.ui.errors.own import own_item_box
 from pages.ui.frame.hint import hint
@@ -175,7 +173,9 @@ def _map(session: Session, split: str, key: int | None) -> None:
     options = ExplainOptions(
         estimator=state["estimator"], toward=state["toward"], among=state["among"]
     )
-    answer = explain(session, item, options)
+    answer = finished_answer(session, item, options)
+    if answer is None:
+        return  # cancelled: the page above offers to go on
     train = session.project.dataset.train
     marks = {
         name: train.positions_of(table["key"].to_numpy()).tolist()
@@ -186,7 +186,7 @@ def _map(session: Session, split: str, key: int | None) -> None:
         key="errors_map",
         item=item,
         marks=marks,
-        influence=influence_on(session, item, options),
+        influence=answer.scores,
     )
     selected_list(session, chosen)
 

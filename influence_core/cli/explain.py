@@ -26,8 +26,9 @@ from influence_core.cli.common import (
 from influence_core.data.keys import from_hex
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS
+from influence_core.progress import Progress
 from influence_core.workflow.cluster.cluster import perhaps_connected
-from influence_core.workflow.explain.all_scores import write_scores
+from influence_core.workflow.explain.all_scores import check_place, write_scores
 from influence_core.workflow.explain.explain import (
     Among,
     ExplainOptions,
@@ -76,11 +77,22 @@ def explain_verb(
         session = open_session(find_project(project), run, device)
         target = _target(session, split, item, text, image)
         options = ExplainOptions(estimator, toward, among, top).of_run(session)
-        # The file is written by a scan of its own, which ranks nothing.
         if scores is not None:
-            write_scores(session, target, options, scores, progress=tell, cancel=cancel)
+            check_place(options, scores)
+
+        def told(part: Explanation) -> None:
+            tell(Progress("scan", part.scored, part.total))
+
         with perhaps_connected(ray) as cluster:
-            answer = explain(session, target, options, cancel=cancel, cluster=cluster)
+            answer = explain(
+                session, target, options, keep=scores is not None,
+                on_partial=None if scores is None else told, cancel=cancel, cluster=cluster,
+            )  # fmt: skip
+        if scores is not None:
+            write_scores(
+                session, target, options, scores,
+                known=answer.scores, progress=tell, cancel=cancel,
+            )  # fmt: skip
     if scores is not None:
         scores = scores.absolute()  # a job's folder is not that of who reads its result
         keep_result(scores=str(scores))

@@ -63,6 +63,17 @@ class Ranking:
         return f"{seen}, provisional" if self.provisional else seen
 
 
+@dataclass(frozen=True)
+class KnownScores:
+    """Scores (T, N) that are there already, as a query."""
+
+    table: Tensor
+
+    def scores(self, rows: slice) -> Scores:
+        """Those of rows[start:stop]."""
+        return Scores(self.table[:, rows])
+
+
 def scan(  # noqa: PLR0913 - switches of one loop
     query: Query,
     rows: int,
@@ -71,6 +82,7 @@ def scan(  # noqa: PLR0913 - switches of one loop
     candidates: Tensor | None = None,
     exclude: Sequence[int] = (),
     chunk: int | None = None,
+    keep: npt.NDArray[np.float32] | None = None,
     on_partial: Callable[[Ranking], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Ranking:
@@ -86,6 +98,7 @@ def scan(  # noqa: PLR0913 - switches of one loop
         candidates: positions that may be listed, or (N,) booleans; all if None.
         exclude: positions that may not, such as the target itself.
         chunk: rows scored at a time; chosen by the number of targets if None.
+        keep: (T, N), where the scores of all rows are put, ranked or not.
         on_partial: called with the ranking so far after every chunk but the last.
         cancel: set it to stop; `CancelledError` is raised.
     """
@@ -101,6 +114,8 @@ def scan(  # noqa: PLR0913 - switches of one loop
         return Ranking(_tops(helpful), _tops(harmful), scored, total, passed)
 
     for part, out in _chunks(query, rows, chunk, cancel):
+        if keep is not None:
+            keep[:, part] = out.scores.cpu().numpy()
         scores, stderr, positions = _select(out, part, allowed)
         helpful = strongest(scores, stderr, positions, k=k, sign=1.0, kept=helpful)
         harmful = strongest(scores, stderr, positions, k=k, sign=-1.0, kept=harmful)

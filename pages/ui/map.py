@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.workflow.explain.explain import Item
-from influence_core.workflow.explain.map import read_map
-from influence_core.workflow.explain.map_values import nearest_on_map
+from influence_core.workflow.explain.map import nearest_on_map, read_map
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.text import plain

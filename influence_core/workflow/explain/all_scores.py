@@ -20,7 +20,8 @@ from influence_core.disk.atomic import plain_errors, read_json, write_json
 from influence_core.disk.formats import stamped
 from influence_core.disk.temporary import remove_abandoned
 from influence_core.errors import DataError, StoreError
-from influence_core.influence.scan import full_scores
+from influence_core.influence.base import Query
+from influence_core.influence.scan import KnownScores, full_scores
 from influence_core.progress import ProgressFn
 from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label, query_of
 from influence_core.workflow.session import Session
@@ -39,6 +40,7 @@ def write_scores(
     options: ExplainOptions,
     path: Path,
     *,
+    known: npt.NDArray[np.float32] | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -49,6 +51,7 @@ def write_scores(
 
     Args:
         path: ends in .npy; a file of that name is replaced when the new one is whole.
+        known: (N,) the scores, if an explanation has kept them: nothing is scanned then.
         cancel: set it to stop; `CancelledError` is raised and what was there before is untouched.
 
     Returns:
@@ -59,16 +62,15 @@ def write_scores(
         StoreError: the disk is full, the folder cannot be written, or a file that is not ours has
             the card's name.
     """
-    if options.among != "all":
-        raise DataError(
-            f"The file holds the scores of all training rows, not of those among "
-            f"'{options.among}' only; ask among 'all' and choose from the file."
-        )
+    card = check_place(options, path)
     options = options.of_run(session)
-    card = _card_path(path)
     label = asked_label(item, options.toward)
-    targets = session.targets(item.features[None], torch.tensor([label]))
-    query = query_of(session, item, options.estimator, targets)
+    query: Query
+    if known is None:
+        targets = session.targets(item.features[None], torch.tensor([label]))
+        query = query_of(session, item, options.estimator, targets)
+    else:
+        query = KnownScores(torch.from_numpy(np.array(known))[None])
     remove_abandoned(path.parent, path.name)
     scores = full_scores(query, len(session.evidence), path, progress=progress, cancel=cancel)
     try:
@@ -80,12 +82,18 @@ def write_scores(
     return scores
 
 
-def _card_path(path: Path) -> Path:
-    """Where the card goes.
+def check_place(options: ExplainOptions, path: Path) -> Path:
+    """Refuse early what cannot be written; returns where the card goes.
 
     Raises:
-        DataError: the scores may not go to `path`. StoreError: another file has the card's name.
+        DataError: not all rows are asked for, or the scores may not go to `path`.
+        StoreError: another file has the card's name.
     """
+    if options.among != "all":
+        raise DataError(
+            f"The file holds the scores of all training rows, not of those among "
+            f"'{options.among}' only; ask among 'all' and choose from the file."
+        )
     if path.suffix != ".npy":
         raise DataError(f"Scores are written as a NumPy file; give '{path}' a name ending in .npy.")
     card = path.with_suffix(".json")

@@ -19,7 +19,7 @@ from influence_core.data.dataset import CONTENT_WORDS, Split
 from influence_core.errors import DataError, ModelError
 from influence_core.influence.base import Query, Targets
 from influence_core.influence.estimators.turnover import TURNOVER
-from influence_core.influence.scan import Ranking, Top, scan
+from influence_core.influence.scan import KnownScores, Ranking, Top, scan
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.scan import Task, scan_on_cluster
 from influence_core.workflow.session import Session
@@ -84,6 +84,7 @@ class Explanation:
     total: int
     device: str
     milliseconds: float
+    scores: npt.NDArray[np.float32] | None = None  # (N,) of all rows, if they were kept
 
     @property
     def provisional(self) -> bool:
@@ -143,11 +144,13 @@ def class_number(session: Session, label: str | None) -> int | None:
     return session.classes.index(label)
 
 
-def explain(
+def explain(  # noqa: PLR0913 - switches of one verb
     session: Session,
     item: Item | str | bytes,
     options: ExplainOptions | None = None,
     *,
+    keep: bool = False,
+    known: npt.NDArray[np.float32] | None = None,
     on_partial: Callable[[Explanation], None] | None = None,
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
@@ -156,6 +159,8 @@ def explain(
 
     Args:
         item: of a split (`find_item`), or a sentence or image of one's own.
+        keep: keep the scores of all rows in the finished answer, ranked or not; 4 bytes a row.
+        known: (N,) the scores, if an earlier answer has kept them: they are ranked only.
         on_partial: called with a provisional answer after each chunk of rows.
         cancel: set it to stop; `CancelledError` is raised.
         cluster: whose workers scan instead.
@@ -180,7 +185,17 @@ def explain(
         task = Task.of(cluster, session, options.estimator, item.features[None], asked)
         return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked)
-    return told(scan(query_of(session, item, options.estimator, targets), rows, **switches))
+    query: Query
+    if known is None:
+        query = query_of(session, item, options.estimator, targets)
+    else:
+        query = KnownScores(torch.from_numpy(np.array(known))[None])
+    scores = np.empty((1, rows), np.float32) if keep else None
+    found = told(scan(query, rows, keep=scores, **switches))
+    if scores is None:
+        return found
+    scores.setflags(write=False)  # answers are shared
+    return replace(found, scores=scores[0])
 
 
 def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:

@@ -191,7 +191,8 @@ def size_of(answer: Explanation) -> int:
         for table in (answer.helpful, answer.harmful)
     )
     item = answer.item
-    return tables + item.features.nbytes + item.proba.nbytes + len(item.content or "")
+    kept = 0 if answer.scores is None else answer.scores.nbytes
+    return tables + kept + item.features.nbytes + item.proba.nbytes + len(item.content or "")
 
 
 class LiveScans:
@@ -280,4 +281,4 @@ def _explain(
     tell: Callable[[Explanation], None],
     stop: threading.Event,
 ) -> Explanation:
-    return explain(session, item, options, on_partial=tell, cancel=stop)
+    return explain(session, item, options, keep=True, on_partial=tell, cancel=stop)

@@ -13,16 +13,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from influence_core.disk.atomic import atomic_file
 from influence_core.disk.formats import VERSION, current, upgraded
 from influence_core.errors import DataError, StoreError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.project import Project
+from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.session import Session
 
 MOST = 20_000  # points; more make a browser slow
 NEIGHBOURS = 15
 SEED = 0
+_CHUNK = 4096  # rows compared with an item at a time
 _STEPS = 3  # reading, UMAP, writing
 
 
@@ -136,3 +140,21 @@ def umap_places(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     )
     places: npt.NDArray[np.float32] = model.fit_transform(values)
     return np.nan_to_num(places)  # a row that no other row is near is left without a place
+
+
+def nearest_on_map(
+    session: Session, item: Item, positions: npt.NDArray[np.int64], k: int = 1
+) -> npt.NDArray[np.int64]:
+    """Indices into `positions` of the rows most like the item, nearest first: cosine similarity.
+
+    UMAP gives a place to rows that it has seen. An item of another split is drawn beside its
+    nearest training row, which is exact where it can be checked and needs no stored model.
+    """
+    wanted = item.features / item.features.norm().clamp_min(1e-12)
+    index = torch.as_tensor(np.asarray(positions, dtype=np.int64))
+    similar = []
+    for start in range(0, len(index), _CHUNK):
+        rows = session.features.rows(index[start : start + _CHUNK])  # (n, d)
+        similar.append((rows @ wanted) / rows.norm(dim=1).clamp_min(1e-12))
+    found: npt.NDArray[np.int64] = torch.cat(similar).topk(min(k, len(index))).indices.cpu().numpy()
+    return found

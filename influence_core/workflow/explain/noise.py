@@ -11,10 +11,8 @@ import torch
 
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.significance import significance
-from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.explain.explain import Explanation, explain
 from influence_core.workflow.session import Session
-
-_CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -30,17 +28,13 @@ def check_noise(session: Session, answer: Explanation) -> NoiseCheck | None:
     """Compare an explanation with its null; None if its estimator has none."""
     if answer.options.estimator != TURNOVER.name or session.evidence.head is None:
         return None
-    rows = len(session.evidence)
     targets = session.targets(answer.item.features[None], torch.tensor([answer.label]))
-    query = session.prepared(TURNOVER.name).query(targets)
-    scores = np.concatenate(
-        [
-            query.scores(slice(start, min(start + _CHUNK, rows))).scores.cpu().numpy()
-            for start in range(0, rows, _CHUNK)
-        ],
-        axis=1,
-    )
-    found = significance(session.evidence, targets, scores)
+    kept = answer.scores
+    if kept is None:
+        kept = explain(session, answer.item, answer.options, keep=True).scores
+    if kept is None:
+        return None
+    found = significance(session.evidence, targets, kept[None])
     train = session.project.dataset.train
     listed = np.concatenate([answer.helpful["key"].to_numpy(), answer.harmful["key"].to_numpy()])
     places = train.positions_of(listed.astype(np.uint64))

@@ -9,7 +9,6 @@ from influence_core.progress import Progress
 from influence_core.workflow.explain.explain import Explanation, explain
 from influence_core.workflow.explain.prove import (
     FlipReport,
-    Keys,
     ProofReport,
     prove,
     smallest_flip,
@@ -47,7 +46,9 @@ def proof_box(session: Session, answer: Explanation) -> None:
             found = _waiting(lambda tell: prove(session, answer.item, keys, progress=tell))
             st.session_state[_KEPT] = (asked, found)
         if go_flip:
-            ranking = _longer(session, answer, side)
+            options = replace(answer.options, k=SEARCHED)
+            longer = explain(session, answer.item, options, known=answer.scores)
+            ranking = (longer.helpful if side == "helpful" else longer.harmful)["key"].to_numpy()
             found = _waiting(
                 lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
             )
@@ -57,14 +58,6 @@ def proof_box(session: Session, answer: Explanation) -> None:
             _show(found)
         elif kept == asked and isinstance(found, FlipReport):
             _show_flip(found)
-
-
-def _longer(session: Session, answer: Explanation, side: str) -> Keys:
-    """The same ranking, further down than it is shown."""
-    options = replace(answer.options, k=SEARCHED)
-    longer = explain(session, answer.item, options)
-    table = longer.helpful if side == "helpful" else longer.harmful
-    return table["key"].to_numpy()
 
 
 def _waiting(work):  # type: ignore[no-untyped-def]

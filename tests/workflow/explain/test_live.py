@@ -160,7 +160,7 @@ def test_who_has_cancelled_hears_nothing_of_a_later_failure():
 def test_viewers_who_ask_the_same_at_once_wait_for_one_scan(session, items, monkeypatch):
     begun, go_on = [], threading.Event()
 
-    def slow(session, item, options, *, on_partial, cancel):
+    def slow(session, item, options, *, on_partial, cancel, keep):
         begun.append(item)
         assert go_on.wait(20)
         return explain(session, item, options, on_partial=on_partial, cancel=cancel)
@@ -182,7 +182,7 @@ def test_viewers_who_ask_the_same_at_once_wait_for_one_scan(session, items, monk
 
 def test_who_asks_for_a_scan_that_all_have_left_gets_a_new_one(session, items, monkeypatch):
     monkeypatch.setattr(
-        live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
+        live, "explain", lambda *_, on_partial, cancel, keep: held_back(on_partial, cancel)
     )
     scans = LiveScans()
     first = scans.ask("one", session, items[0], ExplainOptions())
@@ -244,7 +244,7 @@ def test_an_answer_about_ones_own_picture_counts_the_picture(session, items):
 
 def test_closing_stops_what_is_on_its_way_and_ends_the_threads(session, items, monkeypatch):
     monkeypatch.setattr(
-        live, "explain", lambda *_, on_partial, cancel: held_back(on_partial, cancel)
+        live, "explain", lambda *_, on_partial, cancel, keep: held_back(on_partial, cancel)
     )
     scans = LiveScans()
     scan = scans.ask("me", session, items[0], ExplainOptions())

@@ -5,7 +5,7 @@ from tiny import project
 
 from influence_core.store.project import Project
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
-from influence_core.workflow.explain.map_values import influence_on, nearest_on_map
+from influence_core.workflow.explain.map import nearest_on_map
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -40,8 +40,8 @@ def test_influence_is_what_the_lists_say(session, toward):
     split = session.project.dataset.split("test")
     item = find_item(session, "test", int(split.keys[0]))
     options = ExplainOptions(toward=toward, k=60)
-    answer = explain(session, item, options)
-    scores = influence_on(session, item, options)
+    answer = explain(session, item, options, keep=True)
+    scores = answer.scores
     for table in (answer.helpful, answer.harmful):
         positions = session.project.dataset.train.positions_of(table["key"].to_numpy())
         assert np.allclose(scores[positions], table["influence"], rtol=1e-5, atol=1e-7)
