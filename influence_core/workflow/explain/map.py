@@ -151,7 +151,7 @@ def nearest_on_map(
     nearest training row, which is exact where it can be checked and needs no stored model.
     """
     wanted = item.features / item.features.norm().clamp_min(1e-12)
-    index = torch.as_tensor(np.asarray(positions, dtype=np.int64))
+    index = torch.from_numpy(np.array(positions, dtype=np.int64))
     similar = []
     for start in range(0, len(index), _CHUNK):
         rows = session.features.rows(index[start : start + _CHUNK])  # (n, d)
