@@ -1,9 +1,8 @@
 """Everything about an export that is known before it is written: `make_plan` resolves it once.
 
 An export begins with one file or folder in the format that is asked for. In the source's own
-format that is the source itself, still as it was imported (or, for image folders, a fresh list of
-its pictures). In another format the source's rows are written into a scratch folder first, unedited
-and with all columns, so every format has one way of editing and one way back.
+format that is the source itself (or, for image folders, a fresh list of its pictures). In another
+format its rows are first written unedited, with all columns, into a scratch folder.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 For pictures that no pretrained network suits, and wherever the whole network shall be isolated:
 with one convolution a block and masks in every block, no weight is left that both sides share.
 The plan may be followed by the width of the hidden layer and by size and channels of the
-pictures, such as `vgg:32,M,64,M:64:28:1`. Called by `registry`.
+pictures, such as `vgg:32,M,64,M:64:28:1`. Called by `training.networks.registry`.
 """
 
 import re
