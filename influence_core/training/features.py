@@ -68,7 +68,7 @@ class Standardised:
         span = consecutive(index)
         if self.resident is not None:
             return self.resident[index.to(self.resident.device) if span is None else span]
-        part = np.asarray(self.raw[index.numpy() if span is None else span], dtype=np.float32)
+        part = np.asarray(self.raw[index.cpu().numpy() if span is None else span], dtype=np.float32)
         return torch.from_numpy(part).to(self.mean.device).sub(self.mean).mul_(self.scale)
 
 
