@@ -1,4 +1,4 @@
-"""Do scores read off a whole network foretell what retraining it does?
+"""Do scores read off a whole network predict what retraining it does?
 
 Ground truth: each plan of the frontier (twin units, what both sides share frozen) retrained from
 the start of seed 0 on random halves of the fashion sample; per target, the loss of the full

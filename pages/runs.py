@@ -24,7 +24,7 @@ COLUMNS = {
     "valid": _ACCURACY,
     "isolation": "Share of the parameters read by a row's flipped side that the row never touched "
     "in training; 100 % means scores out of sample. Source: audit after Kobayashi et al. 2020.",
-    "default estimator": "The one that foretold retraining best when the project was evaluated; "
+    "default estimator": "The one that predicted retraining best when the project was evaluated; "
     "see Trust.",
 }
 # column of the curves: (name, colour that reads on light and dark, dash)

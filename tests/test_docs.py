@@ -74,3 +74,27 @@ def test_no_room_is_missing_from_the_architecture_page():
     for room in (ROOT / "influence_core").iterdir():
         if room.is_dir() and (room / "__init__.py").is_file():
             assert f"`{room.name}/`" in page, room.name
+
+
+# Retired words and what is said instead; ARCHITECTURE has the glossary.
+RETIRED = {
+    "trunk": "encoder", "trunks": "encoder", "judge": "target split", "foretell": "predict",
+    "foretells": "predict", "foretold": "predict", "mend": "fix", "mended": "fix",
+    "lamp": "check", "lamps": "check", "forewarn": "warn", "anew": "again", "whoever": "who",
+    "METHOD": "say it", "measured_here": "local", "measured_there": "cluster",
+}  # fmt: skip
+# Old names that must still be read: of stored fields, of options, and of a shipped file.
+KEPT = re.compile(
+    r'trunk\.safetensors|(judge|trunk|lamps)=|"(trunk|judge)": "|called trunk|was trunk'
+)
+
+
+@pytest.mark.parametrize("folder", ["influence_core", "pages", "docs"])
+def test_retired_words_are_gone(folder):
+    found = []
+    for path in sorted((ROOT / folder).rglob("*")):
+        if path.suffix in (".py", ".js", ".md"):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                words = set(re.findall(r"\w+", KEPT.sub("", line))) & set(RETIRED)
+                found += [f"{path.name}:{number}: {w} -> {RETIRED[w]}" for w in sorted(words)]
+    assert not found, "\n".join(found)

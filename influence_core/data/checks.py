@@ -191,7 +191,7 @@ def leakage(dataset: Dataset) -> Found:
 
 
 def missing_splits(dataset: Dataset) -> Found:
-    """Nothing to judge by."""
+    """Nothing to measure by."""
     for name in ("valid", "test"):
         if name not in dataset.splits:
             advice = "Add rows, or let the import cut some off train."

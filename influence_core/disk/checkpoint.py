@@ -3,8 +3,8 @@
 A file says whose it is: a hash of all that decides the result, and this program's own fingerprint.
 It also has a hash of its content, because a flipped bit in a weight would pass for a weight. A file
 that is missing, damaged or of other work means starting again, which costs time and nothing else. A
-disk that is full costs the resume, not the work. Whoever keeps the result discards the files; what
-nobody came back to within a month is removed.
+disk that is full costs the resume, not the work. The caller discards the files once the result
+is kept; what nobody came back to within a month is removed.
 """
 
 import json

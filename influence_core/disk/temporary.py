@@ -1,6 +1,6 @@
 """Folders for what is not finished yet, and the end of those whose owner was killed.
 
-Whoever writes something first makes a folder `.tmp-<name>-<process>-<random>` beside it and holds a
+A writer first makes a folder `.tmp-<name>-<process>-<random>` beside it and holds a
 lock on that folder. The kernel frees the lock when the owner ends, however it ends. So a folder
 whose lock is free belongs to nobody and may be removed; one whose lock is held is left alone,
 however old it is. Called by `disk.atomic`, which makes everything that is written.

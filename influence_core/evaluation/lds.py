@@ -1,9 +1,9 @@
-"""Linear datamodelling score: do summed influences foretell what retraining does?
+"""Linear datamodelling score: do summed influences predict what retraining does?
 
 Retrain on random halves of the rows; per target, the rank correlation over the halves between the
 sum of an estimator's scores over the rows that were kept and minus the loss of the retrained model
 (Park et al. 2023, TRAK, section 2.3). The same halves retrained from another start tell how well
-one retraining foretells another: the square root of that correlation is the ceiling that no
+one retraining predicts another: the square root of that correlation is the ceiling that no
 estimator can exceed but by luck (Spearman's correction for attenuation).
 
 Pure functions on arrays; `workflow.evaluate` and the benchmarks run them.

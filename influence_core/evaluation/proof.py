@@ -2,7 +2,7 @@
 
 Three arms: nothing removed, the listed rows removed, as many random rows of the same classes
 removed. Each retraining has a start, masks and batch order of its own, and the three arms of one
-retraining share all of them, so they differ by the data alone. The random rows are drawn anew for
+retraining share all of them, so they differ by the data alone. The random rows are drawn again for
 every retraining.
 
 `smallest_flip` looks for the fewest rows from the top of a ranking without which the predicted

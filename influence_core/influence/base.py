@@ -157,7 +157,7 @@ def residuals(proba: Tensor, labels: Tensor) -> Tensor:
 
 # The flipped side is more certain of itself than the retrained models whose mistakes influence is
 # about. Its own out-of-sample probabilities tell by how much: the temperature under which they
-# foretell the given labels best. Never below one, and on at most so many rows.
+# predict the given labels best. Never below one, and on at most so many rows.
 TEMPERATURES = torch.logspace(0.0, 0.602, 25).tolist()  # 1 to 4
 _CALIBRATION_ROWS = 20_000
 

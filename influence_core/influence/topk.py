@@ -4,7 +4,7 @@ A ranking that a person acts on must not change from one run to the next, so equ
 ordered by position. Score and position are packed into one integer that sorts that way, which
 lets a plain top-k (not a full sort) of any chunk be exact, and two chunks be merged by it. On the
 CPU a compiled loop (`topk_numba`) does the same with one comparison for most scores.
-Called by `scan` after every chunk and by whoever merges rankings of several shards.
+Called by `scan` after every chunk and by code that merges rankings of several shards.
 """
 
 from dataclasses import dataclass

@@ -118,7 +118,7 @@ def selected_list(session: Session, positions: Sequence[int]) -> None:
     st.markdown(
         f"**{numbers.count(len(table))} training rows selected**: {names}",
         help="Most suspicious first: least probability of the given label by the side of the "
-        "network that never saw the row (METHOD: flipped side of turn-over dropout).",
+        "network that never saw the row (the flipped side).",
     )
     train = session.project.dataset.train
     image = train.content_column != "text"

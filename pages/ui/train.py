@@ -67,7 +67,7 @@ def _live(job: Job) -> None:
 
 
 def _last_attempt(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """A resumed training begins anew, and so do its curves."""
+    """A resumed training begins again, and so do its curves."""
     start = 0
     for i in range(1, len(events)):
         if events[i]["done"] <= events[i - 1]["done"]:

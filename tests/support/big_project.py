@@ -20,7 +20,7 @@ FINGERPRINT = "synthetic" * 7
 
 
 def big_project(root, rows=50_000, classes=10, dim=384, noise=0.05, seed=0, options=SMALL):
-    """Make it, train it, and return it opened anew.
+    """Make it, train it, and return it opened again.
 
     Args:
         root: folder. rows: training rows; test has a tenth of them, at most 2,000.

@@ -1,4 +1,4 @@
-"""A blend of the other estimators, weighted by how well each foretold retrainings here.
+"""A blend of the other estimators, weighted by how well each predicted retrainings here.
 
 score(t, i) = Σ_e w_e · s_e(t, i) / size_e(t), size_e(t) the root mean square of e's scores over
 an evenly spaced sample of the rows, so that units do not matter. The weights are fitted by
@@ -124,7 +124,7 @@ COMBINED = Estimator(
     name="combined",
     title="Blend",
     explanation=(
-        "The estimators above, weighted by how well each foretold retrainings on your own data.\n"
+        "The estimators above, weighted by how well each predicted retrainings on your own data.\n"
         "Before an evaluation has fitted the weights it equals the flipped-residual ridge."
     ),
     source="Turnover; weights by non-negative least squares on held-out retrainings",

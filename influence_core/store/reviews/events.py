@@ -73,7 +73,7 @@ def _check_text(text: str, what: str) -> None:
 
 
 def new_action() -> str:
-    """An id for an action; whoever may send the action twice makes it beforehand."""
+    """An id for an action; a caller that may send the action twice makes it before."""
     return secrets.token_hex(16)
 
 

@@ -61,7 +61,7 @@ class Cluster:
         Args:
             work: a function of a module. common: sent to a worker once.
             ordered: by number, instead of as they come.
-            cancel: set it to stop: `CancelledError` is raised, and no more tasks are handed out.
+            cancel: set it to stop: `CancelledError` is raised, and no more tasks are started.
 
         Raises:
             TurnoverError: what a task raised. ResourceError: workers died again and again.
@@ -181,11 +181,11 @@ def _knock(address: str) -> None:
 def opened_project(root: str, fingerprint: str) -> Project:
     """In a worker: the project with this data and encoder, kept for the next tasks.
 
-    `fingerprint` is that of `state_of`: a project that has changed is opened anew.
+    `fingerprint` is that of `state_of`: a project that has changed is opened again.
     """
     return Project.open(Path(root))
 
 
 def state_of(project: Project) -> str:
-    """What a worker must have read anew if it changed: data and encoder."""
+    """What a worker must have read again if it changed: data and encoder."""
     return f"{project.fingerprint} {project.settings.encoder_fingerprint}"

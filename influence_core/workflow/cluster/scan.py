@@ -86,7 +86,7 @@ def scan_on_cluster(  # noqa: PLR0913 - what scan() has, and the cluster
     Args:
         candidates: positions that may be listed; all if None. exclude: those that may not.
         on_partial: called after every shard but the last.
-        cancel: set it to stop: `CancelledError` is raised, and no more shards are handed out.
+        cancel: set it to stop: `CancelledError` is raised, and no more shards are started.
     """
     started = time.perf_counter()
     allowed = _positions(rows, candidates, exclude)
@@ -169,7 +169,7 @@ def _opened(root: str, run: str, device: str) -> Session:
 
 def _query(task: Task, start: int) -> ShardQuery:
     session = _opened(task.root, task.run, task.device)
-    # Copies, because what Ray hands out is read-only.
+    # Copies, because what Ray gives is read-only.
     features = torch.tensor(task.features).to(session.device)
     targets = session.targets(features, torch.tensor(task.labels))
     return ShardQuery(session.prepared(task.estimator).query(targets), start)

@@ -230,7 +230,7 @@ def _pass_over(work: Work, share: Share, order: Tensor) -> Trained:
     rows = Rows(own.features, own.labels, own.keys)
     loop = HeadLoop(rows, work.config, work.training, share.members)
     loop.go_on_from(share.params, share.optimiser)
-    loop.pass_over(torch.tensor(order))  # a copy, because what Ray hands out is read-only
+    loop.pass_over(torch.tensor(order))  # a copy, because what Ray gives is read-only
     state = loop.optimiser_state()
     learned, flipped = loop.look()
     return Trained(

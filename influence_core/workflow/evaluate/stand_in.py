@@ -2,7 +2,7 @@
 
 A network run cannot be retrained for every question; a fresh turn-over head on the features that
 its last layer is given can. It answers for the data as the trained network sees them, not for what
-the network itself would have learned without a row, and whoever shows its results says so. How many
+the network itself would have learned without a row, and the page says so. How many
 epochs it takes is found once a run, by the flipped side, and kept beside the run.
 
 Used by `evaluation_work.recipe`, so by `evaluate` and `prove`.

@@ -40,7 +40,7 @@ def note_finished(work: Work, done: list[str]) -> None:
 
 
 def forget_stop(work: Work) -> None:
-    """The evaluation is complete: the next one measures anew."""
+    """The evaluation is complete: the next one measures again."""
     _path(work).unlink(missing_ok=True)
 
 

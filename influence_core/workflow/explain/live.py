@@ -250,7 +250,7 @@ class LiveScans:
         return scan
 
     def forget(self, viewer: str) -> None:
-        """Stop the viewer's scan, so that asking again starts anew."""
+        """Stop the viewer's scan, so that asking again starts again."""
         with self._lock:
             before = self._current.pop(viewer, None)
         if before is not None:

@@ -1,7 +1,7 @@
 """The triage desk: which training rows to look at, the evidence beside each, and what was decided.
 
 A `Desk` is one run's label scores and the project's reviews, opened together. It may be shared by
-browser sessions and threads: scores never change, and reviews are read anew after each decision.
+browser sessions and threads: scores never change, and reviews are read again after each decision.
 The Labels page draws it; everything that it decides goes through `store.reviews`.
 """
 

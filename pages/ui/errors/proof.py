@@ -61,7 +61,7 @@ def proof_box(session: Session, answer: Explanation) -> None:
 
 
 def _waiting(work):  # type: ignore[no-untyped-def]
-    """Run with a bar and a Cancel button: pressing it draws the page anew, which ends the work."""
+    """Run with a bar and a Cancel button: pressing it draws the page again, which ends the work."""
     place = st.empty()
     with place.container():
         bar = st.progress(0.0, "Retraining …")

@@ -1,7 +1,7 @@
 """What is turned away before Streamlit sees it: strangers' names and pages, uploads of nobody.
 
-Streamlit judges names on its WebSocket only, takes files from whoever has opened one, user or not,
-and gives media files to whoever knows their address. `Doors` stands before all of it (`app.py`):
+Streamlit checks names on its WebSocket only, takes files from anybody who has opened one, user or
+not, and gives media files to anybody who knows their address. `Doors` stands before it (`app.py`):
 
 - A stranger's page may point a name of its own at this machine (DNS rebinding) and would then read
   everything. So a request's `Host` must be this machine, what `--host` says, or a name in

@@ -1,7 +1,7 @@
 """Jobs on screen: a panel in the sidebar of every page, and the progress of one job in a page.
 
 Both are fragments that look once a second, but only while something runs; when a job ends, the
-whole page is drawn anew, so that what the job made is there. Pages start a job with `begin`, best
+whole page is drawn again, so that what the job made is there. Pages start a job with `begin`, best
 in a button's callback.
 """
 
@@ -67,7 +67,7 @@ def panel(project: Project | None) -> None:
     found = _all(roots)
     active = [job.id for job in found if job.active]
     if found:
-        # Buttons of a fragment draw only the fragment anew; see _redraw_if_changed.
+        # Buttons of a fragment draw only the fragment again; see _redraw_if_changed.
         st.fragment(_panel, run_every=SECONDS if active else None)(roots, active)
 
 

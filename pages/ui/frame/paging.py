@@ -14,7 +14,7 @@ def page_of(total: int, standard: int, key: str) -> slice:
     Args:
         total: items in the list.
         standard: items a page, unless set otherwise.
-        key: of the page numbers; they begin anew when their number changes.
+        key: of the page numbers; they begin again when their number changes.
     """
     size = page_size(standard)
     pages = -(-total // size)

@@ -238,7 +238,7 @@ class Desk {
     this.fetch();
   }
 
-  // Give up what the server refused; its row comes anew, as the server knows it.
+  // Give up what the server refused; its row comes again, as the server knows it.
   discard() {
     const refused = this.pending.filter((one) => one.id in this.data.failed);
     this.pending = this.pending.filter((one) => !refused.includes(one));

@@ -28,7 +28,7 @@ def evaluate_controls(session: Session, shown: EvaluationRecord | None) -> None:
     Args:
         session: of the run that is evaluated.
         shown: the record that the page is about to show; when another one is stored, the page is
-            drawn anew.
+            drawn again.
     """
     job = jobs_ui.latest(session.project, VERB)
     if job is not None and job.active:

@@ -126,7 +126,7 @@ def test_a_killed_evaluation_goes_on_after_its_last_finished_stage(world, monkey
     assert set(report.tables) == {"removal", "loo", "planted"}
     assert len(report.tables["removal"]) > 0
     seen.clear()
-    evaluate(session, options, progress=seen.append)  # complete: the next one measures anew
+    evaluate(session, options, progress=seen.append)  # complete: the next one measures again
     assert "planted" in {event.stage for event in seen}
 
 
