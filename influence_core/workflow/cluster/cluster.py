@@ -122,7 +122,7 @@ def connected(address: str) -> Iterator[Cluster]:
     Raises:
         ModelError: Ray is not installed. ResourceError: nothing answers at the address.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage figures are sent
     if address == "auto" or address.startswith(_LOOPBACK):
         # Ray's own cluster of one machine listens on the loopback device only with this; without,
         # Linux gets a cluster that any machine of the network can send code to. One that listens
@@ -137,7 +137,7 @@ def connected(address: str) -> Iterator[Cluster]:
         return
     try:
         if address != "auto":
-            _knock(address)
+            _check_answers(address)
         with _our_sigterm():
             ray.init(
                 address="local" if address == "auto" else address,
@@ -169,7 +169,7 @@ def _our_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, ours)
 
 
-def _knock(address: str) -> None:
+def _check_answers(address: str) -> None:
     """Fail at once where nobody listens; Ray would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):

@@ -19,7 +19,7 @@ from influence_core.workflow.cluster.cluster import Cluster, opened_project, sta
 
 
 @dataclass(frozen=True)
-class Work:
+class SplitTask:
     """What all blocks of a split have in common."""
 
     root: str
@@ -35,32 +35,32 @@ def on_cluster(
 ) -> Compute:
     """Who encodes the split's blocks, for `encode_split`."""
     settings = project.settings
-    work = Work(
+    task = SplitTask(
         str(project.root.resolve()), state_of(project), split, settings.encoder,
         settings.encoder_fingerprint, cluster.device,
     )  # fmt: skip
 
     def compute(blocks: Iterable[Positions]) -> Iterator[Values]:
         each = ((rows,) for rows in blocks)
-        for _, values in cluster.map(_encoded, work, each, ordered=True, cancel=cancel):
+        for _, values in cluster.map(_encoded, task, each, ordered=True, cancel=cancel):
             yield values
 
     return compute
 
 
-def _encoded(work: Work, rows: Positions) -> Values:
+def _encoded(task: SplitTask, rows: Positions) -> Values:
     """In a worker: features of a block."""
-    split = opened_project(work.root, work.state).dataset.split(work.split)
-    return block_values(_encoder(work), split, rows)
+    split = opened_project(task.root, task.state).dataset.split(task.split)
+    return block_values(_encoder(task), split, rows)
 
 
 @lru_cache(maxsize=1)
-def _encoder(work: Work) -> Encoder:
+def _encoder(task: SplitTask) -> Encoder:
     """The encoder in this worker, kept for its next blocks."""
-    encoder = load_encoder(work.encoder, root=Path(work.root), device=pick_device(work.device))
-    if encoder.fingerprint != work.fingerprint:
+    encoder = load_encoder(task.encoder, root=Path(task.root), device=pick_device(task.device))
+    if encoder.fingerprint != task.fingerprint:
         raise MismatchError(
-            f"A worker's encoder {work.encoder} has other weights than this machine's; install the "
+            f"A worker's encoder {task.encoder} has other weights than this machine's; install the "
             "same version of the package or model on all machines of the cluster."
         )
     return encoder

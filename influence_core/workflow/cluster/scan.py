@@ -30,7 +30,7 @@ SHARD = 1 << 17  # rows of one task
 
 
 @dataclass(frozen=True)
-class Task:
+class ScanTask:
     """What every shard of a scan has in common."""
 
     root: str
@@ -48,8 +48,8 @@ class Task:
         estimator: str,
         features: torch.Tensor,
         labels: torch.Tensor,
-    ) -> "Task":
-        """A question to the session's run, for targets (T, d) and the labels asked about (T,).
+    ) -> "ScanTask":
+        """A scan of the session's run for targets (T, d) and labels (T,).
 
         Raises:
             ModelError: the general scan of a whole network, which runs on one machine.
@@ -71,7 +71,7 @@ class Task:
 
 def scan_on_cluster(  # noqa: PLR0913 - what scan() has, and the cluster
     cluster: Cluster,
-    task: Task,
+    task: ScanTask,
     rows: int,
     *,
     k: int,
@@ -123,7 +123,7 @@ def _positions(
 
 def mean_on_cluster(
     cluster: Cluster,
-    task: Task,
+    task: ScanTask,
     rows: int,
     *,
     shard: int = SHARD,
@@ -154,7 +154,7 @@ def cluster_measure(
     """The scan of a cluster, for `cleansing.harm`."""
 
     def measure(targets: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        task = Task.of(cluster, session, estimator, targets.features, targets.labels)
+        task = ScanTask.of(cluster, session, estimator, targets.features, targets.labels)
         rows = len(session.evidence)
         return mean_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
 
@@ -167,7 +167,7 @@ def _opened(root: str, run: str, device: str) -> Session:
     return open_session(Project.open(Path(root)), run, device)
 
 
-def _query(task: Task, start: int) -> ShardQuery:
+def _query(task: ScanTask, start: int) -> ShardQuery:
     session = _opened(task.root, task.run, task.device)
     # Copies, because what Ray gives is read-only.
     features = torch.tensor(task.features).to(session.device)
@@ -176,7 +176,7 @@ def _query(task: Task, start: int) -> ShardQuery:
 
 
 def _ranked(
-    task: Task, start: int, stop: int, k: int, inside: npt.NDArray[np.int64] | None
+    task: ScanTask, start: int, stop: int, k: int, inside: npt.NDArray[np.int64] | None
 ) -> Ranking:
     """In a worker: the k strongest rows of a shard, with positions in the whole."""
     among = None if inside is None else torch.tensor(inside - start)
@@ -184,7 +184,7 @@ def _ranked(
 
 
 def _mean(
-    task: Task, start: int, stop: int
+    task: ScanTask, start: int, stop: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """In a worker: mean influence of a shard's rows."""
     return mean_influence(_query(task, start), stop - start)

@@ -36,7 +36,7 @@ SHARD = 1 << 16  # rows whose sides one task takes
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainTask:
     """What all tasks of a training have in common."""
 
     root: str
@@ -68,7 +68,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class _Own:
+class _OpenedRows:
     """The training rows as a worker has opened them."""
 
     features: Standardised
@@ -79,7 +79,7 @@ class _Own:
 class ClusterLoop:
     """A `Loop` whose epochs are made by the workers of a cluster."""
 
-    def __init__(self, cluster: Cluster, work: Work, labels: Tensor) -> None:
+    def __init__(self, cluster: Cluster, work: TrainTask, labels: Tensor) -> None:
         """Begin at the start; `labels` (N,) are those of the project's training split."""
         self.cluster, self.work, self.labels = cluster, work, labels.cpu()
         self.shares = [
@@ -167,7 +167,7 @@ def in_shares(members: int, workers: int) -> list[range]:
 
 def sides_on_cluster(
     cluster: Cluster,
-    work: Work,
+    work: TrainTask,
     head: HeadWeights,
     rows: int,
     *,
@@ -191,28 +191,28 @@ def sides_on_cluster(
     )
 
 
-def work_of(
+def train_task(
     cluster: Cluster,
     project: Project,
     features: Standardised,
     config: HeadConfig,
     training: HeadTraining,
-) -> Work:
+) -> TrainTask:
     """What the tasks need to know to train on the project's own training rows."""
-    return Work(
+    return TrainTask(
         str(project.root.resolve()), state_of(project), config, training, cluster.device,
         features.mean.cpu(), features.scale.cpu(),
     )  # fmt: skip
 
 
-def _own_rows(work: Work) -> _Own:
+def _own_rows(work: TrainTask) -> _OpenedRows:
     """In a worker: the training rows, kept for the next tasks."""
     mean, scale = (t.numpy().tobytes() for t in (work.mean, work.scale))
     return _opened(work.root, work.state, work.device, mean, scale)
 
 
 @lru_cache(maxsize=1)
-def _opened(root: str, state: str, device: str, mean: bytes, scale: bytes) -> _Own:
+def _opened(root: str, state: str, device: str, mean: bytes, scale: bytes) -> _OpenedRows:
     project = opened_project(root, state)
     split = project.dataset.train
     first, second = (
@@ -220,11 +220,11 @@ def _opened(root: str, state: str, device: str, mean: bytes, scale: bytes) -> _O
     )
     raw = project.features("train")
     features = Standardised.using(raw, first, second, pick_device(device))
-    return _Own(features, torch.from_numpy(np.array(split.labels)), as_keys(split.keys))
+    return _OpenedRows(features, torch.from_numpy(np.array(split.labels)), as_keys(split.keys))
 
 
 @torch.no_grad()
-def _pass_over(work: Work, share: Share, order: Tensor) -> Trained:
+def _pass_over(work: TrainTask, share: Share, order: Tensor) -> Trained:
     """In a worker: one epoch of a share, then a look at the probed rows."""
     own = _own_rows(work)
     rows = Rows(own.features, own.labels, own.keys)
@@ -249,7 +249,7 @@ def _pass_over(work: Work, share: Share, order: Tensor) -> Trained:
     )
 
 
-def _sides(common: tuple[Work, HeadWeights], start: int, stop: int) -> Sides:
+def _sides(common: tuple[TrainTask, HeadWeights], start: int, stop: int) -> Sides:
     """In a worker: both sides of some rows."""
     work, given = common
     own = _own_rows(work)

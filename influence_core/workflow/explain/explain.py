@@ -21,7 +21,7 @@ from influence_core.influence.base import Query, Targets
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import KnownScores, Ranking, Top, scan
 from influence_core.workflow.cluster.cluster import Cluster
-from influence_core.workflow.cluster.scan import Task, scan_on_cluster
+from influence_core.workflow.cluster.scan import ScanTask, scan_on_cluster
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 
@@ -182,7 +182,7 @@ def explain(  # noqa: PLR0913 - switches of one verb
         "cancel": cancel,
     }
     if cluster is not None:
-        task = Task.of(cluster, session, options.estimator, item.features[None], asked)
+        task = ScanTask.of(cluster, session, options.estimator, item.features[None], asked)
         return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked)
     query: Query

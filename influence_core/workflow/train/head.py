@@ -35,7 +35,7 @@ from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.encode import on_cluster
-from influence_core.workflow.cluster.train import ClusterLoop, sides_on_cluster, work_of
+from influence_core.workflow.cluster.train import ClusterLoop, sides_on_cluster, train_task
 from influence_core.workflow.train.audit import audit_head, write_audit
 from influence_core.workflow.train.finding import sides_finding
 from influence_core.workflow.train.resume import head_checkpoint
@@ -117,7 +117,7 @@ def train(
         checkpoint = head_checkpoint(project, rows, config, training, cluster)
         if cluster is not None:
             check_rows(rows, config)
-            work = work_of(cluster, project, features, config, training)
+            work = train_task(cluster, project, features, config, training)
             loop = ClusterLoop(cluster, work, rows.labels)
         watch = held_out(project, features, config)
         fit = fit_heads(

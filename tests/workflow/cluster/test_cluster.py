@@ -12,7 +12,7 @@ from ray_deaths import dying_once, has_died
 from influence_core.errors import CancelledError
 from influence_core.influence.scan import CHUNK, mean_influence, scan
 from influence_core.workflow.cluster import scan as module
-from influence_core.workflow.cluster.scan import Task, mean_on_cluster, scan_on_cluster
+from influence_core.workflow.cluster.scan import ScanTask, mean_on_cluster, scan_on_cluster
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions
@@ -50,7 +50,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
 ):
     marker = tmp_path / "marker"
     monkeypatch.setattr(module, "_ranked", dying_once(module._ranked, marker))
-    task = Task.of(cluster, session, "turnover", *goal)
+    task = ScanTask.of(cluster, session, "turnover", *goal)
     out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK)
     assert has_died(marker)
     assert (out.scored, out.provisional) == (ROWS, False)
@@ -59,7 +59,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
 
 def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session, goal):
     candidates = torch.arange(5, ROWS, 3)
-    task = Task.of(cluster, session, "flipped-ridge", *goal)
+    task = ScanTask.of(cluster, session, "flipped-ridge", *goal)
     out = scan_on_cluster(cluster, task, ROWS, k=K, shard=CHUNK, candidates=candidates)
     local = scan(local_query(session, "flipped-ridge", goal), ROWS, k=K, candidates=candidates)
     assert out.scored == out.total == len(candidates)
@@ -68,7 +68,7 @@ def test_the_ridge_agrees_within_rounding_and_among_candidates(cluster, session,
 
 def test_the_mean_on_a_cluster_is_the_mean(cluster, session, goal):
     mean, error = mean_on_cluster(
-        cluster, Task.of(cluster, session, "turnover", *goal), ROWS, shard=CHUNK
+        cluster, ScanTask.of(cluster, session, "turnover", *goal), ROWS, shard=CHUNK
     )
     own_mean, own_error = mean_influence(local_query(session, "turnover", goal), ROWS)
     np.testing.assert_array_equal(mean, own_mean)
@@ -80,7 +80,7 @@ def test_cancelling_ends_a_scan_on_a_cluster(cluster, session, goal):
     stop.set()
     with pytest.raises(CancelledError):
         scan_on_cluster(
-            cluster, Task.of(cluster, session, "turnover", *goal), ROWS, k=K, cancel=stop
+            cluster, ScanTask.of(cluster, session, "turnover", *goal), ROWS, k=K, cancel=stop
         )
 
 

@@ -18,7 +18,7 @@ from influence_core.training.features import Standardised
 from influence_core.workflow.cluster import encode as cluster_encode
 from influence_core.workflow.cluster import train as cluster_train
 from influence_core.workflow.cluster.encode import on_cluster
-from influence_core.workflow.cluster.train import in_shares, sides_on_cluster, work_of
+from influence_core.workflow.cluster.train import in_shares, sides_on_cluster, train_task
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train import head as module
 from influence_core.workflow.train.head import TrainOptions, encode, train
@@ -78,7 +78,7 @@ def test_sides_from_shards_are_the_sides(cluster, project, local):
     features = Standardised.fit(project.features("train"), torch.device("cpu"))
     evidence, head = session.evidence, session.head
     training = module.preset("standard").training(ROWS, 1, 0)
-    work = work_of(cluster, project, features, head.config, training)
+    work = train_task(cluster, project, features, head.config, training)
     told = []
     found = sides_on_cluster(cluster, work, head, ROWS, shard=700, progress=told.append)
     own = both_sides(features, evidence.labels, evidence.keys, head)
