@@ -57,7 +57,7 @@ def test_a_choice_of_the_viewers_own_stays(session):
 
 
 def labels_page():
-    test = AppTest.from_file(str(APP), default_timeout=90)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
     test.run().switch_page("pages/labels.py")
     return test.run()

@@ -24,7 +24,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 @pytest.fixture
 def page():
     train(project(projects_home() / "tiny", n=90), TrainOptions(members=2, width=32, epochs=5))
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
     test.run()
     return test.switch_page("pages/cleanse.py").run()

@@ -10,7 +10,7 @@ LARGEST = 96  # items per page: the more stand beside each other, the likelier t
 
 
 def opened(sample, page, address=None, **switches):
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = sample
     test.session_state["chosen_size"] = LARGEST
     for name, value in (address or {}).items():

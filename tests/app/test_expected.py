@@ -23,7 +23,7 @@ def test_a_form_says_what_its_work_will_take(page, monkeypatch):
     monkeypatch.setattr(estimates, "SLOW", Rates(**ENTRY))
 
     def captions():
-        test = AppTest.from_file(str(APP), default_timeout=120)
+        test = AppTest.from_file(str(APP), default_timeout=600)
         test.session_state["project"] = "tiny"
         opened = test.run().switch_page(f"pages/{page}.py").run()
         assert not opened.exception

@@ -43,7 +43,7 @@ def controls(root):
 
 
 def test_training_from_a_form_shows_curves(tiny):
-    page = AppTest.from_function(controls, args=(str(tiny.root),), default_timeout=60).run()
+    page = AppTest.from_function(controls, args=(str(tiny.root),), default_timeout=600).run()
     assert not page.exception
     page.number_input(key="fit_members").set_value(2)
     page.number_input(key="fit_width").set_value(16)
@@ -57,7 +57,7 @@ def test_training_from_a_form_shows_curves(tiny):
     run = Project.open(tiny.root).run(done.result["run"])
     config = run.record.config
     assert (run.record.seed, config["head"]["width"], config["training"]["epochs"]) == (7, 16, 3)
-    page = AppTest.from_function(controls, args=(str(tiny.root),), default_timeout=60).run()
+    page = AppTest.from_function(controls, args=(str(tiny.root),), default_timeout=600).run()
     assert not page.exception
     assert any("Done" in c.value for c in page.caption)
     assert len(page.get("plotly_chart")) == 1
@@ -65,7 +65,7 @@ def test_training_from_a_form_shows_curves(tiny):
 
 
 def open_trust():
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
     test.run()
     return test.switch_page("pages/trust.py").run()

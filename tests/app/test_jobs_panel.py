@@ -16,7 +16,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
 def open_page():
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
     return test.run()
 

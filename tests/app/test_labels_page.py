@@ -14,7 +14,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
 def start(**switches):
-    test = AppTest.from_file(str(APP), default_timeout=90)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = switches["project"]
     test.run().switch_page("pages/labels.py")
     for name, value in switches.items():

@@ -13,7 +13,7 @@ def told(test):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_link_to_a_project_that_is_not_there_opens_none(page):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.query_params["project"] = "nosuch"
     test.run()
     if page != "errors":

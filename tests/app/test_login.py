@@ -24,7 +24,7 @@ AUTH = {
 
 @pytest.mark.parametrize("page", [None, "projects", "labels", "cleanse", "trust"])
 def test_every_page_lies_behind_the_login(page):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.secrets["auth"] = AUTH
     test.run()
     if page:
@@ -37,7 +37,7 @@ def test_every_page_lies_behind_the_login(page):
 def test_a_login_without_its_package_says_what_to_install(monkeypatch):
     # None stands for "cannot be imported", as Python itself has it.
     monkeypatch.setitem(sys.modules, "authlib", None)
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.secrets["auth"] = AUTH
     test.run()
     assert f'`pip install "{AUTHLIB}"`' in test.error[0].value
@@ -49,7 +49,7 @@ def test_a_login_without_its_package_says_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize("missing", SETTINGS)
 def test_a_login_without_one_of_its_settings_names_it(missing):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.secrets["auth"] = {name: value for name, value in AUTH.items() if name != missing}
     test.run()
     assert f"lacks {missing};" in test.error[0].value
@@ -58,7 +58,7 @@ def test_a_login_without_one_of_its_settings_names_it(missing):
 
 
 def test_without_a_configuration_there_is_no_login():
-    test = AppTest.from_file(str(APP), default_timeout=60).run()
+    test = AppTest.from_file(str(APP), default_timeout=600).run()
     assert "Log in" not in [button.label for button in test.button]
     name = test.text_input(key="settings_name")
     name.set_value("ann").run()

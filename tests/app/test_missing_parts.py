@@ -16,7 +16,7 @@ PAGES = ("errors", "labels", "cleanse", "trust", "runs", "projects")
 def test_a_part_that_is_gone_is_one_sentence_on_every_page(part):
     install_samples(projects_home(), sample_root())
     project = Project.open(projects_home() / "reviews")
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "reviews"
     assert not test.run().exception  # opened, and kept in memory
     run = project.latest_run().folder
@@ -25,7 +25,7 @@ def test_a_part_that_is_gone_is_one_sentence_on_every_page(part):
         test.switch_page(f"pages/{page}.py").run()
         assert not test.exception, (part, page)
         assert not any("went wrong" in box.value for box in test.error), (part, page)
-        fresh = AppTest.from_file(str(APP), default_timeout=120)
+        fresh = AppTest.from_file(str(APP), default_timeout=600)
         fresh.session_state["project"] = "reviews"
         fresh.run()
         if page != "errors":

@@ -22,7 +22,7 @@ def films(rows=66):
 
 
 def opened(item=None, **switches):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     for name, value in {"project": "films", **switches}.items():
         test.session_state[name] = value
     if item is not None:
@@ -67,7 +67,7 @@ def test_no_default_of_the_project_closes_a_page_of_a_run_that_cannot_serve_it()
 
 
 def test_all_pages_open_on_the_whole_network_that_fashion_ships():
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "fashion"
     test.run()  # copies the samples
     runs = Project.open(projects_home() / "fashion").runs()

@@ -23,7 +23,7 @@ HOSTILE = [
 
 
 def start():
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.run()  # the first run makes the navigation known
     return test.switch_page("pages/projects.py").run()
 

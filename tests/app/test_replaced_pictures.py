@@ -68,7 +68,7 @@ def test_no_page_dies_of_a_replaced_picture(made, how, tmp_path):
 
 
 def look(page, how, item=None, **switches):
-    test = AppTest.from_file(str(APP), default_timeout=120)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "pets"
     if item is not None:
         test.query_params["item"] = item

@@ -98,7 +98,7 @@ def test_rows_selected_on_the_map_do_so_too():
         settings_box()
         selected_list(worst("reviews")[0], range(30))
 
-    test = AppTest.from_function(page, default_timeout=60).run()
+    test = AppTest.from_function(page, default_timeout=600).run()
     test.selectbox(key="settings_size").set_value(12).run()
     assert not test.exception
     assert sum(c.value.startswith("**") for c in test.caption) == 12

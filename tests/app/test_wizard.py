@@ -17,7 +17,7 @@ HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
 
 
 def start(**address):
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     test.run()
     test.switch_page("pages/projects.py")
     for name, value in address.items():

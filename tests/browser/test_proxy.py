@@ -56,7 +56,7 @@ def address(tmp_path, monkeypatch):
             yield f"http://{NAME}:{port}"
         finally:
             proxy.terminate()
-            proxy.wait(10)
+            proxy.wait(600)
 
 
 def test_an_item_is_opened_through_the_proxy(address):

@@ -54,7 +54,7 @@ def test_from_a_wrong_item_to_the_cleansed_file(url, home, tmp_path, sample):
         page.get_by_role("button", name="Explain").first.click()
         page.locator(".st-key-harmful_1").wait_for()
         settled(page)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(600_000)
         project = Project.open(home / sample)
         mark = page.locator(".st-key-mark_harmful_1").get_by_role("button").first
         mark.click()

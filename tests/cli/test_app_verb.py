@@ -13,7 +13,7 @@ from browser import DIRECT, free_port
 
 def answers(port):
     try:
-        DIRECT.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+        DIRECT.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=10).close()
     except OSError:
         return False
     return True
@@ -31,7 +31,7 @@ def served(tmp_path):
             env={**os.environ, "TURNOVER_HOME": str(tmp_path / "home")},
         )  # fmt: skip
     try:
-        for _ in range(300):
+        for _ in range(3000):
             if answers(port):
                 break
             time.sleep(0.2)
@@ -40,13 +40,13 @@ def served(tmp_path):
         yield process, port, log
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(600)
 
 
 def test_a_stop_ends_the_server_and_not_only_the_verb(served):
     process, port, log = served
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(600)
     with socket.socket() as sock:
         assert sock.connect_ex(("127.0.0.1", port)) != 0
     said = " ".join(log.read_text().split())

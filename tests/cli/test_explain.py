@@ -60,7 +60,7 @@ def interrupted(*words):
     )
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
         env=os.environ | {"COLUMNS": "400"},
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ for number in range(40):
 def test_changes_of_several_processes_are_all_there(tmp_path):
     path = tmp_path / "a.json"
     adders = [subprocess.Popen([sys.executable, "-c", ADDER, str(path), name]) for name in "abc"]
-    assert [adder.wait(120) for adder in adders] == [0, 0, 0]
+    assert [adder.wait(600) for adder in adders] == [0, 0, 0]
     assert len(read_json(path)) == 120
 
 

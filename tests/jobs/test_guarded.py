@@ -122,7 +122,7 @@ def test_the_child_ends_with_its_parent(tmp_path):
         found = [p for p in found if p.num_threads() > 1]
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    psutil.wait_procs(found, timeout=60)
+    psutil.wait_procs(found, timeout=600)
     assert not found[0].is_running()
 
 

@@ -40,7 +40,7 @@ def job_by_hand(root, arguments=("--help",), state="queued"):
 
 
 def eventually(check):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         found = check()
         if found:
@@ -73,7 +73,7 @@ def test_a_verb_that_hears_nothing_is_killed_after_the_grace(tmp_path):
     verb = eventually(children)[0]
     verb.suspend()  # a stopped process takes no SIGTERM
     cancel(find(tmp_path, folder.name))
-    assert runner.wait(60) == 0
+    assert runner.wait(600) == 0
     assert not verb.is_running()
     assert find(tmp_path, folder.name).state == "cancelled"
 
@@ -84,7 +84,7 @@ def test_a_removed_project_ends_its_jobs_and_does_not_come_back(tmp_path):
     verb = eventually(psutil.Process(runner.pid).children)[0]
     verb.suspend()
     shutil.rmtree(tmp_path / "project")
-    assert runner.wait(60) == 0
+    assert runner.wait(600) == 0
     assert not verb.is_running()
     assert not (tmp_path / "project").exists()
 
@@ -93,7 +93,7 @@ def test_a_killed_verb_is_interrupted_and_the_runner_says_so(tmp_path):
     folder = job_by_hand(tmp_path)
     runner = subprocess.Popen([sys.executable, "-c", RUN, str(folder)])
     eventually(psutil.Process(runner.pid).children)[0].kill()
-    assert runner.wait(60) == 0
+    assert runner.wait(600) == 0
     job = find(tmp_path, folder.name)
     assert job.state == "interrupted"
     assert "lack of memory" in job.message
@@ -102,7 +102,7 @@ def test_a_killed_verb_is_interrupted_and_the_runner_says_so(tmp_path):
 
 def test_a_second_runner_of_an_attempt_does_nothing(tmp_path):
     folder = job_by_hand(tmp_path, state="running")
-    subprocess.run([sys.executable, "-c", RUN, str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", RUN, str(folder)], check=True, timeout=600)
     assert not (folder / "ending.json").exists()
     assert find(tmp_path, folder.name).state == "interrupted"
 
@@ -217,7 +217,7 @@ def test_a_verb_notices_that_its_runner_was_killed(tmp_path):
         "import threading; from influence_core.jobs.report import watching_runner\n"
         "cancel = threading.Event()\n"
         "with watching_runner(cancel):\n"
-        "    print('ready', flush=True); print(cancel.wait(60), flush=True)\n"
+        "    print('ready', flush=True); print(cancel.wait(600), flush=True)\n"
     )
     runner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {verb!r}])"
     process = subprocess.Popen([sys.executable, "-c", runner], stdout=subprocess.PIPE, text=True)
@@ -234,7 +234,7 @@ def test_a_verb_notices_that_its_runner_died_before_it_looked(monkeypatch):
     monkeypatch.setenv(files.RUNNER, str(dead.pid))
     cancel = threading.Event()
     with watching_runner(cancel):
-        assert cancel.wait(30)
+        assert cancel.wait(600)
 
 
 def test_progress_is_written_a_few_times_a_second_with_its_rate(tmp_path):

@@ -131,7 +131,7 @@ def test_several_processes_may_install_samples_at_once(tmp_path):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(600)
         assert worker.exitcode == 0
     found = list_projects(tmp_path / "several")
     assert sorted(p.root.name for p in found) == ["one", "two"]

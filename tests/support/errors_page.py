@@ -14,7 +14,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 
 def start(item=None, address=None, **switches):
     """The page with these switches; widgets read the address bar in a real browser only."""
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=600)
     for name, value in switches.items():
         test.session_state[name] = value
     if item is not None:

@@ -98,7 +98,7 @@ class StreamClient:
         self.socket.send(message.SerializeToString())
         answer = Answer()
         while True:
-            data = self.socket.recv(timeout=120)
+            data = self.socket.recv(timeout=600)
             answer.received += len(data)
             if self._read(ForwardMsg.FromString(data), answer):
                 answer.seconds = time.perf_counter() - started

@@ -64,7 +64,7 @@ class Visitor:
 
         0 if the connection was closed while the body was still on its way.
         """
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=600)
         usual = {"Cookie": self.cookie(), "X-Xsrftoken": self.token(), "Origin": self.url}
         try:
             connection.request(method, path, body, {**usual, **headers})
@@ -77,7 +77,7 @@ class Visitor:
 
 def handshake(url, host, origin):
     """What the server answers to a WebSocket's first words."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
     headers = {
         "Host": host, "Connection": "Upgrade", "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",

@@ -190,11 +190,11 @@ def test_a_backward_thread_refuses_to_guess_between_two_trainings():
         with exposure(layer, torch.tensor([1, 2])):
             layer(x)
             opened.set()
-            done.wait(10)
+            done.wait(600)
 
     other = threading.Thread(target=train_too)
     other.start()
-    opened.wait(10)
+    opened.wait(600)
     with exposure(layer, torch.tensor([3, 4])):
         InAnotherThread.apply(layer(x), layer, seen).sum().backward()
     done.set()

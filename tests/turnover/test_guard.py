@@ -318,12 +318,12 @@ def test_threads_keep_fused_kernels_off_for_each_other():
         with exposure(net, KEYS):
             net(X)
             opened.set()
-            done.wait(10)
+            done.wait(600)
             states.append(torch.backends.mha.get_fastpath_enabled())
 
     thread = threading.Thread(target=other)
     thread.start()
-    opened.wait(10)
+    opened.wait(600)
     with exposure(net, KEYS):
         net(X)
     states.append(torch.backends.mha.get_fastpath_enabled())

@@ -160,7 +160,7 @@ def test_two_processes_of_two_thousand_decisions_lose_and_double_none(url):
     store = ReviewStore(url)
     count = 2000
     running = [writer(url, "single", who, count) for who in ("ann", "bob")]
-    assert [process.communicate(timeout=300) and process.returncode for process in running] == [
+    assert [process.communicate(timeout=600) and process.returncode for process in running] == [
         0,
         0,
     ]

@@ -292,7 +292,7 @@ def test_two_processes_train_what_one_does(tmp_path):
     command += ["--mixed_precision", "no", "--dynamo_backend", "no", str(script), str(tmp_path)]
     two = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}  # gloo
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=two
+        command, capture_output=True, text=True, timeout=600, check=False, env=two
     )
     assert done.returncode == 0, done.stderr[-3000:]
     model = network()

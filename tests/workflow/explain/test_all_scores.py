@@ -180,7 +180,7 @@ except StoreError as error:
 def without_room(session, path, limit):
     done = subprocess.run(
         [sys.executable, "-B", "-c", FULL, str(session.project.root), str(path), str(limit)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{path} cannot be written")
