@@ -99,7 +99,7 @@ def test_scores_that_cannot_be_written_are_one_sentence(root, tmp_path):
     assert "leave --ray or --scores out" in refused(*ask, "--scores", path, "--ray", "auto")
     assert "ending in .npy" in refused(*ask, "--scores", tmp_path / "scores.csv")
     assert "among 'all'" in refused(*ask, "--scores", path, "--among", "true")
-    assert "cannot be written" in refused(*ask, "--scores", tmp_path / "nowhere" / "scores.npy")
+    assert "Cannot write" in refused(*ask, "--scores", tmp_path / "nowhere" / "scores.npy")
     assert list(tmp_path.iterdir()) == []
 
 

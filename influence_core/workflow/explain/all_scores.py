@@ -98,6 +98,10 @@ def check_place(options: ExplainOptions, path: Path) -> Path:
         raise DataError(f"Scores are written as a NumPy file; give '{path}' a name ending in .npy.")
     card = path.with_suffix(".json")
     with plain_errors("write", path):
+        if not path.parent.is_dir():
+            raise StoreError(
+                f"Cannot write {path}: there is no folder {path.parent}; make it or name another."
+            )
         if path.is_dir():
             raise DataError(f"{path} is a folder; name a file ending in .npy in it.")
         if not card.exists():

@@ -70,6 +70,7 @@ def test_the_card_says_what_the_scores_are(session, item, tmp_path):
     card = json.loads((tmp_path / "scores.json").read_text("utf-8"))
     assert "Position i is row i of the training split" in card.pop("order")
     assert card == {
+        "version": 1,
         "what": WHAT,
         "run": session.run.id,
         "estimator": "turnover",
@@ -183,7 +184,7 @@ def without_room(session, path, limit):
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{path} cannot be written")
+    assert done.stdout.startswith(f"Cannot write {path}: ")
     assert done.stdout.count("\n") == 1
     assert sorted(p.name for p in path.parent.iterdir()) == ["scores.json", "scores.npy"]
     assert json.loads(path.with_suffix(".json").read_text())["estimator"] == "turnover"
