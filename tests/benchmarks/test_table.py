@@ -55,6 +55,7 @@ def test_limits_are_held_against_both_kinds_of_targets():
     assert all("0.89 of the noise ceiling" in t and t.endswith("met") for t in share)
 
 
+@pytest.mark.slow
 def test_a_project_folder_is_a_set(tmp_path):
     made = project(tmp_path / "mine", n=90)
     train(made, TrainOptions(members=2, width=16, epochs=1))  # it encodes the features

@@ -43,6 +43,7 @@ def served(tmp_path):
         process.wait(600)
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_server_and_not_only_the_verb(served):
     process, port, log = served
     process.send_signal(signal.SIGTERM)

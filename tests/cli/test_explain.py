@@ -103,6 +103,7 @@ def test_scores_that_cannot_be_written_are_one_sentence(root, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", [False, True])
 def test_ctrl_c_ends_with_130_and_leaves_no_file(root, tmp_path, scores):
     path = tmp_path / "scores.npy"
@@ -115,6 +116,7 @@ def test_ctrl_c_ends_with_130_and_leaves_no_file(root, tmp_path, scores):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_encode_stops_on_ctrl_c_goes_on_and_says_the_rows_of_each_split(tmp_path):
     root = fresh(tmp_path / "films")
     answer = interrupted("encode", root)

@@ -68,6 +68,7 @@ FILES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(added=st.lists(st.tuples(st.sampled_from(["", "cat", "new class"]), FILES), max_size=4))
 def test_a_folder_of_pictures_with_other_things_in_it(pictures, tmp_path_factory, added):
     folder = tmp_path_factory.mktemp("mixed") / "set"

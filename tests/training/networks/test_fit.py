@@ -284,6 +284,7 @@ def test_bad_rows_and_frozen_models_are_refused():
         fit_network(network().requires_grad_(False), NetworkData(rows), TRAINING)
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_does(tmp_path):
     """Each process sees its own rows; their masks are those of a single process."""
     script = Path(__file__).with_name("two_processes.py")

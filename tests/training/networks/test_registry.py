@@ -82,6 +82,7 @@ def encoder(tmp_path_factory):
     return tiny.minilm_cut(tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.mark.slow
 def test_a_cut_of_minilm_trains_jointly(sentences, encoder, tmp_path):
     settings = NetworkSettings(f"hf:{encoder.name}", classes=2, blocks=1)
     network = build_network(settings, root=encoder.parent)

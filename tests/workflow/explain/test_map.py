@@ -43,6 +43,7 @@ def test_every_class_keeps_its_share_and_at_least_one_row(labels, most):
         assert (np.abs(kept - sizes * len(rows) / len(labels)) <= 1 + len(names) / 2).all()
 
 
+@pytest.mark.slow
 def test_groups_that_are_apart_stay_apart():
     rng = np.random.default_rng(0)
     centres = np.repeat(10 * np.eye(3, 8), 30, axis=0)

@@ -182,6 +182,7 @@ def test_one_class_is_refused(tmp_path):
         train_network(clothes(tmp_path / "c"), NetworkOptions("vgg:8,M:0"))
 
 
+@pytest.mark.slow
 def test_the_verb_under_accelerate_launch_stores_one_run_of_both_processes(films):
     arguments = [
         "train", films.root, "--mode", "finetune", "--encoder", "encoder", "--turnover-layers", 1,

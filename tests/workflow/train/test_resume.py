@@ -85,6 +85,7 @@ def test_a_cancelled_training_ends_like_an_unbroken_one(made, epochs):
     assert not kept(made)
 
 
+@pytest.mark.slow
 def test_a_training_killed_in_the_verb_ends_like_an_unbroken_one(made):
     arguments = [
         "train", str(made.root), "--members", "4", "--width", "64", "--epochs", "400",
