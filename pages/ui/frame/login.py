@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui.draw.text import plain
 
-AUTHLIB = "Authlib>=1.3.2"  # as in the extra `auth`
+AUTHLIB = "Authlib>=1.6.9"  # as in the extra `auth`
 SETTINGS = (
     "redirect_uri",
     "cookie_secret",
