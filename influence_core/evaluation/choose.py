@@ -24,14 +24,14 @@ def folds_of(count: int, folds: int, seed: int = 0) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSetting:
     """The option kept, and the LDS of every target under the option chosen without it, (T,)."""
 
     option: float
     lds: Array
 
 
-def choose_strength(per_option: Mapping[float, Array]) -> Choice:
+def choose_strength(per_option: Mapping[float, Array]) -> ChosenSetting:
     """Pick the option of highest mean LDS, cross-validated over targets.
 
     Args:
@@ -45,7 +45,7 @@ def choose_strength(per_option: Mapping[float, Array]) -> Choice:
         rest = table[:, fold != k]
         best = _best(rest) if rest.shape[1] else 0
         honest[fold == k] = table[best, fold == k]
-    return Choice(options[_best(table)], honest)
+    return ChosenSetting(options[_best(table)], honest)
 
 
 @dataclass(frozen=True)

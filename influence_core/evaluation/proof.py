@@ -34,7 +34,7 @@ ARMS = ("nothing", "listed", "random")
 
 
 @dataclass(frozen=True)
-class Job:
+class Proving:
     """What is retrained, and the one target that is watched, x (1, d)."""
 
     rows: Rows
@@ -42,7 +42,7 @@ class Job:
     training: HeadTraining
     x: Tensor
 
-    def seeded(self, number: int, members: int) -> "Job":
+    def seeded(self, number: int, members: int) -> "Proving":
         """The same job with the start, masks and order of one retraining."""
         config = replace(self.config, members=members, seed=self.config.seed + 7919 * number)
         return replace(
@@ -120,7 +120,7 @@ class Proof:
 
 
 def prove(
-    job: Job,
+    job: Proving,
     listed: Positions,
     *,
     retrainings: int = RETRAININGS,
@@ -176,7 +176,7 @@ class Flip:
 
 
 def smallest_flip(
-    job: Job,
+    job: Proving,
     ranking: Positions,
     *,
     search_retrainings: int = 5,

@@ -47,7 +47,7 @@ _ABOUT_THE_LABEL = [
 
 
 @dataclass(frozen=True)
-class Ranking:
+class LabelRanking:
     """A column that can order the queue: its name in the table, and whether high is suspicious."""
 
     column: str
@@ -55,11 +55,11 @@ class Ranking:
 
 
 # By the names that the planted-noise test gives the columns (`evaluation.planted`).
-RANKINGS: dict[str, Ranking] = {
-    "flipped": Ranking("p_given", high=False),
-    "self_influence": Ranking("self_influence", high=True),
-    "aum": Ranking("aum", high=False),
-    "learned": Ranking("p_learned", high=False),
+RANKINGS: dict[str, LabelRanking] = {
+    "flipped": LabelRanking("p_given", high=False),
+    "self_influence": LabelRanking("self_influence", high=True),
+    "aum": LabelRanking("aum", high=False),
+    "learned": LabelRanking("p_learned", high=False),
 }
 DEFAULT_RANKING = "flipped"
 

@@ -73,7 +73,7 @@ class Standardised:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRows:
     """Rows as a feature file holds them, and what would standardise them, on the CPU."""
 
     raw: npt.NDArray[np.float16]  # (N, d)
@@ -81,7 +81,7 @@ class Stored:
     scale: Tensor  # (d,)
 
 
-def as_stored(features: Features) -> Stored | None:
+def as_stored(features: Features) -> StoredRows | None:
     """The rows before they are standardised, if they are float16 and the arithmetic on the CPU.
 
     Who multiplies them once can standardise the weights instead, and reads half of the bytes.
@@ -90,7 +90,7 @@ def as_stored(features: Features) -> Stored | None:
         return None
     if not isinstance(features.raw, np.ndarray) or features.raw.dtype != np.float16:
         return None
-    return Stored(features.raw, features.mean, features.scale)
+    return StoredRows(features.raw, features.mean, features.scale)
 
 
 @dataclass(frozen=True)

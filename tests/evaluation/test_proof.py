@@ -7,7 +7,7 @@ import torch
 from toy_rows import CONFIG, TRAINING, clouds
 
 from influence_core.errors import CancelledError, DataError
-from influence_core.evaluation.proof import Job, prove, random_like, smallest_flip
+from influence_core.evaluation.proof import Proving, prove, random_like, smallest_flip
 
 
 def planted(copies=16):
@@ -24,7 +24,7 @@ def planted(copies=16):
     keys = torch.cat([rows.keys, torch.arange(copies) + 5])
     rows = replace(rows, features=features, labels=labels, keys=keys)
     training = replace(TRAINING, epochs=8, batch=64, learning_rate=2e-2)
-    return Job(rows, CONFIG, training, x[:1]), np.arange(120, 120 + copies), right, wrong
+    return Proving(rows, CONFIG, training, x[:1]), np.arange(120, 120 + copies), right, wrong
 
 
 def test_without_the_rows_that_harm_the_model_is_right_and_without_random_ones_it_is_not():
@@ -78,7 +78,7 @@ def test_a_prediction_that_nothing_flips_is_said_so():
     far = torch.zeros(1, 6)
     far[0, int(y[0])] = 6.0
     flip = smallest_flip(
-        Job(rows, CONFIG, replace(TRAINING, epochs=8, batch=64, learning_rate=2e-2), far),
+        Proving(rows, CONFIG, replace(TRAINING, epochs=8, batch=64, learning_rate=2e-2), far),
         np.arange(3),
     )
     assert flip.smallest is None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from influence_core.evaluation.proof import ARMS, Flip, Job, Proof
+from influence_core.evaluation.proof import ARMS, Flip, Proof, Proving
 from influence_core.evaluation.proof import prove as run_proof
 from influence_core.evaluation.proof import smallest_flip as run_search
 from influence_core.progress import ProgressFn
@@ -100,9 +100,9 @@ def smallest_flip(
     return FlipReport(sentence, found.smallest, tried, report)
 
 
-def _job(session: Session, item: Item) -> Job:
+def _job(session: Session, item: Item) -> Proving:
     made = recipe(session)
-    return Job(made.rows, made.config, made.training, item.features[None])
+    return Proving(made.rows, made.config, made.training, item.features[None])
 
 
 def _report(session: Session, item: Item, proof: Proof) -> ProofReport:
