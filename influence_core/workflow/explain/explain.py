@@ -1,8 +1,7 @@
 """The verb `explain`: which training rows helped and which harmed one item.
 
-The item is a row of a split, or a sentence or image of the user's own. The question is always
-about one label: *toward the true label* asks what helped the model to be right, *toward the
-predicted label* (the paper's picture) what pushed it to where it went.
+The item is a row of a split, or a sentence or image of one's own. *Toward the true label* asks what
+helped the model to be right, *toward the predicted label* what pushed it to where it went.
 """
 
 import threading
@@ -309,11 +308,7 @@ def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
 
 
 def score_of(session: Session, item: Item, options: ExplainOptions, position: int) -> RowScore:
-    """One training row's influence on the item, whether or not a list shows it.
-
-    Args:
-        position: of the row in the training set.
-    """
+    """Influence on the item of the training row at `position`, whether or not a list shows it."""
     label = asked_label(item, options.toward)
     targets = session.targets(item.features[None], torch.tensor([label]))
     query = query_of(session, item, options.of_run(session).estimator, targets)
