@@ -133,7 +133,6 @@ class Estimator:
     title: str
     explanation: str  # two lines, plain text
     source: str
-    has_stderr: bool
     prepare: Prepare
     needs_head: bool = False  # reads masks or weights of a turn-over head
 

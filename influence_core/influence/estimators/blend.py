@@ -128,6 +128,5 @@ COMBINED = Estimator(
         "Before an evaluation has fitted the weights it equals the flipped-residual ridge."
     ),
     source="Turnover; weights by non-negative least squares on held-out retrainings",
-    has_stderr=False,
     prepare=prepare,
 )

@@ -59,6 +59,5 @@ FLIPPED_COSINE = Estimator(
         "model. The row's surprise comes from the side that never saw it; nothing is inverted."
     ),
     source="Turnover; the form of a representer value: Yeh et al. 2018",
-    has_stderr=False,
     prepare=prepare,
 )

@@ -79,7 +79,6 @@ GRADIENT = Estimator(
         "only. The mean over members with its standard error; rows learned by heart fall silent."
     ),
     source="TracIn: Pruthi et al. 2020; last layer as in Yeh et al. 2022",
-    has_stderr=True,
     prepare=prepare,
     needs_head=True,
 )

@@ -113,6 +113,5 @@ FLIPPED_KERNEL = Estimator(
         "one: closer to retraining, at a fraction of a second for 50,000 rows instead of some ms."
     ),
     source="Turnover; kernel: Jacot, Gabriel & Hongler 2018; landmarks: Williams & Seeger 2001",
-    has_stderr=False,
     prepare=prepare,
 )

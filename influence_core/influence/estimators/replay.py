@@ -140,7 +140,6 @@ REPLAY = Estimator(
         "backwards. Takes about one training a question; the others answer at once."
     ),
     source="Turnover, after metagradients: Engstrom et al. 2025; MAGIC: Ilyas & Engstrom 2025",
-    has_stderr=False,
     prepare=prepare,
     needs_head=True,
 )

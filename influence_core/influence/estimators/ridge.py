@@ -218,6 +218,5 @@ FLIPPED_RIDGE = Estimator(
         "both labels surprise the model. The row's surprise comes from the side that never saw it."
     ),
     source="Turnover; influence of a linear model: Koh & Liang 2017, eq. 2",
-    has_stderr=False,
     prepare=prepare,
 )

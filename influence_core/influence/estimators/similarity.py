@@ -60,6 +60,5 @@ SIMILARITY = Estimator(
         "negative where they differ. It knows nothing of what the model has learned."
     ),
     source="Baseline; compare Pezeshkpour et al. 2021 and Hanawa et al. 2021",
-    has_stderr=False,
     prepare=prepare,
 )

@@ -174,7 +174,6 @@ TURNOVER = Estimator(
         "The mean over members, with its standard error; noisy on its own beyond small data."
     ),
     source="Kobayashi et al. 2020, eq. 8",
-    has_stderr=True,
     prepare=prepare,
     needs_head=True,
 )
