@@ -1,7 +1,7 @@
 """The command line: one verb a command, each module holds the verbs of one room.
 
 Exit codes: 0 done, 1 refused with one sentence on standard error, 2 wrong usage, 130 stopped on
-request.
+request. Nothing heavy is imported before it is used: the help and the list of jobs answer at once.
 """
 
 import sys
@@ -10,8 +10,6 @@ from typing import Any
 
 from typer.main import get_command
 
-# Importing a module registers its verbs.
-from influence_core.cli import basic, cleanse, explain, export, jobs, labels, map, trust  # noqa: F401
 from influence_core.cli.common import app
 from influence_core.visible import visible
 

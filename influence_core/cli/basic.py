@@ -1,7 +1,5 @@
-"""The first verbs: app, new, train, encode."""
+"""The first verbs: new, train, encode."""
 
-import os
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -26,7 +24,6 @@ from influence_core.cli.common import (
 )
 from influence_core.data.readers.registry import READERS
 from influence_core.disk.names import projects_home
-from influence_core.installed import dashboard_root
 from influence_core.training.heads.presets import PRESETS, STANDARD
 from influence_core.training.networks.accelerator import first_process
 from influence_core.workflow.cluster.cluster import perhaps_connected
@@ -34,34 +31,6 @@ from influence_core.workflow.expected import training_text
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import train_network
-
-EVERYWHERE = ("0.0.0.0", "::")
-
-
-@app.command("app")
-@verb
-def app_verb(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
-) -> None:
-    """Serve the dashboard."""
-    root = dashboard_root()
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        out.print(
-            f"Listening on {escape(host)}: everyone who reaches this machine can read and decide "
-            "in all projects, unless a login is configured."
-        )
-    # Without its welcome Streamlit asks no service in the world for this machine's address.
-    command = [
-        sys.executable, "-m", "streamlit", "run", str(root / "app.py"),
-        "--server.address", host, "--server.port", str(port),
-        "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
-    ]  # fmt: skip
-    # Streamlit reads .streamlit/config.toml from the folder that it is started in. It takes this
-    # process over, so that a stop from systemd, a container or `kill` reaches it and none is left.
-    os.chdir(root)
-    sys.stdout.flush()
-    os.execv(sys.executable, command)
 
 
 @app.command("new")

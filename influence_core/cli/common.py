@@ -10,12 +10,12 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -24,7 +24,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from influence_core.data.keys import to_hex
+from influence_core.cli.verbs import Verbs
 from influence_core.disk.names import projects_home
 from influence_core.errors import CancelledError, StoreError, TurnoverError
 from influence_core.jobs.report import (
@@ -36,8 +36,12 @@ from influence_core.jobs.report import (
 )
 from influence_core.jobs.report import keep_result as keep_result  # noqa: PLC0414  (verbs use it)
 from influence_core.progress import Progress, ProgressFn
-from influence_core.store.project import Project
 from influence_core.visible import visible, visible_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from influence_core.store.project import Project
 
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
@@ -57,8 +61,7 @@ class _Terminal(Console):
 
 app = typer.Typer(
     name="turnover",
-    help="See which training rows helped and harmed, fix the data, prove that it got better.",
-    no_args_is_help=True,
+    cls=Verbs,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -97,15 +100,39 @@ def verb(function: F) -> F:
     return guarded  # type: ignore[return-value]
 
 
-def find_project(name: str) -> Project:
-    """A project by folder or by name.
+@app.callback(invoke_without_command=True)
+def turnover(
+    ctx: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """See which training rows helped and harmed, fix the data, prove that it got better."""
+    if show_version:
+        out.print(f"turnover {version('turnover')}", highlight=False)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        out.print(ctx.get_help())
+
+
+def find_project(name: str) -> "Project":
+    """A project by folder or by name, opened.
+
+    Raises:
+        StoreError: neither exists, or it cannot be opened.
+    """
+    from influence_core.store.project import Project
+
+    return Project.open(find_folder(name))
+
+
+def find_folder(name: str) -> Path:
+    """The folder of a project, by path or by name.
 
     Raises:
         StoreError: neither exists.
     """
     for folder in (Path(name), projects_home() / name):
         if (folder / "project.toml").is_file():
-            return Project.open(folder)
+            return folder
     raise StoreError(
         f"There is no project '{name}', neither as a folder here nor in {projects_home()}; "
         "make one with: turnover new DATA"
@@ -197,8 +224,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Rows of a table as plain values; NaN becomes null, a key its hex form."""
+    from influence_core.data.keys import to_hex
+
     plain = frame.astype(object).where(frame.notna(), None)
     rows = [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
     for row in rows:
@@ -207,24 +236,38 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def print_table(title: str, frame: pd.DataFrame) -> None:
+def print_table(title: str, frame: "pd.DataFrame") -> None:
     """A table; its texts are data and are never read as markup."""
+    import pandas as pd
+
+    numbers = [n for n in frame.columns if n != "key" and pd.api.types.is_numeric_dtype(frame[n])]
+    rows = [
+        [_cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
+        for row in frame.itertuples(index=False)
+    ]
+    print_rows(title, [str(name) for name in frame.columns], rows, numbers)
+
+
+def print_rows(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()
+) -> None:
+    """A table of cells that are text already; columns of numbers stand to the right."""
     table = Table(title=escape(title), title_justify="left")
-    for column in frame.columns:
-        number = pd.api.types.is_numeric_dtype(frame[column]) and column != "key"
-        table.add_column(escape(str(column)), justify="right" if number else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(
-            *(escape(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True))
-        )
+    for column in columns:
+        table.add_column(escape(column), justify="right" if column in numbers else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
     out.print(table)
 
 
 def _cell(name: str, value: Any) -> str:
     if name == "key":
+        from influence_core.data.keys import to_hex
+
         return to_hex(value)
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
+        # NaN is what pandas has where nothing stands.
+        return "" if value != value else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
     return str(value)
 
 

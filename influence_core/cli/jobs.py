@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.markup import escape
 
@@ -10,15 +9,15 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     app,
+    find_folder,
     find_project,
     out,
     print_json,
-    print_table,
+    print_rows,
     verb,
 )
 from influence_core.disk.names import projects_home
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
-from influence_core.store.reviews.store import separate
 from influence_core.visible import visible
 
 
@@ -39,7 +38,7 @@ def jobs_verb(
     json: JsonOption = False,
 ) -> None:
     """List the jobs of a project; cancel or resume one."""
-    root = projects_home() if project is None else find_project(project).root
+    root = projects_home() if project is None else find_folder(project)
     if log_id is not None:
         typer.echo(visible(log_tail(find(root, log_id))), nl=False)
         return
@@ -57,14 +56,13 @@ def jobs_verb(
     if not found:
         out.print("There are no jobs.")
         return
-    table = pd.DataFrame([_line(job) for job in found])
-    print_table("Jobs", table)
+    print_rows("Jobs", ["id", "what", "state", "where"], map(_line, found))
 
 
-def _line(job: Job) -> dict[str, str]:
+def _line(job: Job) -> tuple[str, ...]:
     told = job.progress
     where = f"{told.stage} {told.done:,} of {told.total:,}" if told and job.active else job.message
-    return {"id": job.id, "what": job.title, "state": job.state, "where": where}
+    return job.id, job.title, job.state, where
 
 
 def _plain(job: Job) -> dict[str, Any]:
@@ -92,6 +90,8 @@ def _plain(job: Job) -> dict[str, Any]:
 @verb
 def separate_verb(project: ProjectArgument, json: JsonOption = False) -> None:
     """Give a copied project folder decisions of its own, those so far included."""
+    from influence_core.store.reviews.store import separate
+
     found = find_project(project)
     copied = separate(found)
     if json:

@@ -2,7 +2,6 @@
 
 import pytest
 import streamlit as st
-import typer.main
 from errors_page import start, worst
 from streamlit.testing.v1 import AppTest
 from tiny import BAD, GOOD
@@ -10,6 +9,7 @@ from tiny import project as tiny_project
 from typer.testing import CliRunner
 
 from influence_core.cli import app
+from influence_core.cli.verbs import loaded
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
 from influence_core.store.reviews.store import open_reviews
@@ -163,11 +163,10 @@ def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
 
 
 def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
-    commands = typer.main.get_command(app).commands
     started = ("new", "encode", "train", "explain", "map", "evaluate", "cleanse", "trial")
     takes = {
         verb
         for verb in started
-        if "--device" in {option for part in commands[verb].params for option in part.opts}
+        if "--device" in {option for part in loaded(verb).params for option in part.opts}
     }
     assert takes == set(jobs_ui.ON_DEVICE)

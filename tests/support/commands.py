@@ -1,13 +1,11 @@
 """What the command line knows, for tests that hold documents to it."""
 
-import typer.main
-
-from influence_core.cli import app
+from influence_core.cli.verbs import VERBS, loaded
 
 
 def command(name):
     """The command of a verb; fails where there is none."""
-    return typer.main.get_command(app).commands[name]
+    return loaded(name)
 
 
 def options_of(name):
@@ -15,4 +13,4 @@ def options_of(name):
 
 
 def every_option():
-    return {option for name in typer.main.get_command(app).commands for option in options_of(name)}
+    return {option for name in VERBS for option in options_of(name)}

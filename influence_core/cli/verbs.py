@@ -1,0 +1,98 @@
+"""Which verb lives in which module, so that the list of verbs loads none of them.
+
+`turnover --help` and a mistyped verb answer from this table; a module, with the libraries that it
+needs, is imported when one of its verbs is called. To add a verb, add its line here.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+# Verb: its module in this folder, and the first line of its help; in the order of the help.
+VERBS = {
+    "app": ("serve", "Serve the dashboard."),
+    "new": ("basic", "Make a project from data of your own."),
+    "train": (
+        "basic",
+        "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",
+    ),
+    "explain": ("explain", "Show which training rows helped and which harmed one item."),
+    "labels": (
+        "labels",
+        "List training rows whose label is suspicious, the most suspicious first.",
+    ),
+    "decide": ("labels", "Write decisions from a file: all of it, or nothing if a line is bad."),
+    "decisions": (
+        "labels",
+        "Write all decisions to a file, or say how far the reviewers are.",
+    ),
+    "cleanse": (
+        "cleanse",
+        "Find training rows that harm the target split and keep the list for `turnover export`.",
+    ),
+    "trial": (
+        "cleanse",
+        "Retrain with and without the rows of a cleansing, beside nothing and random rows.",
+    ),
+    "export": (
+        "export",
+        "Write the cleansed training set in its own format, or take an export back.",
+    ),
+    "report": (
+        "export",
+        "Write one self-contained HTML page about a cleansing, to send to a colleague.",
+    ),
+    "evaluate": ("trust", "Measure how far the scores can be believed on this very data."),
+    "estimators": (
+        "trust",
+        "Say what each estimator does, where it comes from, and what it was measured to be worth.",
+    ),
+    "encode": (
+        "basic",
+        "Make the features that training needs; stopped, it goes on from there the next time.",
+    ),
+    "map": (
+        "map",
+        "Place the training rows on a map of two dimensions (UMAP of the encoder's features).",
+    ),
+    "jobs": ("jobs", "List the jobs of a project; cancel or resume one."),
+    "separate": (
+        "jobs",
+        "Give a copied project folder decisions of its own, those so far included.",
+    ),
+    "audit": (
+        "network",
+        "Show whether a row's flipped side reads anything that the row has taught.",
+    ),
+}
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs; one is imported when it is called, not when it is listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return [*VERBS, *(name for name in self.commands if name not in VERBS)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A verb as the help needs it: its name and its line."""
+        if cmd_name in VERBS and cmd_name not in self.commands:
+            return TyperCommand(cmd_name, help=VERBS[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A verb as it is called: with its module imported."""
+        if args and args[0] in VERBS and args[0] not in self.commands:
+            self.commands[args[0]] = loaded(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def loaded(verb: str) -> TyperCommand:
+    """The command of a verb, whose module is imported."""
+    from influence_core.cli.common import app
+
+    import_module(f"influence_core.cli.{VERBS[verb][0]}")
+    commands: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return commands[verb]
