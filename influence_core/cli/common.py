@@ -266,8 +266,9 @@ def _cell(name: str, value: Any) -> str:
 
         return to_hex(value)
     if isinstance(value, float):
-        # NaN is what pandas has where nothing stands.
-        return "" if value != value else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
+        return (
+            "" if math.isnan(value) else f"{value:+.4g}" if name == "influence" else f"{value:.4g}"
+        )
     return str(value)
 
 
