@@ -31,11 +31,10 @@ CUT = ("valid", "test")
 Part = tuple[PreparedTable, npt.NDArray[np.int64]]  # a table and the positions that are meant
 
 
-def assemble(kind: str, raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Dataset:
+def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Dataset:
     """Make the data set.
 
     Args:
-        kind: name of the reader.
         raws: what it found; all `split`s differ.
         options: what the user wants.
         watch: hears of progress and may cancel.
@@ -64,7 +63,7 @@ def assemble(kind: str, raws: Sequence[RawTable], options: ReadOptions, watch: W
     return build_dataset(
         columns,
         classes,
-        source=_source(kind, parts, roles, options),
+        source=_source(parts, roles, options),
         image_root=image_root,
         repeated_ids=options.bad_rows == "keep",
     )
@@ -213,16 +212,13 @@ def _columns(
     return whole if rows.size == whole.num_rows else whole.take(pa.array(rows))
 
 
-def _source(
-    kind: str, parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions
-) -> SourceInfo:
+def _source(parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions) -> SourceInfo:
     chosen: dict[str, Any] = {k: v for k, v in asdict(options).items() if v is not None}
     whole = {name: table.raw for name, (table, _) in parts.items()}
     used: dict[str, int] = {}
     for table, rows in parts.values():
         used[table.raw.file.path] = used.get(table.raw.file.path, 0) + len(rows)
     return SourceInfo(
-        kind=kind,
         files={name: raw.file for name, raw in whole.items()},
         label_column=roles.label,
         content_column=roles.content,

@@ -51,7 +51,7 @@ def build_dataset(
             strings, the source of the keys), `row`, and `content_hash` if it was made before;
             others ride along.
         classes: class names in label order.
-        source: where the rows came from; "memory" if None.
+        source: where the rows came from; None if they were made by a program.
         image_root: folder that `image_path` is relative to.
         repeated_ids: let equal ids pass, numbered like equal contents, for `data.checks` to find.
 
@@ -83,7 +83,7 @@ def build_dataset(
         classes=names,
         modality=modality,
         fingerprint=fingerprint_of(made, names, modality),
-        source=source or SourceInfo(kind="memory"),
+        source=source or SourceInfo(),
     )
 
 

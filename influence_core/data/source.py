@@ -18,6 +18,7 @@ class SourceFile:
     """One file or folder that rows came from.
 
     Attributes:
+        kind: name of the reader that read it ("csv", "parquet", "folder", "hf", ...).
         path: file, or folder of several `parts`.
         sha256: of the file's bytes; of the parts' names and hashes for a folder; "" for a folder
             of pictures, whose rows carry hashes of their own.
@@ -29,6 +30,7 @@ class SourceFile:
         quoting: whether '"' quotes fields of a CSV.
     """
 
+    kind: str
     path: str
     sha256: str
     rows: int = 0
@@ -44,17 +46,14 @@ class SourceInfo:
     """Origin of a data set.
 
     Attributes:
-        kind: a reader's name ("csv", "parquet", "folder", "hf"), or "memory" if it was built
-            by a program.
         files: by split; splits cut from one file name the same one. Row i of a split stands at
-            record `row` (a column of the table) of that file.
+            record `row` (a column of the table) of that file. None if a program built the data.
         label_column, content_column, id_column, split_column: names in the source, None if absent.
         columns: all columns of the source, in order.
         options: the reader's options that made this data set, for the record.
         dropped: number of rows left out because they were bad, by path of the file.
     """
 
-    kind: str
     files: Mapping[str, SourceFile] = field(default_factory=dict)
     label_column: str | None = None
     content_column: str | None = None

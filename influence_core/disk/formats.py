@@ -103,11 +103,26 @@ def _sweep_1(value: Value) -> Value:
     return {"identity": "", "shares": shares}
 
 
+def _dataset_1(value: Value) -> Value:
+    """The kind of the last file stood once for all; a folder of Parquet files was "hf"."""
+    source = value.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("files"), dict):
+        return value
+    kind = source.get("kind")
+
+    def named(file: Any) -> Any:
+        parts = isinstance(file, dict) and kind == "hf" and file.get("parts")
+        return {"kind": "parquet" if parts else kind, **file} if isinstance(file, dict) else file
+
+    files = {split: named(file) for split, file in source["files"].items()}
+    return {**value, "source": {**source, "files": files}}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
-    "dataset": (),  # data/dataset.json
+    "dataset": (_dataset_1,),  # data/dataset.json
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json

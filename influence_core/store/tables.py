@@ -159,12 +159,13 @@ def _load_table(folder: Path, name: str, columns: Sequence[str] | None = None) -
 
 def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:
     """The same origin with its files' paths rewritten; a hub name is no path."""
-    if source.kind == "hub":
-        return source
-    files = {
-        name: replace(file, path=place(Path(file.path))) for name, file in source.files.items()
-    }
-    dropped = {place(Path(path)): rows for path, rows in source.dropped.items()}
+    names = {file.path for file in source.files.values() if file.kind == "hub"}
+
+    def moved(path: str) -> str:
+        return path if path in names else place(Path(path))
+
+    files = {name: replace(file, path=moved(file.path)) for name, file in source.files.items()}
+    dropped = {moved(path): rows for path, rows in source.dropped.items()}
     return replace(source, files=files, dropped=dropped)
 
 

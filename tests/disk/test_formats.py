@@ -23,3 +23,18 @@ def test_upgrades_pass_over_what_they_do_not_know(kind):
     odd = {"config": 3, "isolation": [], "checks": "x", "lamps": {"a": 1}, "judge": 5}
     for version in range(1, current(kind) + 1):
         assert upgraded(kind, {**odd, "version": version}, "here")
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "now"),
+    [
+        ("csv", {"path": "a.csv"}, "csv"),
+        ("hub", {"path": "owner/name"}, "hub"),
+        ("hf", {"path": "saved", "parts": []}, "hf"),
+        ("hf", {"path": "shards", "parts": ["train-0.parquet"]}, "parquet"),
+    ],
+)
+def test_the_kind_of_a_data_set_becomes_that_of_each_file(kind, file, now):
+    old = {"source": {"kind": kind, "files": {"train": file, "test": file}}, "splits": {}}
+    files = upgraded("dataset", old, "here")["source"]["files"]
+    assert files == {split: {**file, "kind": now} for split in ("train", "test")}

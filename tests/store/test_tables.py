@@ -76,8 +76,8 @@ def test_pictures_inside_the_project_move_with_it(tmp_path):
 
 
 def test_a_hub_name_is_not_taken_for_a_path(tmp_path):
-    files = {"train": SourceFile("owner/name", "")}
-    data = replace(dataset(12), source=SourceInfo("hub", files))
+    files = {"train": SourceFile("hub", "owner/name", "")}
+    data = replace(dataset(12), source=SourceInfo(files))
     made = Project.create(tmp_path / "p", "P", data, "minilm")
     assert Project.open(made.root).dataset.source.files["train"].path == "owner/name"
 
@@ -92,7 +92,7 @@ def test_a_hub_name_is_not_taken_for_a_path(tmp_path):
         {"modality": "smell"},
         {"classes": "ab"},
         {"image_root": 5},
-        {"source": {"kind": 1}},
+        {"source": {"files": {"train": {"kind": 1}}}},
         {"fingerprint": "0" * 64},
     ],
 )

@@ -7,6 +7,7 @@ feature where there is one. Pictures are left encoded. `data.readers` is the cal
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[R
     path = Path(source)
     table = _open_parquet(path, limit)
     digest = of_file(path) if limit is None else ""
-    file = SourceFile(str(path.resolve()), digest, rows=table.num_rows)
+    file = SourceFile("parquet", str(path.resolve()), digest, rows=table.num_rows)
     return [_raw(None, table, file, _declared(table, options), path.name)]
 
 
@@ -81,7 +82,7 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
         except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
             why = one_line(error)
             raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
-        return one_table_a_split(loaded, str(root.resolve()), options, limit)
+        return one_table_a_split(loaded, SourceFile("hf", str(root.resolve()), ""), options, limit)
     splits: dict[str | None, list[str]] = {}
     for part in _parquet_parts(root):
         splits.setdefault(_split_of(part), []).append(part)
@@ -91,19 +92,26 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
     for split, parts in splits.items():
         table = _concat([_open_parquet(root / part, limit) for part in parts], root)
         digest = of_files(root, parts) if limit is None else ""
-        file = SourceFile(str(root.resolve()), digest, table.num_rows, tuple(parts))
+        file = SourceFile("parquet", str(root.resolve()), digest, table.num_rows, tuple(parts))
         raws.append(_raw(split, table, file, _declared(table, options), f"{root.name}/{parts[0]}"))
     return raws
 
 
 def one_table_a_split(
     loaded: Any,
-    path: str,
+    file: SourceFile,
     options: ReadOptions,
     limit: int | None,
     change: Callable[[pa.Table, Any], pa.Table] = lambda table, features: table,
 ) -> list[RawTable]:
     """Tables of what the `datasets` library has loaded, after a `change` by their features.
+
+    Args:
+        loaded: one split, or several by name.
+        file: where all of it comes from.
+        options: `label_column` tells whose declared classes are meant.
+        limit: most rows wanted of each split, None for all.
+        change: what a table of these features becomes.
 
     Raises:
         DataError: its rows are damaged.
@@ -118,14 +126,14 @@ def one_table_a_split(
         try:
             table.validate(full=True)
         except pa.ArrowException as error:
-            raise DataError(f"{path} holds damaged rows ({one_line(error)}).") from error
+            raise DataError(f"{file.path} holds damaged rows ({one_line(error)}).") from error
         table = change(table, data.features)
         classes = _label_names(
             {n: f.names for n, f in data.features.items() if isinstance(f, datasets.ClassLabel)},
             options,
         )
-        place = f"split {split!r} of {path}" if split else path
-        raws.append(_raw(split, table, SourceFile(path, "", len(table)), classes, place))
+        place = f"split {split!r} of {file.path}" if split else file.path
+        raws.append(_raw(split, table, replace(file, rows=len(table)), classes, place))
     return raws
 
 

@@ -111,6 +111,7 @@ def _batch(kept: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
 
 def _describe(path: Path, form: CsvFormat, rows: int, limit: int | None) -> SourceFile:
     return SourceFile(
+        kind="csv",
         path=str(path.resolve()),
         sha256=of_file(path) if limit is None else "",
         rows=rows,

@@ -18,6 +18,7 @@ from influence_core.data.images import MAX_BYTES
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import one_table_a_split
 from influence_core.data.rows import RawTable
+from influence_core.data.source import SourceFile
 from influence_core.errors import DataError, one_line
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -49,12 +50,13 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
             f"({one_line(error)}); check the name and the connection, or "
             "download the data set and name its folder."
         ) from error
+    file = SourceFile("hub", source, "")
     if limit is not None:  # files are not looked into for a first look
-        return one_table_a_split(loaded, source, options, limit)
+        return one_table_a_split(loaded, file, options, limit)
     folders = _download_folders(source)
     return one_table_a_split(
         loaded,
-        source,
+        file,
         options,
         limit,
         lambda table, features: _media(table, features, options, folders),

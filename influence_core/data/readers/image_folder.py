@@ -73,6 +73,7 @@ def _read_split(root: Path, folder: Path, split: str | None, limit: int | None) 
         split=split,
         table=pa.table(columns),
         file=SourceFile(
+            kind="folder",
             path=str(folder.resolve()),
             sha256="",
             rows=len(paths),

@@ -117,7 +117,7 @@ def read_source(
             )
         raws += found if split is None else [replace(found[0], split=split)]
     with _plain_errors(path):
-        return assemble(kind, raws, options, watch)
+        return assemble(raws, options, watch)
 
 
 def preview_source(source: str | Path, options: ReadOptions | None = None) -> Preview:

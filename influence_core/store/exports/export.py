@@ -98,7 +98,7 @@ def _manifest(
         name=out.name,
         sha256=sha256,
         rows=written.rows,
-        source={"kind": dataset.source.kind, **plan.record},
+        source={"kind": "memory", **plan.record},
         provenance={"dataset_fingerprint": dataset.fingerprint, "split": "train", "run": run},
         options=asdict(plan.options),
         edits=tuple(plan.edits.values()),

@@ -19,7 +19,7 @@ from influence_core.data.columns import ColumnRoles, known_split
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat
-from influence_core.data.readers.registry import READERS
+from influence_core.data.readers.registry import READERS, Reader
 from influence_core.data.rows import RawTable, Watch, prepare
 from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
 from influence_core.disk.fingerprint import of_file
@@ -97,11 +97,10 @@ class ExportPlan:
 
 def natural_format(dataset: Dataset) -> str:
     """The format of the training rows' source; for data built by a program, the one that fits."""
-    kind = dataset.source.kind
-    if kind == "hf":
-        return "parquet" if dataset.source.files["train"].parts else "hf"
-    usual = {"csv": "csv", "parquet": "parquet", "folder": "folder", "hub": "hf"}
-    return usual.get(kind, "csv" if dataset.modality == "text" else "parquet")
+    file = dataset.source.files.get("train")
+    if file is None:
+        return "csv" if dataset.modality == "text" else "parquet"
+    return "hf" if file.kind == "hub" else file.kind
 
 
 def make_plan(
@@ -132,10 +131,10 @@ def make_plan(
     notes = () if file is None else _other_splits(dataset.source)
     plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes)
     if form == "folder":
-        if file is None or dataset.source.kind != "folder":
+        if file is None or file.kind != "folder":
             raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
         return _listed(plan, dataset, file)
-    if file is None or form != natural_format(dataset) or dataset.source.kind == "hub":
+    if file is None or form != natural_format(dataset) or file.kind == "hub":
         return _converted(plan, dataset, file)
     return _native(plan, dataset, file)
 
@@ -155,13 +154,13 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     source, place = dataset.source, Path(file.path)
     column = source.columns.index(plan.label)
     plan = replace(plan, path=place, column=column, sha256=file.sha256, parts=file.parts)
-    if source.kind == "csv":
+    if file.kind == "csv":
         if file.encoding is None or file.delimiter is None or file.quoting is None:
             raise StoreError(f"It is not known how {place} is written; import the data again.")
         cut = CsvFormat(file.encoding, file.bom, file.delimiter, file.quoting)
         return replace(plan, csv=cut)
-    if source.kind == "parquet" or file.parts:
-        first = READERS[source.kind].read(file.path, _options(source), 1)[0]
+    if file.kind == "parquet":
+        first = _reader(file).read(file.path, _options(source), 1)[0]
         return replace(plan, classes=first.classes)
     _raw_table(dataset, file)  # refuses if it has changed
     loaded = datasets.load_from_disk(file.path)
@@ -229,7 +228,7 @@ def _present_file(source: SourceInfo) -> SourceFile | None:
         MismatchError: it is gone, or has changed since the import.
     """
     file = source.files.get("train")
-    if file is None or source.kind == "hub":
+    if file is None or file.kind == "hub":
         return file
     if not Path(file.path).exists():
         raise MismatchError(
@@ -250,8 +249,8 @@ def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
         MismatchError: it no longer holds these rows.
     """
     source = dataset.source
-    place = file.path if source.kind != "folder" else str(dataset.image_root)
-    raws = READERS[source.kind].read(place, _options(source), None)
+    place = file.path if file.kind != "folder" else str(dataset.image_root)
+    raws = _reader(file).read(place, _options(source), None)
     named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
     of_split = {s.name: named.get(s.name) or named.get("train") or raws[0] for s in dataset}
     raw = of_split["train"]
@@ -259,6 +258,11 @@ def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
         # Splits that were cut off the same table are exported with it.
         _check_rows(raw, [s for s in dataset if of_split[s.name] is raw], source)
     return raw
+
+
+def _reader(file: SourceFile) -> Reader:
+    """What has read it; several files of one split were found in a folder."""
+    return READERS["hf" if file.parts else file.kind]
 
 
 def _project_table(split: Split, source: SourceInfo) -> pa.Table:
@@ -284,7 +288,7 @@ def _project_table(split: Split, source: SourceInfo) -> pa.Table:
 def _other_splits(source: SourceInfo) -> tuple[str, ...]:
     """Says so if the exported file holds rows of other splits too."""
     mine = source.files["train"]
-    if source.kind == "hub" or (source.kind == "hf" and not mine.parts):
+    if mine.kind in ("hub", "hf"):
         return ()  # one path for all splits, but a table of its own for each
     others = ", ".join(n for n, file in source.files.items() if n != "train" and file == mine)
     return (f"The source also holds the rows of {others}; they are as they were.",) * bool(others)

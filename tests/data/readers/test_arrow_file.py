@@ -86,7 +86,7 @@ def test_declared_class_names_are_used_and_minus_one_is_no_label(tmp_path):
     saved = datasets.DatasetDict({"train": whole.select([1, 0]), "validation": whole})
     saved.save_to_disk(str(tmp_path / "saved"))
     dataset = read_source(tmp_path / "saved", ReadOptions(bad_rows="drop", test_share=0))
-    assert dataset.source.kind == "hf"
+    assert dataset.source.files["train"].kind == "hf"
     assert dataset.classes == ("neg", "pos")
     # `select` leaves an index over the rows on disk, which must be followed.
     assert dataset.train.texts() == ["bad", "good"]

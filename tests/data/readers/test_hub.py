@@ -51,7 +51,7 @@ def test_a_hub_data_set_brings_its_pictures_along(picture_folder, downloads, tmp
     assert cached["train"].data.table.column("image")[0].as_py()["bytes"] is None
     monkeypatch.setattr(hub, "_loaded", lambda source: cached)
     dataset = read_source("someone/pictures", WHOLE)
-    assert dataset.source.kind == "hub"
+    assert dataset.source.files["train"].kind == "hub"
     assert dataset.train.image_bytes(0).startswith(b"\x89PNG")
 
 
