@@ -1,4 +1,4 @@
-"""The first verbs: new, train, encode."""
+"""The verbs train and encode."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -22,66 +22,12 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.data.readers.registry import READERS
-from influence_core.disk.names import projects_home
 from influence_core.training.heads.presets import PRESETS, STANDARD
 from influence_core.training.networks.accelerator import first_process
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import training_text
-from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import train_network
-
-
-@app.command("new")
-@verb
-def new_verb(
-    data: Annotated[
-        str, typer.Argument(help="CSV, Parquet, image folder or ZIP of one, Hugging Face folder.")
-    ],
-    name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
-    label: Annotated[str | None, typer.Option(help="Label column.")] = None,
-    content: Annotated[str | None, typer.Option(help="Sentence or image column.")] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique ids.")] = None,
-    valid: Annotated[
-        str | None, typer.Option(help="Source of the split that the model is improved on.")
-    ] = None,
-    test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
-    drop_bad: Annotated[bool, typer.Option(help="Leave bad rows out.")] = False,
-    kind: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(READERS)}; by its looks by default.")
-    ] = None,
-    valid_share: Annotated[
-        float, typer.Option(help="Share cut off train where there is no valid split.")
-    ] = 0.15,
-    test_share: Annotated[float, typer.Option(help="The same for the test split.")] = 0.15,
-    json: JsonOption = False,
-) -> None:
-    """Make a project from data of your own."""
-    request = NewProject(
-        source=data, valid=valid, test=test, name=name, label=label, content=content,
-        id_column=id_column, encoder=encoder, drop_bad=drop_bad, kind=kind,
-        valid_share=valid_share, test_share=test_share,
-    )  # fmt: skip
-    with bar(json) as tell, stoppable() as cancel:
-        project, findings = create(request, projects_home(), progress=tell, cancel=cancel)
-    keep_result(project=project.root.name)
-    if json:
-        print_json(
-            {
-                "project": project.root,
-                "classes": project.dataset.classes,
-                "rows": {split.name: len(split) for split in project.dataset},
-                "findings": [{"severity": f.severity, "what": f.what} for f in findings],
-            }
-        )
-        return
-    sizes = ", ".join(f"{len(split):,} {split.name}" for split in project.dataset)
-    out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}: {sizes}")
-    for finding in findings:
-        out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
-    out.print(f"Next: turnover train {escape(project.root.name)}")
 
 
 @app.command("train")

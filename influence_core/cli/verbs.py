@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 # Verb: its module in this folder, and the first line of its help; in the order of the help.
 VERBS = {
     "app": ("serve", "Serve the dashboard."),
-    "new": ("basic", "Make a project from data of your own."),
+    "new": ("new", "Make a project from data of your own."),
     "train": (
         "basic",
         "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",

@@ -19,11 +19,11 @@ from influence_core.data.budget import short_list
 from influence_core.data.build import build_dataset
 from influence_core.data.columns import ColumnRoles, detect_columns, known_split
 from influence_core.data.dataset import Dataset
-from influence_core.data.keys import occurrence_numbers
+from influence_core.data.keys import content_hashes, occurrence_numbers
 from influence_core.data.options import ReadOptions
-from influence_core.data.rows import PreparedTable, RawTable, Watch, prepare
+from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
-from influence_core.data.splitting import cut_shares
+from influence_core.data.splitting import cut_groups, cut_shares, joined_groups
 from influence_core.errors import DataError
 
 MAX_CLASSES = 10_000
@@ -42,12 +42,14 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     Raises:
         DataError: the source cannot be used as it is; names the row or column and the way out.
     """
+    raws = [_rooted(raw, options) for raw in raws]
     roles = detect_columns(raws[0].table, options, raws[0].name)
     check = options.bad_rows != "keep"
     tables = [prepare(raw, roles, check_images=check, watch=watch) for raw in raws]
     image_root = None
     if roles.kind == "image_path":
         tables, image_root = _share_root(tables)
+    tables, numbered = _named(tables, options.classes)
     classes = _classes(tables, options, roles)
     kept = [_good_rows(table, classes, options) for table in tables]
     if options.bad_rows != "keep":
@@ -63,10 +65,45 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     return build_dataset(
         columns,
         classes,
-        source=_source(parts, roles, options),
+        source=replace(_source(parts, roles, options), numbered=numbered),
         image_root=image_root,
         repeated_ids=options.bad_rows == "keep",
     )
+
+
+def _rooted(raw: RawTable, options: ReadOptions) -> RawTable:
+    """With the folder of pictures that was named.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if options.image_root is None:
+        return raw
+    root = Path(options.image_root).expanduser()
+    if not root.is_dir():
+        raise DataError(f"The image folder {root} does not exist; check --image-root.")
+    return replace(raw, image_root=root)
+
+
+def _named(
+    tables: Sequence[PreparedTable], classes: tuple[str, ...] | None
+) -> tuple[list[PreparedTable], bool]:
+    """Labels that are the numbers of the names that were given, by these names; and whether so."""
+    if classes is None or any(table.raw.classes is not None for table in tables):
+        return list(tables), False
+    names = pa.array(classes, pa.string())
+    numbers = pa.array([str(number) for number in range(len(classes))], pa.string())
+
+    def among(values: pa.Array) -> int:
+        return sum(pc.sum(pc.is_in(t.labels, value_set=values)).as_py() or 0 for t in tables)
+
+    if among(numbers) <= among(names):
+        return list(tables), False
+    made = []
+    for table in tables:
+        found = pc.take(names, pc.index_in(table.labels, value_set=numbers))
+        made.append(replace(table, labels=pc.coalesce(found, table.labels)))
+    return made, True
 
 
 def _share_root(tables: Sequence[PreparedTable]) -> tuple[list[PreparedTable], Path]:
@@ -180,11 +217,18 @@ def _cut(parts: dict[str, Part], options: ReadOptions) -> dict[str, Part]:
     if not missing:
         return parts
     table, rows = parts["train"]
+    shares = tuple(wanted[name] for name in missing)
     codes = pc.dictionary_encode(table.labels, null_encoding="encode").combine_chunks().indices
     numbers = codes.to_numpy().astype(np.int64)[rows]
     hashes = table.table.column("content_hash").to_numpy()[rows]
-    shares = tuple(wanted[name] for name in missing)
-    assigned = cut_shares(numbers, hashes, shares, options.seed)
+    if options.group_column is None:
+        assigned = cut_shares(numbers, hashes, shares, options.seed)
+    else:
+        values = column_text(table.raw.table.column(options.group_column), options.group_column)
+        names = [(name or "").strip() for name in values.take(pa.array(rows)).to_pylist()]
+        alone = np.array([not name for name in names], dtype=bool)
+        together = joined_groups(hashes, content_hashes(names), alone)
+        assigned = cut_groups(numbers, together, shares, options.seed)
     cut = {name: (table, rows[assigned == i]) for i, name in enumerate(missing, start=1)}
     cut = {name: part for name, part in cut.items() if part[1].size}
     return {

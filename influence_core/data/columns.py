@@ -49,6 +49,7 @@ class ColumnRoles:
         kind: how the content column holds it: text, encoded images, or paths of image files.
         id: name of the id column, or None.
         split: name of the column of split names, or None.
+        group: name of the column whose values are kept on one side of a cut, or None.
     """
 
     label: str
@@ -56,6 +57,7 @@ class ColumnRoles:
     kind: ContentKind
     id: str | None = None
     split: str | None = None
+    group: str | None = None
 
     @property
     def modality(self) -> Modality:
@@ -74,12 +76,13 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
     Raises:
         DataError: a named column is missing, or a needed one cannot be told.
     """
-    head = table.slice(0, LOOKED_AT)
+    head = with_joined(table.slice(0, LOOKED_AT), options.content_column)
     named = {
         "label": options.label_column,
         "content": options.content_column,
         "id": options.id_column,
         "split": options.split_column,
+        "group": options.group_column,
     }
     for role, column in named.items():
         if column not in (None, NO_COLUMN) and column not in head.column_names:
@@ -101,7 +104,21 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         raise _no_label(head, taken | {content}, name)
     if label == content:
         raise DataError(f"Column {label!r} of {name} cannot be both the label and the content.")
-    return ColumnRoles(label, content, _content_kind(head, content, name), ident, split)
+    kind = _content_kind(head, content, name)
+    return ColumnRoles(label, content, kind, ident, split, options.group_column)
+
+
+def with_joined(table: pa.Table, content: str | None) -> pa.Table:
+    """The table with several texts as one more column if "a,b" names columns and is none itself.
+
+    The texts of a row stand one below the other; one that is missing is left out.
+    """
+    parts = [] if content is None else [part.strip() for part in content.split(",")]
+    if len(parts) < 2 or content in table.column_names or not set(parts) <= {*table.column_names}:
+        return table
+    texts = [table.column(part).cast(pa.string()) for part in parts]
+    joined = pc.binary_join_element_wise(*texts, "\n", null_handling="skip")
+    return table.append_column(content, joined)
 
 
 def known_split(value: str) -> str | None:

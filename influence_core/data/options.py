@@ -1,7 +1,8 @@
 """What a user may say about a source; everything has a default that is found in the data."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from influence_core.data.dataset import Modality
 from influence_core.errors import DataError
@@ -18,11 +19,14 @@ class ReadOptions:
     Attributes:
         kind: a reader's name; None means by the looks of the path.
         label_column: None means detect.
-        content_column: sentence or image; None means detect.
+        content_column: sentence or image; several texts as "a,b"; None means detect.
         id_column: None means detect, "" means use none.
         split_column: column of split names; None means detect, "" means use none.
+        group_column: rows that share a value here never stand on both sides of a cut, such as
+            those of one patient; None means every row for itself.
         modality: None means whatever the content is.
-        classes: class names in the wanted order; None means all labels, sorted.
+        classes: class names in the wanted order, also for labels that are their numbers, from
+            0; None means all labels, sorted.
         bad_rows: rows without label, text or readable image: "refuse" raises and names them,
             "drop" leaves them out, "keep" keeps them for `data.checks` to report.
         valid_share: share of the train rows cut off as "valid" where the source has none.
@@ -31,6 +35,8 @@ class ReadOptions:
         encoding: of a CSV; None means detect.
         delimiter: of a CSV; None means detect.
         quoting: whether '"' quotes fields of a CSV; None means detect.
+        header: whether the first line of a CSV names its columns; None means detect.
+        image_root: folder that paths of images are relative to; None means that of the file.
     """
 
     kind: str | None = None
@@ -38,6 +44,7 @@ class ReadOptions:
     content_column: str | None = None
     id_column: str | None = None
     split_column: str | None = None
+    group_column: str | None = None
     modality: Modality | None = None
     classes: tuple[str, ...] | None = None
     bad_rows: BadRows = "refuse"
@@ -47,6 +54,23 @@ class ReadOptions:
     encoding: str | None = None
     delimiter: str | None = None
     quoting: bool | None = None
+    header: bool | None = None
+    image_root: str | None = None
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "ReadOptions":
+        """From JSON, where tuples became lists.
+
+        Raises:
+            DataError: there is no such option, or one of these values cannot be.
+        """
+        unknown = sorted(set(told) - {field.name for field in fields(cls)})
+        if unknown:
+            raise DataError(f"{unknown} are no options of reading; update the program.")
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in told.items()
+        }
+        return cls(**values)
 
     def __post_init__(self) -> None:
         shares = (self.valid_share, self.test_share)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from influence_core.data.budget import refuse_columns, refuse_growing_table, short_list
 from influence_core.data.build import extra_names
-from influence_core.data.columns import ColumnRoles
+from influence_core.data.columns import ColumnRoles, with_joined
 from influence_core.data.dataset import Split
 from influence_core.data.images import PixelBudget, image_problem
 from influence_core.data.keys import Keys, content_hashes
@@ -114,16 +114,17 @@ def prepare(
     Raises:
         DataError: a column is missing, or the label column cannot hold labels.
     """
+    source = with_joined(raw.table, roles.content)
     needed = [c for c in (roles.label, roles.content, roles.id, roles.split) if c is not None]
-    for column in needed:
-        if column not in raw.table.column_names:
+    for column in (*needed, roles.group):
+        if column is not None and column not in source.column_names:
             raise DataError(
                 f"{raw.name} has no column {column!r}, which the other files have; its "
                 f"columns are {short_list(raw.table.column_names)}."
             )
     labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
     problems = dict.fromkeys(_null_positions(labels), f"has no label in column {roles.label!r}")
-    contents = _contents(raw.table.column(roles.content), roles.kind)
+    contents = _contents(source.column(roles.content), roles.kind)
     hashes, bad = _hash_contents(raw, contents, roles, check_images, watch)
     columns: dict[str, Any] = {
         "row": pa.array(raw.rows),
@@ -131,13 +132,14 @@ def prepare(
         roles.kind: contents,
     }
     if roles.id is not None:
-        ids = _as_text(raw.table.column(roles.id), roles.id)
+        ids = column_text(raw.table.column(roles.id), roles.id)
         missing = np.flatnonzero(_blank(ids).to_numpy()).tolist()
         problems |= dict.fromkeys(missing, f"has no id in column {roles.id!r}")
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
         columns[kept] = _extra(raw, name)
-    values = None if roles.split is None else _as_text(raw.table.column(roles.split), roles.split)
+    named = roles.split
+    values = None if named is None else column_text(raw.table.column(named), named)
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
 
 
@@ -245,7 +247,12 @@ def _values(column: pa.ChunkedArray, watch: Watch) -> Iterator[str]:
             yield value
 
 
-def _as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Any column as texts, null where there is nothing.
+
+    Raises:
+        DataError: it holds something that has no text.
+    """
     try:
         return column.cast(pa.string())
     except pa.ArrowException as error:

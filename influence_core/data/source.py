@@ -51,6 +51,7 @@ class SourceInfo:
         label_column, content_column, id_column, split_column: names in the source, None if absent.
         columns: all columns of the source, in order.
         options: the reader's options that made this data set, for the record.
+        numbered: whether labels are numbers there, of the class names that the user gave.
         dropped: number of rows left out because they were bad, by path of the file.
     """
 
@@ -61,6 +62,7 @@ class SourceInfo:
     split_column: str | None = None
     columns: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    numbered: bool = False
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 

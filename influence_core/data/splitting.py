@@ -46,6 +46,59 @@ def cut_shares(
     return parts[inverse]
 
 
+def joined_groups(contents: Keys, groups: Keys, alone: npt.NDArray[np.bool_]) -> Keys:
+    """What has to stay together: rows of one group, copies, and whatever these lead to.
+
+    Args:
+        contents: (N,) content hashes.
+        groups: (N,) hashes of the groups' names.
+        alone: (N,) rows that name no group.
+
+    Returns:
+        (N,) the smallest content hash of those that stay together, in any order of the rows.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    unique, content = np.unique(contents, return_inverse=True)
+    named, group = np.unique(groups, return_inverse=True)
+    members = np.flatnonzero(~alone)
+    size = unique.size + named.size
+    ends = (content[members], unique.size + group[members])
+    links = coo_array((np.ones(members.size, dtype=np.int8), ends), shape=(size, size))
+    _, component = connected_components(links, directed=False)
+    found = component[content]
+    smallest = np.full(size, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(smallest, found, contents)
+    return smallest[found]
+
+
+def cut_groups(
+    labels: npt.NDArray[np.int64], groups: Keys, shares: tuple[float, ...], seed: int
+) -> npt.NDArray[np.int64]:
+    """As `cut_shares` for groups of many rows and labels, such as all pictures of one patient.
+
+    The largest come first; each goes where the counts of classes come closest to their shares, as
+    in scikit-learn's StratifiedGroupKFold. The first group of each class stays in the rest.
+    """
+    unique, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    _, numbers = np.unique(labels, return_inverse=True)
+    counts = np.zeros((unique.size, int(numbers.max(initial=0)) + 1))  # (groups, classes)
+    np.add.at(counts, (inverse, numbers), 1)
+    total = counts.sum(axis=0)
+    wanted = np.outer([1 - sum(shares), *shares], total)  # (parts, classes)
+    held = np.zeros_like(wanted)
+    parts = np.zeros(unique.size, dtype=np.int64)
+    for group in np.lexsort((_shuffled(unique, seed), -sizes)):
+        new = counts[group]
+        if (held[0][new > 0] > 0).all():
+            # How much further from its share a part would be: (held + new - wanted)^2 less before.
+            growth = new * (new + 2 * (held - wanted)) / total
+            parts[group] = growth.sum(axis=1).argmin()
+        held[parts[group]] += new
+    return parts[inverse]
+
+
 def _shuffled(values: Keys, seed: int) -> Keys:
     """SplitMix64's finaliser over value and seed: a random order that any machine repeats."""
     x = values ^ np.uint64((seed + 1) * _GAMMA % 2**64)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influence_core.data.splitting import cut_shares
+from influence_core.data.splitting import cut_groups, cut_shares, joined_groups
 
 rows = st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 20)), min_size=1, max_size=80)
 seeds = st.integers(0, 2**40)
@@ -47,3 +47,52 @@ def test_another_seed_cuts_other_rows():
 
 def test_no_share_cuts_nothing():
     assert not _cut([(0, 1), (1, 2)], 0, shares=()).any()
+
+
+people = st.lists(
+    st.tuples(st.integers(-1, 3), st.integers(0, 30), st.integers(0, 12)), min_size=1, max_size=80
+)
+
+
+def _cut_people(triples, seed, shares=(0.2, 0.1)):
+    labels, contents, groups = (np.array(column) for column in zip(*triples, strict=True))
+    hashes, named = contents.astype(np.uint64), groups.astype(np.uint64)
+    together = joined_groups(hashes, named, groups == 0)  # number 0 stands for no group
+    return cut_groups(labels, together, shares, seed)
+
+
+@given(people, seeds)
+def test_no_group_and_no_copy_stands_on_two_sides(triples, seed):
+    sides: dict[tuple[str, int], set[int]] = {}
+    for (_, content, group), part in zip(triples, _cut_people(triples, seed), strict=True):
+        sides.setdefault(("content", content), set()).add(int(part))
+        if group:
+            sides.setdefault(("group", group), set()).add(int(part))
+    assert all(len(found) == 1 for found in sides.values())
+
+
+@given(people, seeds)
+def test_every_class_keeps_a_group_in_the_rest(triples, seed):
+    parts = _cut_people(triples, seed)
+    labels = np.array([label for label, _, _ in triples])
+    assert set(labels[parts == 0].tolist()) == set(labels.tolist())
+
+
+@given(people, seeds, st.randoms(use_true_random=False))
+def test_groups_fall_on_the_same_side_in_any_order(triples, seed, random):
+    order = random.sample(range(len(triples)), len(triples))
+    shuffled = _cut_people([triples[i] for i in order], seed)
+    assert shuffled.tolist() == _cut_people(triples, seed)[order].tolist()
+
+
+def test_groups_are_stratified():
+    rng = np.random.default_rng(0)
+    mixed = [
+        (int(rng.random() < (0.2, 0.8)[group % 2]), 40 * group + i, group + 1)
+        for group in range(60)
+        for i in range(int(rng.integers(5, 40)))
+    ]
+    parts, labels = _cut_people(mixed, 3), np.array([label for label, _, _ in mixed])
+    for label in (0, 1):
+        sizes = np.bincount(parts[labels == label], minlength=3) / (labels == label).sum()
+        assert np.abs(sizes - (0.7, 0.2, 0.1)).max() < 0.03

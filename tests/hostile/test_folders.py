@@ -40,7 +40,7 @@ def looked_at(folder):
     before = prints(folder)
     try:
         first_look(str(folder))
-        inspect_source(str(folder), ReadOptions(), drop_bad=True)
+        inspect_source(str(folder), ReadOptions(bad_rows="drop"))
         inspect_source(str(folder), ReadOptions())
     except TurnoverError as error:
         assert str(error)

@@ -30,15 +30,15 @@ def imported(source, home, *, drop_bad=False, **options):
     """The project that came of it, or None; the source and all other projects are as before."""
     asked = ReadOptions(
         label_column=options.get("label"), content_column=options.get("content"),
-        id_column=options.get("id_column"),
+        id_column=options.get("id_column"), bad_rows="drop" if drop_bad else "refuse",
     )  # fmt: skip
     folder = source if source.is_dir() else source.parent
     before, others = prints(folder), prints(home)
     refusal(lambda: first_look(str(source)))
-    refusal(lambda: inspect_source(str(source), asked, drop_bad=drop_bad))
+    refusal(lambda: inspect_source(str(source), asked))
     made = None
     try:
-        wish = NewProject(str(source), name="made", drop_bad=drop_bad, **options)
+        wish = NewProject(str(source), name="made", options=asked)
         made, _ = create(wish, home)
     except TurnoverError as error:
         said(error)

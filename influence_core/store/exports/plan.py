@@ -125,8 +125,10 @@ def make_plan(
     """
     form = form or natural_format(dataset)
     _check(form, options)
-    by_row = edits_by_row(dataset, edits)
     file = None if options.from_project else _present_file(dataset.source)
+    by_row = edits_by_row(dataset, edits)
+    if file is not None and dataset.source.numbered:
+        by_row = {row: _by_number(edit, dataset.classes) for row, edit in by_row.items()}
     label = dataset.source.label_column or "label"
     notes = () if file is None else _other_splits(dataset.source)
     plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes)
@@ -137,6 +139,15 @@ def make_plan(
     if file is None or form != natural_format(dataset) or file.kind == "hub":
         return _converted(plan, dataset, file)
     return _native(plan, dataset, file)
+
+
+def _by_number(edit: Edit, classes: tuple[str, ...]) -> Edit:
+    """The edit in the labels of the source, which are the classes' numbers."""
+
+    def number(name: str | None) -> str | None:
+        return None if name is None else str(classes.index(name))
+
+    return replace(edit, old_label=number(edit.old_label), new_label=number(edit.new_label))
 
 
 def _check(form: str, options: ExportOptions) -> None:
@@ -160,7 +171,7 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
         cut = CsvFormat(file.encoding, file.bom, file.delimiter, file.quoting)
         return replace(plan, csv=cut)
     if file.kind == "parquet":
-        first = _reader(file).read(file.path, _options(source), 1)[0]
+        first = _reader(file).read(file.path, ReadOptions.of(source.options), 1)[0]
         return replace(plan, classes=first.classes)
     _raw_table(dataset, file)  # refuses if it has changed
     loaded = datasets.load_from_disk(file.path)
@@ -250,7 +261,7 @@ def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
     """
     source = dataset.source
     place = file.path if file.kind != "folder" else str(dataset.image_root)
-    raws = _reader(file).read(place, _options(source), None)
+    raws = _reader(file).read(place, ReadOptions.of(source.options), None)
     named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
     of_split = {s.name: named.get(s.name) or named.get("train") or raws[0] for s in dataset}
     raw = of_split["train"]
@@ -277,7 +288,10 @@ def _project_table(split: Split, source: SourceInfo) -> pa.Table:
     names |= {"label": source.label_column or "label"}
     if source.id_column or not source.columns:
         names["id"] = source.id_column or "id"
-    ours = ("id", split.content_column, "label", *split.extra_columns)
+    ours = ["id", split.content_column, "label", *split.extra_columns]
+    content = source.content_column
+    if source.columns and content is not None and content not in source.columns:
+        ours.remove(split.content_column)  # its parts stand there as they were
     columns = {
         names.get(name, name): table.column(name) for name in ours if name != "id" or "id" in names
     }
@@ -292,14 +306,6 @@ def _other_splits(source: SourceInfo) -> tuple[str, ...]:
         return ()  # one path for all splits, but a table of its own for each
     others = ", ".join(n for n, file in source.files.items() if n != "train" and file == mine)
     return (f"The source also holds the rows of {others}; they are as they were.",) * bool(others)
-
-
-def _options(source: SourceInfo) -> ReadOptions:
-    """The reader's options as they were; JSON has turned tuples into lists."""
-    chosen = dict(source.options)
-    if chosen.get("classes") is not None:
-        chosen["classes"] = tuple(chosen["classes"])
-    return ReadOptions(**chosen)
 
 
 def _check_rows(raw: RawTable, splits: list[Split], source: SourceInfo) -> None:

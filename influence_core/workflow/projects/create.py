@@ -3,7 +3,7 @@
 import re
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from influence_core.data.checks import Finding, check_dataset
@@ -21,20 +21,21 @@ DEFAULT_ENCODERS = {"text": "minilm", "image": "torchvision:mobilenet_v2"}
 
 @dataclass(frozen=True)
 class NewProject:
-    """What a user says about data of their own; None means: find out. A ZIP of pictures is one."""
+    """What a user says about data of their own; None means: find out. A ZIP of pictures is one.
+
+    Attributes:
+        source: file, folder or hub name of the training rows; `valid`, `test` of those splits.
+        name: of the project.
+        encoder: its spec.
+        options: how all of these are read.
+    """
 
     source: str
     valid: str | None = None
     test: str | None = None
     name: str | None = None
-    label: str | None = None
-    content: str | None = None
-    id_column: str | None = None
     encoder: str | None = None
-    drop_bad: bool = False
-    kind: str | None = None
-    valid_share: float = 0.15
-    test_share: float = 0.15
+    options: ReadOptions = field(default_factory=ReadOptions)
 
 
 def create(
@@ -52,17 +53,10 @@ def create(
     """
     parts = {"train": request.source, "valid": request.valid, "test": request.test}
     given = {split: path for split, path in parts.items() if path is not None}
-    # A ZIP is read as the pictures in it; `folder` is what a user would call that.
-    kind = None if request.kind == "folder" and any(map(is_zip, given.values())) else request.kind
-    options = ReadOptions(
-        label_column=request.label,
-        content_column=request.content,
-        id_column=request.id_column,
-        kind=kind,
-        valid_share=request.valid_share,
-        test_share=request.test_share,
-        bad_rows="drop" if request.drop_bad else "refuse",
-    )
+    options = request.options
+    if options.kind == "folder" and any(map(is_zip, given.values())):
+        # A ZIP is read as the pictures in it; `folder` is what a user would call that.
+        options = replace(options, kind=None)
     name = request.name or Path(request.source).stem
     with ExitStack() as stack:
         watch = Watch(progress, cancel)

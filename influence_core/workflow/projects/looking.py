@@ -71,14 +71,11 @@ def inspect_safely(
     source: str,
     options: ReadOptions,
     *,
-    drop_bad: bool = False,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Inspection:
     """`inspect_source` in a process of its own; raises as `look_safely`."""
-    request = {
-        "what": "inspect", "source": source, "options": asdict(options), "drop_bad": drop_bad,
-    }  # fmt: skip
+    request = {"what": "inspect", "source": source, "options": asdict(options)}
     limits = Limits(_memory(home, source), READ_SECONDS)
     found = run_guarded(_MODULE, request, limits, progress=progress, cancel=cancel)
     return Inspection(
@@ -127,12 +124,12 @@ def _handle(request: Mapping[str, Any], tell: ProgressFn) -> Mapping[str, Any]:
     if request["what"] == "pack":
         pack_pictures(Path(request["archive"]), Path(request["packed"]), Watch(tell))
         return {}
-    options = ReadOptions(**request["options"])
+    options = ReadOptions.of(request["options"])
     if request["what"] == "look":
         look = first_look(request["source"], options)
         roles = None if look.roles is None else asdict(look.roles)
         return {**vars(look), "head": _plain_frame(look.head), "roles": roles}
-    found = inspect_source(request["source"], options, drop_bad=request["drop_bad"], progress=tell)
+    found = inspect_source(request["source"], options, progress=tell)
     return {
         **vars(found),
         "balance": _plain_frame(found.balance),

@@ -121,7 +121,6 @@ def inspect_source(
     source: str,
     options: ReadOptions,
     *,
-    drop_bad: bool = False,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Inspection:
@@ -129,15 +128,15 @@ def inspect_source(
 
     Args:
         source: path or hub name.
-        options: which column is what; its shares and `bad_rows` are not looked at.
-        drop_bad: leave bad rows out, as the import then does.
+        options: as the import takes them; nothing is cut off, and bad rows are kept to be shown
+            unless they are to be dropped.
         progress: hears how far reading is.
         cancel: stops it.
 
     Raises:
         DataError: it cannot be used with these columns; one sentence that names the line.
     """
-    bad_rows: Any = "drop" if drop_bad else "keep"
+    bad_rows: Any = "drop" if options.bad_rows == "drop" else "keep"
     whole = replace(options, bad_rows=bad_rows, valid_share=0.0, test_share=0.0)
     dataset = read_source(source, whole, progress=progress, cancel=cancel)
     few = sum(len(split) for split in dataset) <= MOST_DECODED

@@ -70,6 +70,11 @@ def is_zip(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ZIP and Path(path).is_file()
 
 
+def is_text(path: str | Path) -> bool:
+    """Whether a path is called like a CSV or other text."""
+    return Path(path).suffix.lower() in TEXT
+
+
 def keep_zip(home: Path, archive: Path, pack: Pack = pack_pictures) -> Path:
     """The pictures of a ZIP on this machine as a Parquet file below `home`, kept like an upload.
 

@@ -5,8 +5,9 @@ makes the project as a job, whole or not at all, and training follows on the sam
 that comes from the data is drawn as data.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,30 +21,19 @@ from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
 )
-from influence_core.workflow.results import NO_COLUMN, ReadOptions, projects_home
+from influence_core.workflow.results import ReadOptions, projects_home
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
 from pages.ui.projects.waiting import stoppable
+from pages.ui.projects.wizard_columns import columns, how_to_read
 from pages.ui.projects.wizard_findings import balance, head, problems
 from pages.ui.projects.wizard_source import ChosenSource, choose_source
 
 T = TypeVar("T")
-NONE, FIND = "(none)", "(choose)"
 SHARE = 15  # per cent
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What is known when the project can be made."""
-
-    source: ChosenSource
-    options: ReadOptions
-    drop_bad: bool
-    valid: int = SHARE
-    test: int = SHARE
 
 
 def wizard() -> None:
@@ -58,7 +48,8 @@ def wizard() -> None:
 
 def _steps(source: ChosenSource) -> None:
     try:
-        look = _looked(source)
+        reading = how_to_read(source)
+        look = _looked(source, reading)
     except TurnoverError as error:
         _refused(source, error)
         return
@@ -66,19 +57,20 @@ def _steps(source: ChosenSource) -> None:
         return
     st.markdown("##### Columns")
     st.caption(f"{look.title}: {short(source.title)}")
-    options = _columns(source, look)
+    options = columns(source, look, reading)
     head(look.head)
     if options is None:
         return
     st.markdown("##### Data check")
-    drop_bad = st.toggle(
+    drop = st.toggle(
         "Leave bad rows out",
         key=f"wizard_drop_{source.token}",
         help="Rows without a label, without content, with a broken picture or with too many or "
         "too few fields. Your file stays as it is.",
     )
+    options = replace(options, bad_rows="drop" if drop else "refuse")
     try:
-        found = _inspected(source, options, drop_bad)
+        found = _inspected(source, options)
     except TurnoverError as error:
         _refused(source, error)
         return
@@ -86,49 +78,11 @@ def _steps(source: ChosenSource) -> None:
         return
     _contents(found)
     problems(found.problems)
-    _make(Choices(source, options, drop_bad), found)
+    _make(source, options, found)
 
 
-def _columns(source: ChosenSource, look: FirstLook) -> ReadOptions | None:
-    """The menus; None as long as the label or the content is not chosen."""
-    roles, names = look.roles, list(look.columns)
-    if look.problem:
-        st.warning(plain(visible(source.sentence(DataError(look.problem)))))
-    with st.container(horizontal=True, gap="medium"):
-        content = _menu("Sentence or image", source, names, roles.content if roles else None, FIND)
-        label = _menu("Label", source, names, roles.label if roles else None, FIND)
-        ident = _menu("Id", source, names, roles.id if roles else None, NONE)
-    if roles is not None and roles.split is not None:
-        st.caption(f"Splits come from the column {short(roles.split)}.")
-    if content is None or label is None:
-        st.info("Choose the column of the sentence or image, and the column of the label.")
-        return None
-    return ReadOptions(
-        kind=look.kind,
-        content_column=content,
-        label_column=label,
-        id_column=NO_COLUMN if ident is None else ident,
-    )
-
-
-def _menu(
-    title: str, source: ChosenSource, names: list[str], guess: str | None, nothing: str
-) -> str | None:
-    # Numbers, not names: a column may be called like the word for no column.
-    chosen = st.selectbox(
-        title,
-        [-1, *range(len(names))],
-        index=names.index(guess) + 1 if guess in names else 0,
-        format_func=lambda i: nothing if i < 0 else visible(names[i])[:80],
-        key=f"wizard_{title}_{source.token}",
-        width=260,
-    )
-    return None if chosen < 0 else names[chosen]
-
-
-def _looked(source: ChosenSource) -> FirstLook | None:
+def _looked(source: ChosenSource, options: ReadOptions) -> FirstLook | None:
     """Look once at each source; None as long as the user has stopped it."""
-    options = ReadOptions(kind=source.kind)
     return _once(
         "wizard_look",
         (source.place, options, _stamp(source.place)),
@@ -136,14 +90,12 @@ def _looked(source: ChosenSource) -> FirstLook | None:
     )
 
 
-def _inspected(source: ChosenSource, options: ReadOptions, drop_bad: bool) -> Inspection | None:
+def _inspected(source: ChosenSource, options: ReadOptions) -> Inspection | None:
     """Read everything once for each set of answers; None as long as the user has stopped it."""
     return _once(
         "wizard_seen",
-        (source.place, options, drop_bad, _stamp(source.place)),
-        lambda tell: inspect_safely(
-            projects_home(), source.place, options, drop_bad=drop_bad, progress=tell
-        ),
+        (source.place, options, _stamp(source.place)),
+        lambda tell: inspect_safely(projects_home(), source.place, options, progress=tell),
     )
 
 
@@ -177,9 +129,9 @@ def _contents(found: Inspection) -> None:
     balance(found.balance)
 
 
-def _make(choices: Choices, found: Inspection) -> None:
+def _make(source: ChosenSource, options: ReadOptions, found: Inspection) -> None:
     st.markdown("##### Project")
-    token = choices.source.token
+    token = source.token
     if found.missing_splits:
         missing = " and ".join(found.missing_splits)
         st.caption(
@@ -188,16 +140,16 @@ def _make(choices: Choices, found: Inspection) -> None:
         )
         with st.container(horizontal=True, gap="large"):
             shares = {
-                name: st.slider(
-                    f"{name}, share of the rows", 5, 30, SHARE, 5, format="%d %%",
+                f"{name}_share": st.slider(
+                    f"{name}, share of the rows", 0, 30, SHARE, 5, format="%d %%",
                     key=f"wizard_{name}_{token}", width=260,
-                )
+                ) / 100
                 for name in found.missing_splits
             }  # fmt: skip
-        choices = Choices(choices.source, choices.options, choices.drop_bad, **shares)
+        options = replace(options, **shares)
     name = st.text_input(
         "Name",
-        value=visible(choices.source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
+        value=visible(source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
         max_chars=60,
         key=f"wizard_name_{token}",
         width=340,
@@ -213,7 +165,7 @@ def _make(choices: Choices, found: Inspection) -> None:
         type="primary",
         disabled=bool(refused) or not found.usable,
         on_click=_begin,
-        args=(choices, name),
+        args=(source, options, name),
     )
 
 
@@ -227,22 +179,10 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _begin(choices: Choices, name: str) -> None:
+def _begin(source: ChosenSource, options: ReadOptions, name: str) -> None:
     """Start the verb `new`; with `=`, no value of the user's can be taken for an option."""
-    options = choices.options
-    arguments = [
-        "new",
-        f"--name={name}",
-        f"--content={options.content_column}",
-        f"--label={options.label_column}",
-        f"--id={options.id_column}",
-        f"--kind={options.kind}",
-        f"--valid-share={choices.valid / 100}",
-        f"--test-share={choices.test / 100}",
-        *(["--drop-bad"] if choices.drop_bad else []),
-        "--",
-        choices.source.place,
-    ]
+    told = json.dumps(asdict(options))
+    arguments = ["new", f"--name={name}", f"--options={told}", "--", source.place]
     job = jobs_ui.begin(projects_home(), arguments, title=f"Create {visible(name)}")
     if job is not None:
         st.query_params["making"] = job.id

@@ -80,6 +80,32 @@ def test_csv_to_csv_is_edited_recorded_and_reverted(tmp_path):
     assert (tmp_path / "back.csv").read_bytes() == source.read_bytes()
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet", "hf"])
+def test_named_numbers_and_joined_texts_are_written_as_the_source_has_them(tmp_path, form):
+    frame = _frame().assign(label=[i % 2 for i in range(ROWS)], more="also")
+    source = tmp_path / "data.csv"
+    frame.to_csv(source, index=False)
+    options = ReadOptions(classes=("neg", "pos"), content_column="text,more")
+    dataset = read_source(source, options)
+    edits = _edits(dataset)
+    out = tmp_path / "out"
+    export(dataset, edits, out, form)
+    if form == "csv":
+        found = pd.read_csv(out, dtype={"id": str})
+    elif form == "parquet":
+        found = pq.read_table(out).to_pandas()
+    else:
+        found = datasets.load_from_disk(str(out)).to_pandas()
+    assert list(found.columns) == list(frame.columns)
+    wanted = frame.set_index("id")
+    for edit in edits:
+        if edit.new_label is not None:
+            wanted.loc[edit.id, "label"] = 1 - wanted.loc[edit.id, "label"]
+    gone = {edit.id for edit in edits if edit.new_label is None}
+    labels = dict(zip(found["id"], found["label"].astype(int), strict=True))
+    assert labels == {i: n for i, n in wanted["label"].items() if i not in gone}
+
+
 def test_no_edits_copy_the_source(tmp_path):
     source = _csv(tmp_path)
     export(read_source(source), [], tmp_path / "clean.csv")

@@ -1,5 +1,7 @@
 """What the wizard sees before anything is made: columns, balance, findings, and clear refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,7 @@ def test_everything_wrong_is_found_with_examples(tmp_path):
 
 def test_bad_rows_left_out_make_it_usable_and_are_counted(tmp_path):
     source = csv(tmp_path, [*rows(), ("no label here", None), ("", "good")])
-    found = inspect_source(source, COLUMNS, drop_bad=True)
+    found = inspect_source(source, replace(COLUMNS, bad_rows="drop"))
     assert found.usable
     assert found.dropped == 2
     assert found.rows == {"train": 40}

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import png
 
+from influence_core.data.options import ReadOptions
 from influence_core.errors import CancelledError, DataError
 from influence_core.store.project import Project
 from influence_core.workflow.projects import uploads
@@ -87,7 +88,7 @@ def pets(path, prefix="", shades=(("cat", 40), ("dog", 200)), n=10):
 @pytest.mark.parametrize("kind", [None, "folder"])
 def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
     archive, home = pets(tmp_path / "pets.zip"), tmp_path / "home"
-    made, findings = create(NewProject(str(archive), kind=kind), home)
+    made, findings = create(NewProject(str(archive), options=ReadOptions(kind=kind)), home)
     other, others = create(NewProject(str(archive.with_suffix("")), name="other"), home)
     assert made.root.name == "pets"
     assert made.dataset.classes == other.dataset.classes == ("cat", "dog")
@@ -102,7 +103,8 @@ def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
 
 def test_splits_come_from_a_zip_each(tmp_path):
     train, test = pets(tmp_path / "pets.zip"), pets(tmp_path / "later.zip", n=3)
-    made, _ = create(NewProject(str(train), test=str(test), valid_share=0.2), tmp_path / "home")
+    wish = NewProject(str(train), test=str(test), options=ReadOptions(valid_share=0.2))
+    made, _ = create(wish, tmp_path / "home")
     assert {split.name: len(split) for split in made.dataset} == {
         "train": 16, "valid": 4, "test": 6
     }  # fmt: skip

@@ -1,0 +1,157 @@
+"""The verb `new`: every option is named like the field of `ReadOptions` that it fills."""
+
+import json as json_text
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from influence_core.cli.common import (
+    JsonOption,
+    app,
+    bar,
+    keep_result,
+    out,
+    print_json,
+    stoppable,
+    verb,
+)
+from influence_core.data.options import NO_COLUMN, ReadOptions
+from influence_core.data.readers.registry import READERS
+from influence_core.disk.names import projects_home
+from influence_core.errors import DataError
+from influence_core.workflow.projects.create import NewProject, create
+
+MOST_NAMES = 1_000_000  # bytes of a file of class names
+
+
+@app.command("new")
+@verb
+def new_verb(
+    context: typer.Context,
+    data: Annotated[
+        str, typer.Argument(help="CSV, Parquet, image folder or ZIP of one, Hugging Face folder.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label", help="Label column.")] = None,
+    content_column: Annotated[
+        str | None,
+        typer.Option("--content", help="Sentence or image column; several texts as a,b."),
+    ] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of unique ids.")] = None,
+    no_id: Annotated[
+        bool, typer.Option("--no-id", help="No column is the id; the content tells rows apart.")
+    ] = False,
+    split_column: Annotated[
+        str | None, typer.Option("--split", help="Column that says train, valid or test.")
+    ] = None,
+    no_split: Annotated[
+        bool, typer.Option("--no-split", help="No column names the splits; all rows are train.")
+    ] = False,
+    group_column: Annotated[
+        str | None,
+        typer.Option("--group", help="Rows that share its value stay on one side of a cut."),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="File of class names, one a line, also for labels 0, 1, 2, …"),
+    ] = None,
+    valid: Annotated[
+        str | None, typer.Option(help="Source of the split that the model is improved on.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
+    drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave bad rows out.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(READERS)}; by its looks by default.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a text file, such as utf-8, cp1251, gbk.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between fields of a CSV; \\t is a tab.")
+    ] = None,
+    quoting: Annotated[
+        bool | None, typer.Option(help='Whether " quotes fields of a CSV; found by itself.')
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option(help="Whether the first line of a CSV names its columns.")
+    ] = None,
+    image_root: Annotated[
+        str | None, typer.Option(help="Folder that paths of images are relative to.")
+    ] = None,
+    valid_share: Annotated[
+        float | None,
+        typer.Option(help="Share cut off train where there is no valid split; 0.15 by default."),
+    ] = None,
+    test_share: Annotated[float | None, typer.Option(help="The same for the test split.")] = None,
+    options: Annotated[
+        str, typer.Option(hidden=True, help="All of these as JSON, as the wizard gives them.")
+    ] = "{}",
+    json: JsonOption = False,
+) -> None:
+    """Make a project from data of your own."""
+    request = NewProject(data, valid, test, name, encoder, _options(context.params))
+    with bar(json) as tell, stoppable() as cancel:
+        project, findings = create(request, projects_home(), progress=tell, cancel=cancel)
+    keep_result(project=project.root.name)
+    if json:
+        print_json(
+            {
+                "project": project.root,
+                "classes": project.dataset.classes,
+                "rows": {split.name: len(split) for split in project.dataset},
+                "findings": [{"severity": f.severity, "what": f.what} for f in findings],
+            }
+        )
+        return
+    sizes = ", ".join(f"{len(split):,} {split.name}" for split in project.dataset)
+    out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}: {sizes}")
+    for finding in findings:
+        out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
+    out.print(f"Next: turnover train {escape(project.root.name)}")
+
+
+def _options(given: dict[str, Any]) -> ReadOptions:
+    """The options of the command line, over those that the wizard gave."""
+    try:
+        told = json_text.loads(given["options"])
+    except ValueError as error:
+        raise typer.BadParameter("is no JSON", param_hint="--options") from error
+    named = {f.name: given[f.name] for f in fields(ReadOptions) if given.get(f.name) is not None}
+    if named.get("delimiter") == "\\t":
+        named["delimiter"] = "\t"
+    if "classes" in named:
+        named["classes"] = _class_names(named["classes"])
+    for column in ("id", "split"):
+        if given[f"no_{column}"]:
+            if f"{column}_column" in named:
+                hint = f"--no-{column}"
+                raise typer.BadParameter(f"contradicts --{column}", param_hint=hint)
+            named[f"{column}_column"] = NO_COLUMN
+    if given["drop_bad"]:
+        named["bad_rows"] = "drop"
+    return replace(ReadOptions.of(told), **named)
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    """The lines of a file, blank ones left out.
+
+    Raises:
+        DataError: it cannot be read, or holds fewer than two names.
+    """
+    try:
+        if path.stat().st_size > MOST_NAMES:
+            raise DataError(f"{path} is too large for a list of class names; one stands on a line.")
+        names = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise DataError(f"The class names in {path} cannot be read ({why}).") from error
+    found = tuple(name.strip() for name in names if name.strip())
+    if len(found) < 2:
+        raise DataError(
+            f"{path} names {len(found)} classes; it needs one name a line, two at least."
+        )
+    return found

@@ -1,0 +1,140 @@
+"""How the wizard reads a source: of the file first, then which column is what.
+
+Each control fills one field of `ReadOptions`, and stays where it is when the source is refused, so
+that what an error names can be chosen.
+"""
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from influence_core.errors import DataError
+from influence_core.workflow.projects.preview import FirstLook
+from influence_core.workflow.projects.uploads import is_text
+from influence_core.workflow.results import NO_COLUMN, ReadOptions
+from pages.ui.draw.content import visible
+from pages.ui.draw.text import plain
+from pages.ui.projects.wizard_source import ChosenSource, paths_allowed
+
+T = TypeVar("T")
+NONE, FIND = "(none)", "(choose)"
+WIDTH = 260
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+YES_NO = {"yes": True, "no": False}
+
+
+def how_to_read(source: ChosenSource) -> ReadOptions:
+    """What has to be known before the first look; found out by itself unless told here."""
+    options = ReadOptions(kind=source.kind)
+    if not is_text(source.place):
+        return options
+    with (
+        st.expander("How the file is read", key=f"wizard_reading_{source.token}"),
+        st.container(horizontal=True, gap="medium"),
+    ):
+        encoding = st.text_input(
+            "Encoding",
+            key=f"wizard_encoding_{source.token}",
+            placeholder="found by itself",
+            help="Such as utf-8, cp1251, gbk.",
+            width=WIDTH,
+        ).strip()
+        delimiter = _found("Delimiter", source, DELIMITERS)
+        quoting = _found('Fields in "…"', source, YES_NO)
+        header = _found("First line names the columns", source, YES_NO)
+    return replace(
+        options, encoding=encoding or None, delimiter=delimiter, quoting=quoting, header=header
+    )
+
+
+def _found(title: str, source: ChosenSource, choices: dict[str, T]) -> T | None:
+    """A menu of values; None means that it is found by itself."""
+    chosen = st.selectbox(
+        title,
+        list(choices),
+        index=None,
+        placeholder="found by itself",
+        key=f"wizard_{title}_{source.token}",
+        width=WIDTH,
+    )
+    return None if chosen is None else choices[chosen]
+
+
+def columns(source: ChosenSource, look: FirstLook, reading: ReadOptions) -> ReadOptions | None:
+    """The menus; None as long as the label or the content is not chosen."""
+    roles, names = look.roles, list(look.columns)
+    if look.problem:
+        st.warning(plain(visible(source.sentence(DataError(look.problem)))))
+    with st.container(horizontal=True, gap="medium"):
+        content = _menu("Sentence or image", source, names, roles.content if roles else None, FIND)
+        label = _menu("Label", source, names, roles.label if roles else None, FIND)
+        ident = _menu("Id", source, names, roles.id if roles else None, NONE)
+    more = _more(source, look, content)
+    if content is None or label is None:
+        st.info("Choose the column of the sentence or image, and the column of the label.")
+        return None
+    further = more.pop("further")
+    return replace(
+        reading,
+        kind=look.kind,
+        content_column=",".join([content, *further]),
+        label_column=label,
+        id_column=NO_COLUMN if ident is None else ident,
+        **more,
+    )
+
+
+def _more(source: ChosenSource, look: FirstLook, content: str | None) -> dict[str, Any]:
+    """What few need: fields of `ReadOptions`, and under "further" columns that join the content."""
+    names, token = list(look.columns), source.token
+    with (
+        st.expander("More about the columns", key=f"wizard_more_{token}"),
+        st.container(horizontal=True, gap="medium"),
+    ):
+        others = [i for i, name in enumerate(names) if name != content]
+        further = st.multiselect(
+            "Further text columns",
+            others,
+            format_func=lambda i: visible(names[i])[:80],
+            key=f"wizard_further_{token}",
+            help="Their texts are read below the sentence.",
+            width=WIDTH,
+        )
+        split = _menu("Split", source, names, look.roles.split if look.roles else None, NONE)
+        group = _menu("Group", source, names, None, NONE)
+        given = st.text_area(
+            "Class names",
+            key=f"wizard_classes_{token}",
+            help="One a line, for labels that are the numbers 0, 1, 2, …; or in the order wanted.",
+            width=WIDTH,
+            height=100,
+        )
+        root = (
+            st.text_input("Image folder", key=f"wizard_root_{token}", width=WIDTH,
+                          help="That paths of images are relative to; by default the file's.")
+            if paths_allowed() else ""
+        )  # fmt: skip
+    classes = tuple(line.strip() for line in given.splitlines() if line.strip())
+    return {
+        "further": [names[i] for i in further],
+        "split_column": NO_COLUMN if split is None else split,
+        "group_column": group,
+        "classes": classes or None,
+        "image_root": root.strip() or None,
+    }
+
+
+def _menu(
+    title: str, source: ChosenSource, names: list[str], guess: str | None, nothing: str
+) -> str | None:
+    # Numbers, not names: a column may be called like the word for no column.
+    chosen = st.selectbox(
+        title,
+        [-1, *range(len(names))],
+        index=names.index(guess) + 1 if guess in names else 0,
+        format_func=lambda i: nothing if i < 0 else visible(names[i])[:80],
+        key=f"wizard_{title}_{source.token}",
+        width=WIDTH,
+    )
+    return None if chosen < 0 else names[chosen]
