@@ -1,15 +1,18 @@
-"""Opening pictures that strangers made: bounded size, few formats, one kind of error.
+"""Opening pictures that strangers made: bounded size, known formats, one meaning of their pixels.
 
 Readers check every picture once at import; encoders and pages open them through here too, so that a
-decompression bomb or a broken file is refused at each door with the same sentence.
+decompression bomb or a broken file is refused at each door with the same sentence, and an encoder
+sees the very pixels that people see: upright, 8 bits, on white.
 """
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
 from influence_core.errors import DataError
 
@@ -18,18 +21,45 @@ MAX_BYTES = 50 << 20
 # Of all pictures of a source together: so many, and so many more for each byte of theirs.
 FREE_PIXELS = 500_000_000
 PIXELS_A_BYTE = 400  # a scan in black and white has 300
-# Few and plain: every further decoder of Pillow is a further door.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+# What people keep pictures in. Pillow can open more, but each decoder is one more door: those that
+# start other programs (EPS), hold no pictures (MPEG) or are hardly used stay shut.
+SUFFIXES = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".jpf"),
+    "PPM": (".pgm", ".ppm", ".pbm", ".pnm", ".pfm"),
+    "ICO": (".ico",),
+    "PCX": (".pcx",),
+    "QOI": (".qoi",),
+    "TGA": (".tga",),  # the last: it is known by its lack of anything that speaks against it
+}
+FORMATS = tuple(SUFFIXES)
+# Begins the fingerprint of every image encoder and changes with what `open_image` makes of a file,
+# so features of other pixels are not mixed with these.
+PIXELS = "pixels2"
+_KNOWN = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+# Pictures that no format here reads; they are named when they are passed over.
+UNREAD = frozenset([
+    ".heic", ".heif", ".svg", ".psd", ".eps", ".raw", ".dng", ".cr2", ".nef", ".arw", ".jxl",
+    ".dcm", ".fits", ".exr", ".hdr", ".dds", ".xcf", ".emf", ".wmf", ".icns", ".xpm", ".xbm",
+])  # fmt: skip
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file name ends like a picture's."""
-    return PurePath(name).suffix.lower() in SUFFIXES
+    return PurePath(name).suffix.lower() in _KNOWN
 
 
 def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.Image:
-    """Decode one picture (the first frame of an animation), in its own mode.
+    """Decode one picture (the first frame of an animation) as everyone is to see it.
+
+    It stands upright, as its camera says, is grey ("L") or coloured ("RGB") with 8 bits a channel,
+    and lies on white where it is transparent.
 
     Args:
         data: encoded bytes.
@@ -43,7 +73,40 @@ def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.
     image, problem = _decode(data, lambda longer: longer // (2 * near) if near else 1)
     if image is None:
         raise DataError(f"{name} cannot be used: it is {problem}; save it again or leave it out.")
-    return image
+    return _as_seen(image)
+
+
+def _as_seen(image: Image.Image) -> Image.Image:
+    """The picture upright, in mode L or RGB, opaque."""
+    with suppress(Exception):  # a damaged note of the camera's makes no damaged picture
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        return _eight_bits(image)
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        image = Image.new("RGBA", clear.size, "white")
+        image.alpha_composite(clear)
+    return image.convert("L" if grey else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey values of 16 or 32 bits as 8: by the range that they are meant to fill.
+
+    Sixteen bits are always cut to the upper eight, so pictures stay comparable. Wider and broken
+    numbers do not say their range: the smallest usual one that holds them is taken, else they are
+    stretched to their own.
+    """
+    values = np.asarray(image)
+    if values.dtype.kind == "u" or image.format == "PPM":
+        return Image.fromarray((values.clip(0, 65535).astype(np.uint16) >> 8).astype(np.uint8))
+    numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(numbers.min()), float(numbers.max())
+    usual = ([1.0] if values.dtype.kind == "f" else []) + [255.0, 65535.0]
+    top = next((most for most in usual if low >= 0 and high <= most), None)
+    bottom, top = (0.0, top) if top is not None else (low, high)
+    scaled = (numbers - bottom) * (255.0 / max(top - bottom, 1e-30))
+    return Image.fromarray(np.round(scaled).clip(0, 255).astype(np.uint8))
 
 
 def thumbnail(data: bytes, size: int) -> bytes:
@@ -90,7 +153,7 @@ class PixelBudget:
 def image_problem(data: bytes, budget: PixelBudget | None = None) -> str | None:
     """What these bytes are instead of a usable picture, or None; reads all of them.
 
-    For example "not a readable PNG, JPEG, WEBP, GIF or BMP".
+    For example "not a readable PNG, JPEG, TIFF or other picture".
 
     Raises:
         DataError: the budget of all pictures is spent.
@@ -123,5 +186,7 @@ def _decode(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None, too_large
     except Exception:  # Pillow's decoders raise whatever they trip over.
-        return None, f"not a readable {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        return None, "not a readable PNG, JPEG, TIFF or other picture"
+    if image.width * image.height > MAX_PIXELS:  # an icon may hold another picture than it says
+        return None, too_large
     return image, None

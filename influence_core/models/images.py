@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from influence_core.data.images import open_image
+from influence_core.data.images import PIXELS, open_image
 from influence_core.disk.fingerprint import of_file, of_tensors
 from influence_core.errors import ModelError, one_line
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
@@ -85,7 +85,8 @@ def load_vgg(rest: str, root: Path | None, device: torch.device) -> ImageEncoder
     spec, model = read_vgg(path)
     model.classifier[-1] = nn.Identity()
     body = model.eval().requires_grad_(False).to(device)
-    return ImageEncoder(f"vgg:{rest}", body, spec.prepare, spec.dim, device, of_file(path))
+    fingerprint = f"{PIXELS}-{of_file(path)}"
+    return ImageEncoder(f"vgg:{rest}", body, spec.prepare, spec.dim, device, fingerprint)
 
 
 def read_vgg(path: Path) -> tuple["VggSpec", Any]:
@@ -180,7 +181,8 @@ def load_torchvision(rest: str, root: Path | None, device: torch.device) -> Imag
     model, transforms = pretrained(rest)
     dim = _without_last_layer(model, rest)
     model = model.eval().requires_grad_(False).to(device)
-    fingerprint = of_tensors(f"torchvision:{rest} {transforms}", model.state_dict())
+    weights = of_tensors(f"torchvision:{rest} {transforms}", model.state_dict())
+    fingerprint = f"{PIXELS}-{weights}"
 
     def prepare(image: Image.Image) -> Tensor:
         return transforms(image.convert("RGB"))

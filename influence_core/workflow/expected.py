@@ -174,9 +174,8 @@ def in_fresh_process(estimate: Estimate) -> Estimate:
 
 
 def _to_encode(project: Project) -> list[Split]:
-    known = project.settings.encoder_fingerprint
     splits = project.dataset.splits.items()
-    return [split for name, split in splits if not (known and has_features(project, name))]
+    return [split for name, split in splits if not has_features(project, name)]
 
 
 def _dim(project: Project) -> int:

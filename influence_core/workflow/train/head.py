@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from influence_core.data.images import PIXELS
 from influence_core.errors import DataError
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
@@ -155,16 +156,10 @@ def encode(
     cluster: Cluster | None = None,
 ) -> Project:
     """Make the features of every split that has none yet; returns the project as stored."""
-    fingerprint = project.settings.encoder_fingerprint
-    missing = [
-        name
-        for name in project.dataset.splits
-        if not fingerprint or not has_features(project, name)
-    ]
-    if not missing:
+    if all(has_features(project, name) for name in project.dataset.splits):
         return project
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
-    if encoder.fingerprint != fingerprint:
+    if encoder.fingerprint != project.settings.encoder_fingerprint:
         project = project.with_settings(encoder_fingerprint=encoder.fingerprint)
     for name, split in project.dataset.splits.items():
         path = project.features_path(name)
@@ -182,7 +177,13 @@ def encode(
 
 
 def has_features(project: Project, split: str) -> bool:
-    """Whether the split is encoded by the encoder that the project knows."""
+    """Whether the split is encoded by the encoder that the project knows, from today's pixels.
+
+    Features of pictures that an earlier version decoded in another way stay with their runs.
+    """
+    known = project.settings.encoder_fingerprint
+    if not known or (project.settings.modality == "image" and not known.startswith(PIXELS)):
+        return False
     path = project.features_path(split)
     if not path.is_file():
         return False
