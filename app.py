@@ -17,6 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 def draw() -> None:
     """The frame and the page that the address asks for."""
+    from pages.ui.frame.first import wait_for_libraries
+
+    st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
+    wait_for_libraries()
     from pages.ui.frame.login import require_login
     from pages.ui.frame.settings import settings_box
     from pages.ui.frame.shell import shell
@@ -37,7 +41,6 @@ def draw() -> None:
         st.Page("pages/trust.py", title="Trust", icon=":material/verified:", url_path="evaluation"),
         st.Page("pages/runs.py", title="Runs", icon=":material/history:", url_path="history"),
     ]
-    st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
     page = st.navigation(pages, position="top")
     require_login()
     shell()
@@ -50,12 +53,14 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from streamlit.runtime.pages_manager import PagesManager
 
     from pages.ui.frame.doors import Doors
+    from pages.ui.frame.first import load_libraries
 
     # Threads of one session that wait must not spin on the cores that another session needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Else Streamlit takes any app beside a folder `pages` for its old kind of app until this file
     # has run for the first time, and a link to a page would be "not found" on a fresh server.
     PagesManager.uses_pages_directory = False
+    load_libraries()
     app = st.App(__file__, middleware=[Middleware(Doors)])
 else:
     draw()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control
 
 from influence_core.errors import DataError
 
@@ -102,6 +101,8 @@ def choose(rules: Sequence[Rule], influence: Scores, p_values: Scores | None = N
     Raises:
         DataError: "fdr" has no p-values, or they are no probabilities.
     """
+    from scipy.stats import false_discovery_control
+
     ranked = harmful_first(influence)
     chosen = np.zeros(len(influence), dtype=np.bool_)
     for rule in rules:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 from torch import Tensor
 
 from influence_core.errors import DataError
@@ -41,6 +40,8 @@ class Harm:
         Normal approximation of score / standard error; 1 where there is no error, None if no row
         has one.
         """
+        from scipy import stats
+
         if not np.isfinite(self.stderr).any():
             return None
         z = self.score / np.maximum(self.stderr, 1e-12)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from influence_core.disk.records import Figure
 
@@ -48,6 +47,8 @@ def paired(after: npt.NDArray[Any], before: npt.NDArray[Any]) -> Difference:
         after, before: broadcast to (S,), to (S, T) or to (K, S, T): K random draws, S seeds,
             T items of a split.
     """
+    from scipy import stats
+
     gaps = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
     mean, pairs = float(gaps.mean()), gaps.shape[0 if gaps.ndim == 1 else -2]
     if min(gaps.shape) < 2:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from influence_core.evaluation.lds import Array, lds
 
@@ -96,6 +95,8 @@ def fit_blend(sums: Mapping[str, Array], losses: npt.NDArray[np.floating]) -> Bl
 
 def _weights(stack: Array, losses: npt.NDArray[np.floating]) -> Array:
     """(P,) non-negative weights; equal ones where nothing correlates."""
+    from scipy.optimize import nnls
+
     x = stack - stack.mean(axis=2, keepdims=True)
     y = -(losses - losses.mean(axis=0)).T  # (T, G)
     y = y / np.maximum(y.std(axis=1, keepdims=True), 1e-12)

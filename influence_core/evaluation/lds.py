@@ -14,8 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import rankdata
-from scipy.stats import t as student
 from torch import Tensor
 
 from influence_core.influence.base import Query
@@ -35,6 +33,8 @@ class Interval:
     @classmethod
     def of(cls, values: npt.NDArray[np.floating]) -> "Interval":
         """Student's interval; NaN values are left out, its half width is NaN below two values."""
+        from scipy.stats import t as student
+
         known = np.asarray(values, dtype=np.float64)
         known = known[np.isfinite(known)]
         n = len(known)
@@ -73,6 +73,8 @@ def subset_sums(query: Query, weights: Tensor) -> Array:
 
 def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> Array:
     """Spearman's correlation of each row of a (T, G) with the same row of b; NaN if constant."""
+    from scipy.stats import rankdata
+
     x, y = rankdata(a, axis=1), rankdata(b, axis=1)
     x -= x.mean(axis=1, keepdims=True)
     y -= y.mean(axis=1, keepdims=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from influence_core.errors import DataError
 from influence_core.influence.base import HeadWeights
@@ -60,6 +59,8 @@ def flip_labels(
 
 def quality_of(suspicion: Array, planted: npt.NDArray[np.bool_]) -> Quality:
     """Mark one column, the more suspicious the higher, (N,)."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     return Quality(
         float(average_precision_score(planted, suspicion)),
         float(roc_auc_score(planted, suspicion)),

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
 
 
 def agreement(words: Mapping[str, Mapping[int, str]]) -> pd.DataFrame:
@@ -17,6 +16,8 @@ def agreement(words: Mapping[str, Mapping[int, str]]) -> pd.DataFrame:
         Columns first, second, rows (decided by both), same (share with the same word), kappa
         (Cohen 1960: agreement beyond chance, NaN where both always say one thing).
     """
+    from sklearn.metrics import cohen_kappa_score
+
     lines = []
     for first, second in combinations(sorted(words), 2):
         common = sorted(set(words[first]) & set(words[second]))

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
 
 from influence_core.errors import DataError
 
@@ -118,6 +116,9 @@ def cleanlab_columns(
     cleanlab wants every class to have rows and every row a label, so classes without any rows are
     left out for it, and rows without a label are no issue and have the quality NaN.
     """
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
     known = given >= 0
     if not known.all():
         issue, quality = np.zeros(len(given), bool), np.full(len(given), np.nan, np.float32)

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -128,6 +127,8 @@ def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) ->
     Raises:
         MismatchError, StoreError: as `edited_table`.
     """
+    import datasets
+
     del progress  # the library writes in one go
     loaded = datasets.load_from_disk(str(plan.path))
     data = loaded if plan.inner is None else loaded[plan.inner]

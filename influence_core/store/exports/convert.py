@@ -4,14 +4,17 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.readers.csv_format import CsvFormat
 from influence_core.data.rows import label_texts
 from influence_core.errors import StoreError
+
+if TYPE_CHECKING:
+    import datasets
 
 WRITTEN = CsvFormat("utf-8", bom=False, delimiter=",", quoting=True)
 BATCH = 10_000
@@ -50,13 +53,15 @@ def to_parquet(table: pa.Table, path: Path) -> None:
 
 def to_hf(table: pa.Table, label: str, classes: tuple[str, ...] | None, path: Path) -> None:
     """Write a table as a Hugging Face data set folder; class numbers get their names."""
+    import datasets
+
     made = datasets.Dataset(datasets.table.InMemoryTable(table))
     if classes is not None and pa.types.is_integer(table.schema.field(label).type):
         made = made.cast_column(label, datasets.ClassLabel(names=list(classes)))
     save_hf(made, path)
 
 
-def save_hf(data: datasets.Dataset, path: Path) -> None:
+def save_hf(data: "datasets.Dataset", path: Path) -> None:
     """`save_to_disk` without its bar on the screen."""
     with _quiet():
         data.save_to_disk(str(path))
@@ -64,6 +69,8 @@ def save_hf(data: datasets.Dataset, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    import datasets
+
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 
@@ -162,6 +161,8 @@ def _check(form: str, options: ExportOptions) -> None:
 
 def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     """The source as it stands."""
+    import datasets
+
     source, place = dataset.source, Path(file.path)
     column = source.columns.index(plan.label)
     plan = replace(plan, path=place, column=column, sha256=file.sha256, parts=file.parts)

@@ -8,7 +8,6 @@ equally good, every changed item would be a toss of a coin.
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from influence_core.errors import DataError
 from influence_core.store.project import Project
@@ -79,6 +78,8 @@ def compare_runs(project: Project, first: str, second: str, split: str) -> RunCo
         StoreError: there is no such run, or a table is damaged.
         MismatchError: a run was trained on other data.
     """
+    from scipy.stats import binomtest
+
     before, after = (_predictions(project.run(name), split) for name in (first, second))
     both = before.merge(after, on="key", suffixes=("_first", "_second"))
     both = both[both["label_first"] >= 0]
