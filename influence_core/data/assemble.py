@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from influence_core.data.budget import short_list
 from influence_core.data.build import build_dataset
-from influence_core.data.columns import ColumnRoles, detect_columns, known_split
+from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.keys import content_hashes, occurrence_numbers
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
-from influence_core.data.splitting import cut_groups, cut_shares, joined_groups
+from influence_core.data.splitting import cut_groups, cut_shares, joined_groups, known_split
 from influence_core.errors import DataError
 
 MAX_CLASSES = 10_000
@@ -157,14 +157,18 @@ def _good_rows(
     if not problems or options.bad_rows == "keep":
         return everything
     if options.bad_rows == "refuse":
-        first = min(problems)
-        others = f" ({len(problems):,} rows have problems)" if len(problems) > 1 else ""
-        place = table.raw.place(first)
-        raise DataError(
-            f"{place[:1].upper()}{place[1:]} {problems[first].rstrip('.;')}{others}; fix it, or "
-            "choose to leave such rows out."
-        )
+        raise _bad_row(replace(table, problems=problems), min(problems), len(problems))
     return np.setdiff1d(everything, np.fromiter(problems, dtype=np.int64))
+
+
+def _bad_row(table: PreparedTable, first: int, count: int) -> DataError:
+    """Names the first bad row, and says how many there are."""
+    others = f" ({count:,} rows have problems)" if count > 1 else ""
+    place, problem = table.raw.place(first), table.problems[first].rstrip(".;")
+    return DataError(
+        f"{place[:1].upper()}{place[1:]} {problem}{others}; fix it, or choose to leave such rows "
+        "out."
+    )
 
 
 def _refuse_repeated_ids(
@@ -194,10 +198,11 @@ def _name_splits(
     for table, rows in zip(tables, kept, strict=True):
         named = [("train" if table.raw.split is None else table.raw.split, rows)]
         if table.split_values is not None:
-            values = np.array(
-                ["train" if v is None else v for v in table.split_values.to_pylist()], dtype=object
-            )
-            named = [(value, rows[values[rows] == value]) for value in dict.fromkeys(values)]
+            values = np.array(table.split_values.to_pylist(), dtype=object)
+            none = [row for row in rows.tolist() if values[row] is None]
+            if none:  # only if bad rows are kept: there is nowhere to keep these
+                raise _bad_row(table, none[0], len(none))
+            named = [(value, rows[values[rows] == value]) for value in dict.fromkeys(values[rows])]
         for name, chosen in named:
             ours = known_split(name) or name
             if not chosen.size and ours != "train":

@@ -6,10 +6,11 @@ sees the very pixels that people see: upright, 8 bits, on white.
 """
 
 import io
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -53,6 +54,24 @@ UNREAD = frozenset([
 def is_image_name(name: str) -> bool:
     """Whether a file name ends like a picture's."""
     return PurePath(name).suffix.lower() in _KNOWN
+
+
+def present_path(root: Path, name: str) -> str | None:
+    """What a picture's file is called below a folder, None if there is none.
+
+    A list that was made elsewhere may have backslashes, blanks at the ends, letters composed in
+    another way, or begin with folders above `root`; the file itself decides.
+    """
+    parts = [part for part in name.strip().replace("\\", "/").split("/") if part != "."]
+    plain = "/".join(parts)
+    after = [i + 1 for i, part in enumerate(parts) if part == root.name]
+    shorter = ["/".join(parts[i:]) for i in after]
+    composed = [unicodedata.normalize(form, plain) for form in ("NFC", "NFD")]
+    for path in dict.fromkeys([name, name.strip(), plain, *shorter, *composed]):
+        with suppress(OSError, ValueError):
+            if path and (root / path).is_file():
+                return path
+    return None
 
 
 def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.Image:
@@ -162,12 +181,22 @@ def image_problem(data: bytes, budget: PixelBudget | None = None) -> str | None:
     return _decode(data, lambda longer: 8, budget)[1]
 
 
+def count_pixels(data: bytes, budget: PixelBudget) -> None:
+    """Spend what this picture's header promises; a broken one costs nothing.
+
+    Raises:
+        DataError: the budget of all pictures is spent.
+    """
+    _decode(data, None, budget)
+
+
 def _decode(
-    data: bytes, share: Callable[[int], int], budget: PixelBudget | None = None
+    data: bytes, share: Callable[[int], int] | None, budget: PixelBudget | None = None
 ) -> tuple[Image.Image | None, str | None]:
     """The picture, or what is wrong with it.
 
-    `share` says what part of the longer side's pixels will do, where the format can do with less.
+    `share` says what part of the longer side's pixels will do, where the format can do with less;
+    without, only the header is read.
     """
     if len(data) > MAX_BYTES:
         return None, f"larger than {MAX_BYTES >> 20} MB"
@@ -178,9 +207,10 @@ def _decode(
             return None, too_large
         if budget is not None:
             budget.spend(image.width * image.height, len(data))
-        part = max(share(max(image.size)), 1)
-        image.draft(None, (image.width // part or 1, image.height // part or 1))
-        image.load()
+        if share is not None:
+            part = max(share(max(image.size)), 1)
+            image.draft(None, (image.width // part or 1, image.height // part or 1))
+            image.load()
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

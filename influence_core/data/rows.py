@@ -21,13 +21,29 @@ from influence_core.data.budget import refuse_columns, refuse_growing_table, sho
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles, with_joined
 from influence_core.data.dataset import Split
-from influence_core.data.images import PixelBudget, image_problem
+from influence_core.data.images import PixelBudget, image_problem, present_path
 from influence_core.data.keys import Keys, content_hashes
 from influence_core.data.source import SourceFile
+from influence_core.data.splitting import known_split
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 REPORT_EVERY = 500
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that were left out for one reason.
+
+    Attributes:
+        why: goes on after a place: "has empty fields only".
+        count: how many.
+        places: the first few, as in "line 17 of reviews.csv".
+    """
+
+    why: str
+    count: int
+    places: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,8 @@ class RawTable:
         rows: (N,) record number of each row in the file, from 0.
         classes: class names if the source declares them for integer labels.
         image_root: folder that paths of images are relative to.
-        dropped: rows that the reader had to leave out.
+        left_out: rows that the reader could not take, by reason.
+        told: sentences about what the reader found out by itself.
 
     Raises:
         DataError: the columns cannot be told apart by their names, or would unfold to too much.
@@ -55,7 +72,8 @@ class RawTable:
     rows: npt.NDArray[np.int64]
     classes: tuple[str, ...] | None = None
     image_root: Path | None = None
-    dropped: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    told: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_columns(self.table.column_names, self.name)
@@ -66,6 +84,11 @@ class RawTable:
         """Of the file or folder, for messages."""
         return Path(self.file.path).name
 
+    @property
+    def dropped(self) -> int:
+        """How many rows the reader left out."""
+        return sum(part.count for part in self.left_out)
+
 
 @dataclass(frozen=True)
 class PreparedTable:
@@ -74,7 +97,7 @@ class PreparedTable:
     Attributes:
         table: columns `row`, `content_hash`, the content, the extras; `id` if there is one.
         labels: (N,) label texts, null where missing.
-        split_values: (N,) texts of the split column, or None.
+        split_values: (N,) splits by the split column, null where it names none; or None.
         problems: what is wrong, by position.
     """
 
@@ -125,6 +148,8 @@ def prepare(
     labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
     problems = dict.fromkeys(_null_positions(labels), f"has no label in column {roles.label!r}")
     contents = _contents(source.column(roles.content), roles.kind)
+    if roles.kind == "image_path":
+        contents = _present_paths(contents, raw, roles.content)
     hashes, bad = _hash_contents(raw, contents, roles, check_images, watch)
     columns: dict[str, Any] = {
         "row": pa.array(raw.rows),
@@ -138,9 +163,42 @@ def prepare(
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
         columns[kept] = _extra(raw, name)
-    named = roles.split
-    values = None if named is None else column_text(raw.table.column(named), named)
+    values = None
+    if roles.split is not None:
+        values, odd = _splits(raw.table.column(roles.split), roles)
+        problems |= odd
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
+
+
+def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict[int, str]]:
+    """The split of each row, and what is wrong where its name is missing or none."""
+    texts = column_text(column, str(roles.split)).to_pylist()
+    own = set(roles.own_splits)
+    named = {t: known_split(t) or (t if t in own else None) for t in {*texts} - {None}}
+    splits = [named.get(text) for text in texts]
+    problems = {}
+    for row in (row for row, split in enumerate(splits) if split is None):
+        blank = not (texts[row] or "").strip()
+        what = "no split" if blank else f"{texts[row]!r}, which is the name of no split,"
+        problems[row] = f"has {what} in column {roles.split!r}"
+    return pa.array(splits, pa.string()), problems
+
+
+def _present_paths(names: pa.ChunkedArray, raw: RawTable, column: str) -> pa.Array:
+    """Names of pictures as their files are called here.
+
+    Raises:
+        DataError: there is a file for none of them.
+    """
+    root = raw.image_root or Path()
+    found = [present_path(root, name) for name in names.to_pylist()]
+    if not any(found):
+        first = next((name for name in names.to_pylist() if name), "")
+        raise DataError(
+            f"None of the pictures that column {column!r} of {raw.name} names is in {root}, such "
+            f"as {first!r}; name their folder with --image-root."
+        )
+    return pa.array([path or name for path, name in zip(found, names.to_pylist(), strict=True)])
 
 
 def _extra(raw: RawTable, name: str) -> pa.ChunkedArray:

@@ -4,11 +4,22 @@ Stratified, seeded, and by content rather than by row: exact duplicates always f
 side, so nothing leaks, and a row's side does not depend on the order of the rows.
 """
 
+import re
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from influence_core.data.keys import Keys
 
+ALIASES = {
+    "train": ("training", "trn"),
+    "valid": ("validation", "val", "vld", "dev", "devel", "development", "eval", "evaluation"),
+    "test": ("testing", "tst", "holdout", "heldout"),
+}
+_SPLIT_OF = {word: split for split, words in ALIASES.items() for word in (split, *words)}
+_USUAL = frozenset({"train", "training", "valid", "validation", "val", "dev", "test", "testing"})
+_NO_WORDS = frozenset({"set", "split", "data", "dataset", "images", "image", "imgs", "img", "part"})
 _GAMMA = 0x9E3779B97F4A7C15
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -105,3 +116,19 @@ def _shuffled(values: Keys, seed: int) -> Keys:
     x = (x ^ (x >> np.uint64(30))) * _MIX_1
     x = (x ^ (x >> np.uint64(27))) * _MIX_2
     return x ^ (x >> np.uint64(31))
+
+
+def known_split(value: str) -> str | None:
+    """ "train", "valid" or "test" for the usual spellings of these, else None.
+
+    Case, blanks, digits and words such as "set" do not count: "Train", "val2017", "test_images".
+    """
+    words = [word for word in re.split(r"[\W\d_]+", value.casefold()) if word not in _NO_WORDS]
+    name = "".join(words)
+    return _SPLIT_OF.get(name) or _SPLIT_OF.get(name.removesuffix("set"))
+
+
+def unusual_splits(found: Mapping[str, str], where: str) -> list[str]:
+    """A sentence for each name of a split that not everybody would read so."""
+    odd = {name: split for name, split in found.items() if name.strip().casefold() not in _USUAL}
+    return [f"{where} {name!r} is read as the split {split}." for name, split in odd.items()]

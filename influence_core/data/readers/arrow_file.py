@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.budget import refuse_growing_parquet, refuse_growing_table
-from influence_core.data.columns import LABEL_NAMES, known_split
+from influence_core.data.columns import LABEL_NAMES
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.zip_file import as_packed
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
+from influence_core.data.splitting import known_split
 from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import DataError, one_line
 
@@ -57,7 +59,7 @@ def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[R
     table = _open_parquet(path, limit)
     digest = of_file(path) if limit is None else ""
     file = SourceFile("parquet", str(path.resolve()), digest, rows=table.num_rows)
-    return [_raw(None, table, file, _declared(table, options), path.name)]
+    return [as_packed(_raw(None, table, file, _declared(table, options), path.name))]
 
 
 def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from influence_core.data.budget import refuse_columns
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat, Record, detect_format, read_records
-from influence_core.data.rows import RawTable
+from influence_core.data.rows import LeftOut, RawTable
 from influence_core.data.source import SourceFile
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError
@@ -61,7 +61,7 @@ def read_csv(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
             place=lambda i: f"line {lines[i]} of {path.name}",
             rows=rows,
             image_root=path.parent,
-            dropped=dropped,
+            left_out=(LeftOut("has another number of fields", dropped, ()),) * bool(dropped),
         )
     ]
 

@@ -1,20 +1,22 @@
 """Reads a folder of pictures: `folder/<class>/...` or `folder/<split>/<class>/...`.
 
 The pictures stay where they are; a row holds the path relative to the folder. Keys come from the
-bytes, so moving a picture to another class's folder relabels it and keeps its key. `data.readers`
-is the caller.
+bytes, so moving a picture to another class's folder relabels it and keeps its key. What the folders
+mean is found out in `picture_tree`. `data.readers` is the caller.
 """
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from influence_core.data.columns import known_split
-from influence_core.data.images import is_image_name
+from influence_core.data.images import UNREAD, is_image_name
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.picture_tree import Tree, arrange, is_junk
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.errors import DataError
@@ -27,16 +29,17 @@ def looks_like_images(source: str) -> bool:
     root = Path(source)
     if not root.is_dir():
         return False
-    files = (name for _, _, names in os.walk(root) for name in names)
-    return any(is_image_name(name) for name, _ in zip(files, range(MOST_LOOKED_AT), strict=False))
+    some = islice(_files(root), MOST_LOOKED_AT)
+    return any(is_image_name(path) or Path(path).suffix.lower() in UNREAD for path in some)
 
 
 def read_images(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
-    """List the pictures, by split if the first level of folders is named like splits.
+    """List the pictures, by split if folders are named like splits.
 
     Args:
         source: the folder.
-        options: not used; columns are always `image_path` and `label`.
+        options: not used; columns are always `image_path` and `label`, or the names of two levels
+            of folders where either may be the class.
         limit: most rows wanted of each split, None for all.
 
     Raises:
@@ -46,61 +49,45 @@ def read_images(source: str, options: ReadOptions, limit: int | None) -> list[Ra
     root = Path(source)
     if not root.is_dir():
         raise DataError(f"{root} does not exist or is no folder; check the path.")
-    folders = _folders(root)
-    splits = {folder: known_split(folder.name) for folder in folders}
-    if folders and all(splits.values()):
-        found = {str(split): folder for folder, split in splits.items()}
-        if len(found) < len(folders):
-            raise DataError(f"{root} has two folders for one split; rename or join them.")
-        return [_read_split(root, folder, split, limit) for split, folder in sorted(found.items())]
-    return [_read_split(root, root, None, limit)]
+    tree = arrange(_files(root), root.name)
+    raws: list[RawTable] = []
+    for split in sorted({picture.split for picture in tree.pictures}, key=str):
+        raw = _raw(root, tree, split, limit)
+        # What belongs to no split is counted once.
+        raws.append(raw if raws else replace(raw, left_out=tree.left_out, told=tree.told))
+    return raws
 
 
-def _read_split(root: Path, folder: Path, split: str | None, limit: int | None) -> RawTable:
-    paths: list[str] = []
-    labels: list[str] = []
-    for class_folder in _folders(folder):
-        pictures = [_text(path.relative_to(root)) for path in _pictures(class_folder)]
-        paths += pictures
-        labels += [class_folder.name] * len(pictures)
-    if not paths:
-        raise DataError(
-            f"{folder} has no pictures in class folders; put them as <class>/<picture>.png."
-        )
-    paths, labels = paths[:limit], labels[:limit]
-    columns = {"image_path": pa.array(paths, pa.string()), "label": pa.array(labels, pa.string())}
+def _raw(root: Path, tree: Tree, split: str | None, limit: int | None) -> RawTable:
+    pictures = [picture for picture in tree.pictures if picture.split == split][:limit]
+    columns = {"image_path": [_text(p.path) for p in pictures], **tree.labels(pictures)}
     return RawTable(
         split=split,
-        table=pa.table(columns),
+        table=pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}),
         file=SourceFile(
             kind="folder",
-            path=str(folder.resolve()),
+            path=str((root / tree.places[split]).resolve()),
             sha256="",
-            rows=len(paths),
+            rows=len(pictures),
         ),
-        place=lambda i: f"picture {paths[i]} of {root.name}",
-        rows=np.arange(len(paths), dtype=np.int64),
+        place=lambda i: f"picture {pictures[i].path} of {root.name}",
+        rows=np.arange(len(pictures), dtype=np.int64),
         image_root=root.resolve(),
     )
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+def _files(root: Path) -> Iterator[str]:
+    """Files below a folder, and links to folders, which are not followed; hidden ones are left."""
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(folder for folder in folders if not is_junk(folder))
+        links = [folder for folder in folders if (Path(place) / folder).is_symlink()]
+        for name in (*names, *links):
+            yield (Path(place) / name).relative_to(root).as_posix()
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Pictures below a class folder in a fixed order; links to other folders are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if is_image_name(name) and name[0] != ".":
-                yield Path(place) / name
-
-
-def _text(path: Path) -> str:
-    text = path.as_posix()
+def _text(path: str) -> str:
     try:
-        text.encode("utf-8")
+        path.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise DataError(f"The file name {text!r} is not UTF-8 text; rename the file.") from error
-    return text
+        raise DataError(f"The file name {path!r} is not UTF-8 text; rename the file.") from error
+    return path

@@ -1,24 +1,27 @@
 """A ZIP of pictures in class folders, as one Parquet file with the pictures in it.
 
-Nothing is ever unpacked to a path that the archive names: entries are read into memory one by one,
-checked, and written as rows, so a name can lead nowhere and a link points at nothing. An archive
-that tries is refused all the same, before a byte is written. What is promised by the archive's
-directory is not believed; bytes are counted as they come out.
-Called by `workflow.uploads`; the reader of Parquet takes it from there.
+Nothing is ever unpacked to a path that the archive names: entries are read into memory one by one
+and written as rows, so a name can lead nowhere and a link points at nothing. An archive that tries
+is refused all the same, before a byte is written. What is promised by the archive's directory is
+not believed; bytes are counted as they come out. What the folders mean is found out as for a folder
+on disk (`picture_tree`), and whether a picture can be used is asked when its row is read.
+Called by `workflow.uploads`; the reader of Parquet takes it from there (`as_packed`).
 """
 
+import json
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from influence_core.data.columns import known_split
-from influence_core.data.images import MAX_BYTES, PixelBudget, image_problem, is_image_name
-from influence_core.data.rows import Watch
+from influence_core.data.images import MAX_BYTES, PixelBudget, count_pixels
+from influence_core.data.readers.picture_tree import Picture, Tree, arrange
+from influence_core.data.rows import LeftOut, RawTable, Watch
 from influence_core.disk.atomic import atomic_file
 from influence_core.errors import DataError
 
@@ -31,9 +34,7 @@ RATIO_FREE_BYTES = 64 << 20  # below this, any ratio will do
 # Further methods are further decoders, and one of them takes as much memory as the archive asks.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BATCH_BYTES = 32 << 20
-_SCHEMA = {"id": pa.string(), "image": pa.binary(), "label": pa.string()}
-
-Row = tuple[str, str | None, str, bytes]  # path, split, class, picture
+_NOTE = b"turnover.zip"  # in the Parquet file's schema: what its rows do not say
 
 
 def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
@@ -42,8 +43,9 @@ def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
     Args:
         archive: a ZIP with `<class>/<picture>` or `<split>/<class>/<picture>`, perhaps below one
             folder that holds everything.
-        out: file to write, with the columns `id` (path in the archive), `image`, `label`, and
-            `split` where the folders name splits. Not made if anything is refused.
+        out: file to write, with the columns `id` (path in the archive), `image`, `label` (or the
+            names of two levels of folders, where either may be it), and `split` where folders name
+            splits. Not made if anything is refused.
         watch: hears of progress and may cancel.
 
     Raises:
@@ -53,19 +55,44 @@ def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
     try:
         with zipfile.ZipFile(archive) as opened, atomic_file(out) as part:
             most = min(MOST_BYTES, max(RATIO_FREE_BYTES, MOST_RATIO * archive.stat().st_size))
-            entries = _entries(opened, archive.name, most)
-            rows = _rows(opened, entries, archive.name, most)
-            seen = _watched(rows, len(entries), watch or Watch(None, None))
-            count = _write(part, seen, _splits(entries))
+            entries = _entries(opened, archive.name)
+            tree = arrange(entries, archive.name)
+            if sum(entries[picture.path].file_size for picture in tree.pictures) > most:
+                raise _too_much(archive.name, most)
+            rows = _pictures(opened, entries, tree, archive.name, most)
+            _write(part, _watched(rows, len(tree.pictures), watch or Watch()), tree, archive.name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(
             f"{archive.name} is no ZIP that can be read ({error}); pack the folder again."
         ) from error
-    return count
+    return len(tree.pictures)
 
 
-def _entries(opened: zipfile.ZipFile, name: str, most: int) -> dict[str, zipfile.ZipInfo]:
-    """Pictures by their path below the folder that holds everything."""
+def as_packed(raw: RawTable) -> RawTable:
+    """A table of a Parquet file with what `pack_pictures` has noted, if that wrote the file."""
+    note = (raw.table.schema.metadata or {}).get(_NOTE)
+    if note is None or "id" not in raw.table.column_names:
+        return raw
+    try:
+        told = json.loads(note)
+        left_out = tuple(
+            LeftOut(str(out["why"]), int(out["count"]), tuple(map(str, out["places"])))
+            for out in told["left_out"]
+        )
+        name, sentences = str(told["name"]), tuple(map(str, told["told"]))
+    except (ValueError, TypeError, KeyError):
+        return raw  # by another hand
+    ids = raw.table.column("id")
+    return replace(
+        raw,
+        place=lambda i: f"picture {ids[i].as_py()} of {name}",
+        left_out=left_out,
+        told=sentences,
+    )
+
+
+def _entries(opened: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """Files by their paths, with "/" between the parts whatever the packer wrote."""
     found: dict[str, zipfile.ZipInfo] = {}
     infos = opened.infolist()
     if len(infos) > MOST_ENTRIES:
@@ -73,32 +100,19 @@ def _entries(opened: zipfile.ZipFile, name: str, most: int) -> dict[str, zipfile
             f"{name} holds more than {MOST_ENTRIES:,} files; import the folder itself instead."
         )
     for info in infos:
-        path = PurePosixPath(info.filename)
+        path = PurePosixPath(info.filename.replace("\\", "/"))
         _refuse_tricks(info, path, name)
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-        if info.filename.endswith("/") or hidden or not is_image_name(path.name):
+        if info.filename.endswith(("/", "\\")) or not path.name:
             continue
         if path.as_posix() in found:
             raise DataError(f"{name} holds {path} twice; pack it again.")
         found[path.as_posix()] = info
-    if not found:
-        raise DataError(
-            f"{name} has no pictures; pack a folder of <class>/<picture>.png, or of "
-            "<split>/<class>/<picture>.png."
-        )
-    if sum(info.file_size for info in found.values()) > most:
-        raise _too_much(name, most)
-    while len(firsts := {path.split("/")[0] for path in found}) == 1 and all(
-        path.count("/") > 1 for path in found
-    ):
-        (first,) = firsts
-        found = {path[len(first) + 1 :]: info for path, info in found.items()}
     return found
 
 
 def _refuse_tricks(info: zipfile.ZipInfo, path: PurePosixPath, name: str) -> None:
     """No honest packer makes these; look at such an archive again."""
-    if path.is_absolute() or ".." in path.parts or "\\" in info.filename:
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(path).drive:
         raise DataError(
             f"{name} holds the path {info.filename}, which leads out of its folder; pack the "
             "folder again, with plain relative paths."
@@ -118,39 +132,31 @@ def _too_much(name: str, most: int) -> DataError:
     )
 
 
-def _splits(entries: dict[str, zipfile.ZipInfo]) -> bool:
-    """Whether the outer folders are splits."""
-    return all(path.count("/") > 1 and known_split(path.split("/")[0]) for path in entries)
-
-
-def _rows(
-    opened: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], name: str, most: int
-) -> Iterator[Row]:
+def _pictures(
+    opened: zipfile.ZipFile,
+    entries: dict[str, zipfile.ZipInfo],
+    tree: Tree,
+    name: str,
+    most: int,
+) -> Iterator[tuple[Picture, bytes]]:
     left, budget = most, PixelBudget(name)
-    splits = _splits(entries)
-    for path, info in sorted(entries.items()):
-        split, _, rest = path.partition("/") if splits else ("", "", path)
-        label, _, bare = rest.partition("/")
-        if not bare:
-            raise DataError(
-                f"{name} has {path} in no class folder; put it as <class>/<picture>.png."
-            )
-        data = _read(opened, info)
+    for picture in tree.pictures:
+        data = _read(opened, entries[picture.path])
         left -= len(data)
         if len(data) > MAX_BYTES:
             raise DataError(
-                f"{path} in {name} is larger than {MAX_BYTES >> 20} MB; save it smaller "
+                f"{picture.path} in {name} is larger than {MAX_BYTES >> 20} MB; save it smaller "
                 "or leave it out."
             )
         if left < 0:
             raise _too_much(name, most)
-        problem = image_problem(data, budget)
-        if problem:
-            raise DataError(f"{path} in {name} is {problem}; save it again or leave it out.")
-        yield path, known_split(split) if splits else None, label, data
+        count_pixels(data, budget)
+        yield picture, data
 
 
-def _watched(rows: Iterator[Row], total: int, watch: Watch) -> Iterator[Row]:
+def _watched(
+    rows: Iterator[tuple[Picture, bytes]], total: int, watch: Watch
+) -> Iterator[tuple[Picture, bytes]]:
     for done, row in enumerate(rows, 1):
         watch.step(done, total)
         yield row
@@ -165,28 +171,33 @@ def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         raise zipfile.BadZipFile(str(error)) from error
 
 
-def _write(out: Path, rows: Iterator[Row], splits: bool) -> int:
-    schema = pa.schema(_SCHEMA | ({"split": pa.string()} if splits else {}))
-    count = 0
+def _write(out: Path, rows: Iterator[tuple[Picture, bytes]], tree: Tree, name: str) -> None:
+    note = {"name": name, "told": tree.told, "left_out": [asdict(out) for out in tree.left_out]}
+    texts = ["split"] * (tree.places.keys() != {None}) + list(tree.labels(()))
+    schema = pa.schema(
+        {"id": pa.string(), "image": pa.binary(), **dict.fromkeys(texts, pa.string())},
+        metadata={_NOTE: json.dumps(note)},
+    )
     with pq.ParquetWriter(out, schema, compression="none") as writer:
         for batch in _batches(rows):
-            columns = [[r[0] for r in batch], [r[3] for r in batch], [r[2] for r in batch]]
-            if splits:
-                columns.append([r[1] for r in batch])
-            writer.write_table(
-                pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)],
-                         schema=schema)
-            )  # fmt: skip
-            count += len(batch)
-    return count
+            pictures = [picture for picture, _ in batch]
+            columns = {
+                "id": [picture.path.removeprefix(tree.base) for picture in pictures],
+                "image": [data for _, data in batch],
+                "split": [picture.split for picture in pictures],
+                **tree.labels(pictures),
+            }
+            writer.write_table(pa.table({n: columns[n] for n in schema.names}, schema=schema))
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    held: list[Row] = []
+def _batches(
+    rows: Iterator[tuple[Picture, bytes]],
+) -> Iterator[Sequence[tuple[Picture, bytes]]]:
+    held: list[tuple[Picture, bytes]] = []
     size = 0
     for row in rows:
         held.append(row)
-        size += len(row[3])
+        size += len(row[1])
         if size > _BATCH_BYTES:
             yield held
             held, size = [], 0

@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from influence_core.data.build import extra_names
-from influence_core.data.columns import ColumnRoles, known_split
+from influence_core.data.columns import LEVELS, ColumnRoles
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat
 from influence_core.data.readers.registry import READERS, Reader
 from influence_core.data.rows import RawTable, Watch, prepare
 from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
+from influence_core.data.splitting import known_split
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.convert import WRITTEN, to_csv, to_hf, to_parquet
@@ -217,14 +218,15 @@ def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     table = _raw_table(dataset, file).table
     root, below = Path(str(dataset.train.image_root)), Path(file.path).resolve()
     depth = len(below.relative_to(root).parts) if below.is_relative_to(root) else 0
+    if plan.label in LEVELS:
+        depth += LEVELS.index(plan.label)
     path = plan.path / LISTING
-    to_csv(table, "label", None, path)
+    to_csv(table, plan.label, None, path)
     paths = tuple(table.column("image_path").to_pylist())
     return replace(
         plan,
         path=path,
-        label="label",
-        column=table.column_names.index("label"),
+        column=table.column_names.index(plan.label),
         sha256=of_file(path),
         pictures=Pictures(root, paths, depth),
     )

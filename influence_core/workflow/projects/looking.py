@@ -61,7 +61,7 @@ def look_safely(
         found["title"],
         tuple(found["columns"]),
         _frame(found["head"]),
-        None if roles is None else ColumnRoles(**roles),
+        None if roles is None else _roles(roles),
         found["problem"],
     )
 
@@ -109,6 +109,11 @@ def _memory(home: Path, source: str) -> int:
     half = max(1 << 30, psutil.virtual_memory().available // 2)
     own = Path(source).exists() and not is_upload(home, Path(source))
     return half if own else min(half, UPLOAD_BYTES)
+
+
+def _roles(value: Mapping[str, Any]) -> ColumnRoles:
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    return ColumnRoles(**plain)
 
 
 def _frame(value: Mapping[str, Any]) -> pd.DataFrame:
