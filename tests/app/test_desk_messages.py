@@ -13,13 +13,13 @@ from tiny import project
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
-from pages.ui.labels.desk import Queue, answer_decisions, window
+from pages.ui.labels.desk import Queue, Shown, answer_decisions, window
 from pages.ui.labels.messages import MOST_TEXT, MOST_WAITING, read_message
 
 
 def sent(**parts):
-    good = {"id": secrets.token_hex(16), "key": "0" * 16, "verdict": "keep", "new_label": None,
-            "note": ""}  # fmt: skip
+    good = {"id": secrets.token_hex(16), "place": "here", "key": "0" * 16, "verdict": "keep",
+            "new_label": None, "note": ""}  # fmt: skip
     return {**good, **parts}
 
 
@@ -51,6 +51,7 @@ def test_nothing_that_can_be_sent_is_an_error(value):
     "parts",
     [
         {"id": 7}, {"id": "x" * 32}, {"id": "0" * 10_000}, {"id": None},
+        {"place": 3}, {"place": None},
         {"key": "-5"}, {"key": "f" * 17}, {"key": 5}, {"key": ["0" * 16]},
         {"verdict": None}, {"verdict": {"a": 1}}, {"verdict": "k" * (MOST_TEXT + 1)},
         {"new_label": 3}, {"new_label": "x" * (MOST_TEXT + 1)},
@@ -99,23 +100,25 @@ def test_what_the_desk_cannot_mean_is_one_sentence_and_stores_nothing(desk):
         (sent(key=key, verdict="relabel", new_label=given_label), "labelled"),
         (sent(key=key, note="n" * 5_000), "A note may have"),
         (sent(key=key, note="a\0b"), "U+0000"),
+        (sent(key=key, place="elsewhere"), "not open any more"),
     ]
+    ann, bob = ({"here": Shown(desk, queue, name)} for name in ("ann", "bob"))
     for one, why in refused:
         later = sent(key=key)
-        moved, failed = answer_decisions(desk, queue, "ann", message(one, later).pending)
+        moved, failed = answer_decisions(ann, message(one, later).pending)
         assert moved is None
         assert list(failed) == [one["id"]], "a later decision waits"
         assert why in failed[one["id"]]
         assert desk.reviews.events() == []
     # Somebody else's step is not theirs to take back.
     good = sent(key=key)
-    answer_decisions(desk, queue, "ann", message(good).pending)
-    undo = {"id": secrets.token_hex(16), "undo": True, "of": good["id"]}
-    answer_decisions(desk, queue, "bob", message(undo).pending)
+    answer_decisions(ann, message(good).pending)
+    undo = {"id": secrets.token_hex(16), "place": "here", "undo": True, "of": good["id"]}
+    answer_decisions(bob, message(undo).pending)
     assert desk.effective(0) is not None
     # Sent twice is stored once.
     st.session_state.clear()
-    answer_decisions(desk, queue, "ann", message(good, good).pending)
+    answer_decisions(ann, message(good, good).pending)
     assert len(desk.reviews.events()) == 1
 
 

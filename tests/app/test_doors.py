@@ -208,10 +208,10 @@ def test_whoever_is_not_logged_in_gets_and_leaves_nothing(tmp_path):
         download = operation("deferred_file", file_id=labels.answer.deferred[0])
         stream.socket.send(download.SerializeToString())
         for fragment in ("", *labels.answer.fragments):
-            stream.tell(component, decision(data), fragment)
+            stream.tell(component, "client", decision(data), fragment)
             assert list(stream.again().buttons) == ["login"]
         assert events(tmp_path / "home" / "fashion") == []
-        labels.tell(component, decision(data))
+        labels.tell(component, "client", decision(data))
         soon(lambda: len(events(tmp_path / "home" / "fashion")), 1)  # by ann it is one
         # Files: neither for the own session nor for another's.
         for session in (stream.answer.session, seen.answer.session):
@@ -229,9 +229,9 @@ def test_whoever_is_not_logged_in_gets_and_leaves_nothing(tmp_path):
 def decision(data):
     """What the desk in the browser would send after the key K."""
     shown = json.loads(data)
-    one = {"id": secrets.token_hex(16), "key": shown["cards"][0]["key"], "verdict": "keep",
-           "new_label": None, "note": ""}  # fmt: skip
-    return {"client": {"queue": shown["queue"], "pending": [one]}}
+    one = {"id": secrets.token_hex(16), "place": shown["place"], "key": shown["cards"][0]["key"],
+           "verdict": "keep", "new_label": None, "note": ""}  # fmt: skip
+    return {"queue": shown["queue"], "pending": [one]}
 
 
 def events(folder):

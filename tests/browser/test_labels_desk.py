@@ -139,3 +139,18 @@ def test_decisions_that_wait_for_the_database_are_saved_by_trying_again(url, hom
         page.get_by_role("button", name="Try again").click()
         page.get_by_text("all decisions saved").wait_for()
         soon(lambda: words(home, "fashion"), {**before, row: ("unsure", None)})
+
+
+@pytest.mark.parametrize("to", ["Trust", "Runs"])
+def test_a_page_opened_at_once_after_a_key_loses_no_decision(url, home, to):
+    """The click overtakes the run of the page that would have read them from its component."""
+    before = words(home, "reviews")
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=reviews")
+        ready(page, 32)
+        rows = []
+        for _ in range(3):
+            rows.append(page.locator(".desk").get_attribute("data-row"))
+            page.keyboard.press("x")
+        page.get_by_role("link", name=to).evaluate("link => link.click()")
+        soon(lambda: words(home, "reviews"), {**before, **dict.fromkeys(rows, ("exclude", None))})

@@ -77,14 +77,15 @@ class StreamClient:
         self.answer = self._run(message)
         return self.answer
 
-    def tell(self, component: str, value: object, fragment: str = "") -> None:
-        """Send what a component with this id in the page would send, and wait for nothing."""
+    def tell(self, component: str, event: str, value: object, fragment: str = "") -> None:
+        """Send an event of a component with this id, as its script would; wait for nothing."""
         message = BackMsg()
         message.rerun_script.fragment_id = fragment
         message.rerun_script.query_string = self.query
         message.rerun_script.page_script_hash = self.page
         state = message.rerun_script.widget_states.widgets.add()
-        state.id, state.json_value = component, json.dumps(value)
+        state.id = f"$$STREAMLIT_INTERNAL_KEY_{component}__events"
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
         self.socket.send(message.SerializeToString())
 
     def close(self) -> None:

@@ -62,6 +62,12 @@ class Desk {
     window.addEventListener("beforeunload", this.onLeave);
   }
 
+  // Streamlit calls us again with every answer of the server, and sends the farewell of a call that
+  // was overtaken after the next one has begun: only a desk that has left the page stops listening.
+  leave() {
+    if (!this.root.isConnected) this.detach();
+  }
+
   detach() {
     document.removeEventListener("keydown", this.onKey);
     window.removeEventListener("beforeunload", this.onLeave);
@@ -128,7 +134,8 @@ class Desk {
   update(data, send) {
     this.send = send;
     this.data = data;
-    if (data.queue !== this.queue) {
+    const other = data.queue !== this.queue;
+    if (other) {
       this.queue = data.queue;
       this.cards = new Map();
       this.history = [];
@@ -147,11 +154,12 @@ class Desk {
     }
     this.draw();
     this.fetch();
+    if (other && this.pending.length) this.push(); // also where no row is asked for
   }
 
   // A decision that is still on its way is newer than what the server knew.
   withOwn(card) {
-    const own = this.pending.findLast((one) => one.key === card.key && !one.undo);
+    const own = this.pending.findLast((one) => one.key === card.key && one.place === this.data.place && !one.undo);
     if (own) card.mine = this.word(own);
     return card;
   }
@@ -212,7 +220,7 @@ class Desk {
     }
     if (verdict === "relabel" && label === card.given) verdict = "keep";
     const new_label = verdict === "relabel" ? this.data.classes[label] : null;
-    const one = { id: newId(), key: card.key, verdict, new_label, note: this.note.value };
+    const one = { id: newId(), place: this.data.place, key: card.key, verdict, new_label, note: this.note.value };
     this.note.value = "";
     this.pending.push(one);
     this.history.push({ id: one.id, key: card.key, index: this.cursor, before: card.mine });
@@ -226,7 +234,7 @@ class Desk {
   undo() {
     const last = this.history.pop();
     if (!last && !this.data.undoable) return;
-    const one = { id: newId(), key: last ? last.key : "", undo: true, of: last ? last.id : "" };
+    const one = { id: newId(), place: this.data.place, key: last ? last.key : "", undo: true, of: last ? last.id : "" };
     this.pending.push(one);
     if (last) {
       const card = this.cards.get(last.index);
@@ -255,6 +263,7 @@ class Desk {
   }
 
   key(event) {
+    if (!this.root.isConnected) return this.detach();
     const target = event.composedPath()[0];
     const typing = ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable;
     const dialog = document.querySelector('[role="dialog"]');
@@ -373,14 +382,13 @@ class Desk {
 const desks = new WeakMap();
 
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { data, parentElement, setTriggerValue } = component;
   let desk = desks.get(parentElement);
   if (!desk) {
     desk = new Desk(parentElement);
     desks.set(parentElement, desk);
   }
-  desk.detach();
   desk.attach();
-  desk.update(data, (value) => setStateValue("client", value));
-  return () => desk.detach();
+  desk.update(data, (value) => setTriggerValue("client", value));
+  return () => desk.leave();
 }

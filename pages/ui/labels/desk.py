@@ -21,14 +21,23 @@ from pages.ui.draw import content, numbers
 from pages.ui.labels.messages import Message, Pending, read_message
 
 HERE = Path(__file__).parent
+STYLE = (HERE / "desk.css").read_text("utf-8")
+SCRIPT = "\n".join((HERE / name).read_text("utf-8") for name in ("desk.js", "desk_compare.js"))
 FIRST, NEXT = 8, 24  # rows sent at first, and when the browser asks for more
+_TOLD = "desk_told"  # the last message, and what became of it
+_SHOWN = "desks_shown"  # by place; decisions on their way find the desk where they were made
 _HANDLED = "desk_handled"  # ids of decisions that are in the database, of this browser session
+
+_ELSEWHERE = (
+    "This was decided on a project or run that is not open any more; discard it, open the project "
+    "again and decide there."
+)
 
 _mount = st.components.v2.component(
     "turnover_desk",
     html='<div class="desk"></div>',
-    css=(HERE / "desk.css").read_text("utf-8"),
-    js="\n".join((HERE / name).read_text("utf-8") for name in ("desk.js", "desk_compare.js")),
+    css=STYLE,
+    js=SCRIPT,
 )
 
 
@@ -39,8 +48,22 @@ class Queue(NamedTuple):
     positions: np.ndarray
 
 
+class Shown(NamedTuple):
+    """A desk that this browser session has on screen, or had."""
+
+    desk: Desk
+    queue: Queue
+    reviewer: str
+
+    @property
+    def place(self) -> str:
+        """Which run of which project: what is decided there must never fall on another."""
+        session = self.desk.session
+        return f"{session.project.root.name}/{session.run.id}"
+
+
 def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, str]) -> None:
-    """Draw the desk and write what was decided on it.
+    """Draw the desk; what is decided on it is written before the page is run again.
 
     Args:
         desk: of the open run.
@@ -48,16 +71,18 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
         reviewer: who decides.
         twins: per position, a sentence about a duplicate with another label.
     """
-    value = (st.session_state.get("desk") or {}).get("client")
-    message = read_message(value)
-    if message is not None and message.queue != queue.id:
-        message = None
+    state = st.session_state
+    message, moved, failed = state.pop(_TOLD, (None, None, {}))
     pending = () if message is None else message.pending
-    moved, failed = answer_decisions(desk, queue, reviewer, pending)
-    handled = st.session_state.get(_HANDLED, {})
+    if message is not None and message.queue != queue.id:
+        message, moved = None, None
+    shown = Shown(desk, queue, reviewer)
+    state.setdefault(_SHOWN, {})[shown.place] = shown
+    handled = state.get(_HANDLED, {})
     _mount(
         key="desk",
         data={
+            "place": shown.place,
             "queue": queue.id,
             "total": len(queue.positions),
             "classes": list(desk.classes),
@@ -71,18 +96,31 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
             "undoable": desk.undoable(reviewer),
             "empty": "That was the last row of this queue. Change the filter to go on.",
         },
-        on_client_change=_nothing,
+        on_client_change=_told,
     )
 
 
-def _nothing() -> None:
-    """The component's value is read on the run that follows; a callback only makes it be kept."""
+def _told() -> None:
+    """Write what the browser sent.
+
+    The message is an event and this its callback: a click on another page or project may overtake
+    the run of this page, and Streamlit then still delivers events, before anything else is run,
+    where a component's state would be forgotten.
+    """
+    message = read_message((st.session_state.get("desk") or {}).get("client"))
+    if message is not None:
+        told = answer_decisions(st.session_state.get(_SHOWN, {}), message.pending)
+        st.session_state[_TOLD] = (message, *told)
 
 
 def answer_decisions(
-    desk: Desk, queue: Queue, reviewer: str, pending: Sequence[Pending]
+    shown: Mapping[str, Shown], pending: Sequence[Pending]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """Write what is new, in order.
+    """Write what is new, in order, each on the desk where it was decided.
+
+    Args:
+        shown: the desks of this browser session, by their places.
+        pending: what the browser does not know to be stored.
 
     Returns:
         Where an undo leads, `{id, index}`; and per decision that could not be written, why.
@@ -92,7 +130,9 @@ def answer_decisions(
     for one in pending:
         if one.id not in handled:
             try:
-                handled[one.id] = _write(desk, queue, reviewer, one)
+                if one.place not in shown:
+                    raise DataError(_ELSEWHERE)
+                handled[one.id] = _write(shown[one.place], one)
             except TurnoverError as error:
                 # Later ones wait, so that the order in the database is the order of the presses;
                 # the browser offers to try again, or to discard this one.
@@ -102,7 +142,8 @@ def answer_decisions(
     return moved, failed
 
 
-def _write(desk: Desk, queue: Queue, reviewer: str, one: Pending) -> dict[str, Any] | None:
+def _write(shown: Shown, one: Pending) -> dict[str, Any] | None:
+    desk, queue, reviewer = shown
     if one.undo:
         rows = desk.undo(reviewer, one.id, one.of)
         places = np.flatnonzero(np.isin(queue.positions, rows))

@@ -19,9 +19,13 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Pending:
-    """A decision on its way to the database, or the undoing of one (`of`, "" for the latest)."""
+    """A decision on its way to the database, or the undoing of one (`of`, "" for the latest).
+
+    `place` names the project and the run where it was decided.
+    """
 
     id: str
+    place: str
     key: int = 0
     verdict: str = ""
     new_label: str | None = None
@@ -70,9 +74,12 @@ def read_message(value: Any) -> Message | None:
 def _pending(one: Any) -> Pending | None:
     if not isinstance(one, Mapping) or not _matches(_ID, one.get("id")):
         return None
+    place = one.get("place")
+    if not isinstance(place, str):
+        return None
     if one.get("undo") is True:
         of = one.get("of")
-        return Pending(one["id"], undo=True, of=of if _matches(_ID, of) else "")
+        return Pending(one["id"], place, undo=True, of=of if _matches(_ID, of) else "")
     label, note = one.get("new_label"), one.get("note")
     texts = [one.get("verdict"), note, *([] if label is None else [label])]
     if not all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts):
@@ -81,7 +88,7 @@ def _pending(one: Any) -> Pending | None:
         key = from_hex(one.get("key"))
     except DataError:
         return None
-    return Pending(one["id"], key, one["verdict"], label, note.strip())
+    return Pending(one["id"], place, key, one["verdict"], label, note.strip())
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
