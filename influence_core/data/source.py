@@ -18,7 +18,8 @@ class SourceFile:
     """One file or folder that rows came from.
 
     Attributes:
-        kind: name of the reader that read it ("csv", "parquet", "folder", "hf", ...).
+        kind: name of the reader that read it ("csv", "parquet", "folder", "hf", ...), or "zip" for
+            a Parquet file with the pictures of one.
         path: file, or folder of several `parts`.
         sha256: of the file's bytes; of the parts' names and hashes for a folder; "" for a folder
             of pictures, whose rows carry hashes of their own.

@@ -85,6 +85,7 @@ def as_packed(raw: RawTable) -> RawTable:
     ids = raw.table.column("id")
     return replace(
         raw,
+        file=replace(raw.file, kind="zip"),
         place=lambda i: f"picture {ids[i].as_py()} of {name}",
         left_out=left_out,
         told=sentences,

@@ -1,4 +1,4 @@
-"""An image folder without the removed pictures: a list of paths, and a copied tree if wanted.
+"""An image folder, or a ZIP of one, without the removed pictures: a list, perhaps a copied tree.
 
 The list is a CSV (`image_path`, `label`) and is edited like any other. In the tree a relabelled
 picture moves to the folder of its new class; removed ones are kept apart in `removed/`, so the
@@ -15,7 +15,8 @@ from influence_core.errors import MismatchError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.exports.csv_bytes import write_csv
 from influence_core.store.exports.edits import Edit
-from influence_core.store.exports.plan import LISTING, ExportPlan
+from influence_core.store.exports.listing import LISTING
+from influence_core.store.exports.plan import ExportPlan
 from influence_core.store.exports.way_back import Written, inner_path, plain_name
 
 TREE = "images"

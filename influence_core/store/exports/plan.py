@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from influence_core.data.build import extra_names
-from influence_core.data.columns import LEVELS, ColumnRoles
+from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import CsvFormat
@@ -26,6 +26,7 @@ from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.convert import WRITTEN, to_csv, to_hf, to_parquet
 from influence_core.store.exports.edits import Edit, ExportOptions, edits_by_row
+from influence_core.store.exports.listing import LISTING, Pictures, list_folder, list_zip
 
 FORMATS = {
     "csv": "CSV",
@@ -33,16 +34,6 @@ FORMATS = {
     "hf": "Hugging Face dataset folder",
     "folder": "Image folder",
 }
-LISTING = "images.csv"
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures of an image folder: paths relative to `root`; `depth` is the class's part."""
-
-    root: Path
-    paths: tuple[str, ...]
-    depth: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +91,7 @@ def natural_format(dataset: Dataset) -> str:
     file = dataset.source.files.get("train")
     if file is None:
         return "csv" if dataset.modality == "text" else "parquet"
-    return "hf" if file.kind == "hub" else file.kind
+    return {"hub": "hf", "zip": "folder"}.get(file.kind, file.kind)
 
 
 def make_plan(
@@ -133,7 +124,7 @@ def make_plan(
     notes = () if file is None else _other_splits(dataset.source)
     plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes)
     if form == "folder":
-        if file is None or file.kind != "folder":
+        if file is None or file.kind not in ("folder", "zip"):
             raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
         return _listed(plan, dataset, file)
     if file is None or form != natural_format(dataset) or file.kind == "hub":
@@ -214,21 +205,25 @@ def _converted(plan: ExportPlan, dataset: Dataset, file: SourceFile | None) -> E
 
 
 def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
-    """A fresh list of the pictures of an image folder, which must be those that were imported."""
-    table = _raw_table(dataset, file).table
-    root, below = Path(str(dataset.train.image_root)), Path(file.path).resolve()
-    depth = len(below.relative_to(root).parts) if below.is_relative_to(root) else 0
-    if plan.label in LEVELS:
-        depth += LEVELS.index(plan.label)
-    path = plan.path / LISTING
-    to_csv(table, plan.label, None, path)
-    paths = tuple(table.column("image_path").to_pylist())
+    """A fresh list of the pictures of an image folder or a ZIP, those that were imported."""
+    table, path = _raw_table(dataset, file).table, plan.path / LISTING
+    notes = plan.notes
+    if file.kind == "zip":
+        copied = plan.options.copy_images
+        pictures = list_zip(table, plan.label, copied, path)
+        how = ", and copied into folders." if copied else "; --copy-images writes them, too."
+        notes = (f"The source was a ZIP: pictures are listed by their paths in it{how}", *notes)
+    else:
+        root = Path(str(dataset.train.image_root))
+        pictures = list_folder(table, plan.label, root, Path(file.path).resolve(), path)
+    names = [name for name in table.column_names if name != "image"]
     return replace(
         plan,
         path=path,
-        column=table.column_names.index(plan.label),
+        column=names.index(plan.label),
         sha256=of_file(path),
-        pictures=Pictures(root, paths, depth),
+        pictures=pictures,
+        notes=notes,
     )
 
 
@@ -276,7 +271,8 @@ def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
 
 def _reader(file: SourceFile) -> Reader:
     """What has read it; several files of one split were found in a folder."""
-    return READERS["hf" if file.parts else file.kind]
+    kind = "parquet" if file.kind == "zip" else file.kind
+    return READERS["hf" if file.parts else kind]
 
 
 def _project_table(split: Split, source: SourceInfo) -> pa.Table:

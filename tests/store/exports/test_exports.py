@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from edits import Why, make_edits
 from PIL import Image
+from tiny import png
 
 from influence_core.data.build import build_dataset
 from influence_core.data.options import ReadOptions
@@ -19,7 +21,9 @@ from influence_core.errors import MismatchError, StoreError, TurnoverError
 from influence_core.store.exports.edits import ExportOptions
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import Manifest, manifest_path
+from influence_core.store.exports.plan import natural_format
 from influence_core.store.exports.revert import revert
+from influence_core.workflow.projects.create import NewProject, create
 
 ROWS = 24
 WHY = Why("flipped-ridge", who="ada", when="2026-01-31T00:00:00+00:00")
@@ -233,6 +237,40 @@ def test_image_folder_becomes_list_and_tree_and_back(tmp_path):
     )
     for name in names:
         assert (tmp_path / "back" / name).read_bytes() == (root / name).read_bytes()
+
+
+@pytest.mark.parametrize("outer", ["", "pets/"])
+@pytest.mark.parametrize("splits", [(), ("train", "val")])
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_zip_exports_its_list_and_on_request_its_folders(tmp_path, outer, splits, copy):
+    places = [f"{split}/" for split in splits] or [""]
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as opened:
+        for number, place in enumerate(places):
+            for i in range(10):
+                for name, shade in (("cat", 20), ("dog", 140)):
+                    data = png(shade + 10 * number + i)
+                    opened.writestr(f"{outer}{place}{name}/{i}.png", data)
+    dataset = create(NewProject(str(tmp_path / "pets.zip")), tmp_path / "home")[0].dataset
+    edits, out = _edits(dataset), tmp_path / "clean"
+    made = export(dataset, edits, out, options=ExportOptions(copy_images=copy))
+    assert natural_format(dataset) == made.format == "folder"
+    assert made.notes[0].startswith("The source was a ZIP: pictures are listed by their paths")
+    listed = pd.read_csv(out / "images.csv").set_index("image_path")
+    assert len(listed) == 20 * len(places) - 1
+    assert edits[0].id not in listed.index
+    assert listed["label"][edits[1].id] == edits[1].new_label
+    assert (out / "images").exists() == copy
+    revert(out / "manifest.json", tmp_path / ("back" if copy else "all.csv"))
+    if not copy:
+        assert len(pd.read_csv(tmp_path / "all.csv")) == 20 * len(places)
+        return
+    moved = Path(edits[1].id).parts
+    place = "/".join((*moved[:-2], str(edits[1].new_label)))
+    assert [p for p in (out / "images" / place).iterdir() if f"{edits[1].key:016x}" in p.name]
+    with zipfile.ZipFile(tmp_path / "pets.zip") as opened:
+        for name in opened.namelist():
+            file = tmp_path / "back" / name.removeprefix(outer)
+            assert file.read_bytes() == opened.read(name)
 
 
 def test_list_of_an_image_folder_reverts_to_the_whole_list(tmp_path):
