@@ -92,21 +92,24 @@ def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.
     image, problem = _decode(data, lambda longer: longer // (2 * near) if near else 1)
     if image is None:
         raise DataError(f"{name} cannot be used: it is {problem}; save it again or leave it out.")
-    return _as_seen(image)
+    return image
 
 
 def _as_seen(image: Image.Image) -> Image.Image:
     """The picture upright, in mode L or RGB, opaque."""
     with suppress(Exception):  # a damaged note of the camera's makes no damaged picture
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         return _eight_bits(image)
-    grey = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "La":
+        image = image.convert("LA")
+    grey = image.mode in ("1", "L", "LA")
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         image = Image.new("RGBA", clear.size, "white")
         image.alpha_composite(clear)
-    return image.convert("L" if grey else "RGB")
+    mode = "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -202,7 +205,7 @@ def _decode(
         return None, f"larger than {MAX_BYTES >> 20} MB"
     too_large = f"larger than {MAX_PIXELS // 10**6} million pixels"
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             return None, too_large
         if budget is not None:
@@ -211,12 +214,13 @@ def _decode(
             part = max(share(max(image.size)), 1)
             image.draft(None, (image.width // part or 1, image.height // part or 1))
             image.load()
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError  # an icon may hold another than it says
+            image = _as_seen(image)
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None, too_large
     except Exception:  # Pillow's decoders raise whatever they trip over.
         return None, "not a readable PNG, JPEG, TIFF or other picture"
-    if image.width * image.height > MAX_PIXELS:  # an icon may hold another picture than it says
-        return None, too_large
     return image, None

@@ -95,8 +95,14 @@ def arrange(paths: Iterable[str], name: str) -> Tree:
     left: dict[str, list[str]] = {}
     pictures, base = _without_outer(pictures, left)
     pictures, told = _with_splits(pictures, left, name)
-    tops = {p.split: _place(p, base) for p in pictures if len(p.rest) > 1}
-    pictures, inner = _without_outer(pictures, left)
+    places = {p.split: _place(p, base) for p in pictures if len(p.rest) > 1}
+    parts = {split: [p for p in pictures if p.split == split] for split in (None, *places)}
+    pictures = []
+    for split, part in parts.items():
+        inner, outer = _without_outer(part, left, split)
+        pictures += inner
+        places[split] = places.get(split, base) + outer
+    pictures.sort()
     rows = [p for p in pictures if len(p.rest) > 1 and not _is_thumbnail(p)]
     flat = [p.path for p in pictures if len(p.rest) == 1]
     if len(flat) >= len(rows):
@@ -115,7 +121,7 @@ def arrange(paths: Iterable[str], name: str) -> Tree:
     return Tree(
         base=base,
         pictures=tuple(rows),
-        places={split: f"{top}{inner}" for split, top in tops.items()},
+        places={picture.split: places[picture.split] for picture in rows},
         levels=_levels(rows),
         told=(*told, *_deeper(rows), *_passed_over(others, rows)),
         left_out=tuple(
@@ -137,9 +143,12 @@ def _place(picture: Picture, base: str) -> str:
 
 
 def _without_outer(
-    pictures: list[Picture], left: dict[str, list[str]]
+    pictures: list[Picture], left: dict[str, list[str]], split: str | None = None
 ) -> tuple[list[Picture], str]:
-    """Without folders that hold everything (or nearly, if they are called so); and these."""
+    """Without folders that hold everything (or nearly, if they are called so); and these.
+
+    One that is called like a split holds no other.
+    """
     outer = ""
     while True:
         inside = Counter(p.rest[0] for p in pictures if len(p.rest) > 1)
@@ -148,7 +157,11 @@ def _without_outer(
         (first, count), *more = inside.most_common()
         deep = sum(len(p.rest) > 2 for p in pictures if p.rest[0] == first)
         nearly = first.casefold() in HOLDERS and 10 * count >= 9 * len(pictures)
-        if known_split(first) or 2 * deep <= len(pictures) or (more and not nearly):
+        if (
+            known_split(first) not in (None, split)
+            or 2 * deep <= len(pictures)
+            or (more and not nearly)
+        ):
             return pictures, outer
         for folder, _ in more:
             out = [p.path for p in pictures if len(p.rest) > 1 and p.rest[0] == folder]
@@ -171,7 +184,9 @@ def _with_splits(
             tops.setdefault(picture.rest[0], []).append(picture)
     called = {top: split for top in tops if (split := known_split(top))}
     nested = {t: s for t, s in called.items() if _most(len(p.rest) > 2 for p in tops[t])}
-    if len(set(nested.values())) > 1 or 2 * sum(len(tops[t]) for t in nested) >= len(pictures):
+    inside = sum(len(tops[top]) for top in nested)
+    only_splits = "train" in nested.values() and called.keys() == tops.keys()
+    if len(set(nested.values())) > 1 or 2 * inside >= len(pictures) or only_splits:
         return _outer_splits(pictures, nested, left, name), unusual_splits(nested, "The folder")
     if len(set(called.values())) > 1 and 2 * sum(len(tops[t]) for t in called) >= len(pictures):
         raise DataError(
@@ -204,7 +219,12 @@ def _outer_splits(
             "them."
         )
     for folder in beside:
-        why = f"stands in the folder {folder!r} beside the splits"
+        flat = known_split(folder) is not None
+        why = (
+            f"stands in {folder!r}, which has no class folders"
+            if flat
+            else (f"stands in the folder {folder!r} beside the splits")
+        )
         left[why] = [p.path for p in pictures if len(p.rest) > 1 and p.rest[0] == folder]
     return [
         p._replace(split=splits.get(p.rest[0]), rest=p.rest[1:] if p.rest[0] in splits else p.rest)

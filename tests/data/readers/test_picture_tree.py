@@ -12,6 +12,7 @@ from influence_core.data.columns import detect_columns
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import READERS, guess_kind, read_source
 from influence_core.data.readers.zip_file import pack_pictures
+from influence_core.data.splitting import known_split
 from influence_core.errors import DataError
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)
@@ -68,13 +69,20 @@ EVEN = {"circle": 3, "square": 3}
         (["train/circle/.ipynb_checkpoints/0-checkpoint.png", "__MACOSX/train/circle/._0.png"], {}),
         (["train/circle/@eaDir/0.png", "train/circle/thumbs/0.png", "train/circle/Thumbs.db"],
          {"is a thumbnail": 1}),
+        ([f"test/{i}.png" for i in range(40)],
+         {"stands in 'test', which has no class folders": 40}),
         (["train/circle/a.heic", "train/a.HEIC"], {"is a .heic picture, which is not read": 2}),
     ],
 )  # fmt: skip
 def test_split_folders_stay_splits_beside_others(tmp_path, more, left):
-    pictures_at(tmp_path / "shapes", class_files("train", "val") + more)
+    files = [*class_files("train", "val"), *more]
+    if more and more[0].startswith("test/"):
+        files = [path for path in files if not path.startswith("val/")]
+    pictures_at(tmp_path / "shapes", files)
     rows, out, _ = both(tmp_path / "shapes")
-    assert rows == {"train": EVEN, "valid": EVEN}
+    assert rows["train"] == EVEN
+    assert rows.get("valid", EVEN) == EVEN
+    assert set(rows) == {"train"} | {"valid"} & {known_split(p.split("/")[0]) for p in files}
     assert out == left
 
 
@@ -152,6 +160,8 @@ def test_folders_that_hold_everything_are_no_classes(tmp_path, outer):
     assert both(pictures_at(tmp_path / "a", files))[0] == {"train": EVEN}
     in_splits = [f"{s}/{outer}{path}" for s in ("train", "val") for path in class_files()]
     assert both(pictures_at(tmp_path / "b", in_splits))[0] == {"train": EVEN, "valid": EVEN}
+    twice = [f"{outer}{s}/{s}/{path}" for s in ("train_set", "test_set") for path in class_files()]
+    assert both(pictures_at(tmp_path / "c", twice))[0] == {"train": EVEN, "test": EVEN}
 
 
 def test_a_picture_beside_the_folder_of_all_is_left_out(tmp_path):
