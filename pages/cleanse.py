@@ -44,6 +44,8 @@ def page() -> None:
         "Training rows that raise the loss on the target split. Trust the held-out splits: the "
         "target split is optimistic."
     )
+    if session.run.record.finding:
+        st.warning(plain(session.run.record.finding))
     hint("cleanse")
     job = jobs_ui.latest(project, VERB)
     if job is not None and job.active:

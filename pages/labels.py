@@ -38,13 +38,12 @@ def page() -> None:
         f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
         f"{numbers.count(flagged)} flagged · deciding as **{plain(who)}**",
         help="Flagged: the side of the network that never saw the row (flipped) predicts another "
-        "label, or cleanlab sees an issue. Percentages beside labels are flipped-side "
-        "probabilities. Sources: Kobayashi et al. 2020, arXiv 2012.04207; Northcutt et al. 2021. "
-        "Scores beside evidence are influence on the loss of that label, + helped, ± standard "
+        "label, and the row is among the most suspicious, as many as labels are probably wrong. "
+        "Percentages beside labels are flipped-side probabilities. Source: Kobayashi et al. 2020, "
+        "arXiv 2012.04207. Scores beside evidence are influence on the loss of that label, + helped, ± standard "
         "error.",
     )
-    if session.run.record.finding:
-        st.warning(plain(session.run.record.finding))
+    _how_good(desk)
     hint("labels")
     view = st.segmented_control(
         "View",
@@ -73,6 +72,15 @@ def page() -> None:
     else:
         _one(desk, queue, who)
     exchange_box(desk, who)
+
+
+def _how_good(desk: Desk) -> None:
+    """What the flags can be believed for; in a box of its own only where there are none."""
+    model, *more = desk.skill.sentences(desk.classes)
+    if not desk.skill.learned:
+        st.warning(plain(model))
+    else:
+        st.caption(plain(" ".join([model, *more])))
 
 
 @st.fragment

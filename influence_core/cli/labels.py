@@ -44,7 +44,7 @@ from influence_core.workflow.exchange.import_decisions import (
     read_decisions,
 )
 from influence_core.workflow.review.desk import Desk, open_desk
-from influence_core.workflow.review.scores import best_ranking, duplicate_pairs, label_table
+from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import Session, open_session
 
 LOCAL = "local"  # the reviewer's name where nobody logs in, as in the dashboard
@@ -74,8 +74,10 @@ def labels_verb(
     """List training rows whose label is suspicious, the most suspicious first."""
     session = open_session(find_project(project), run, device)
     with bar(json) as tell, stoppable() as cancel:
-        table = label_table(session, progress=tell, cancel=cancel)
+        label_table(session, progress=tell, cancel=cancel)
     keep_result(run=session.run.id)
+    desk = open_desk(session)
+    table, said = desk.scores, desk.skill.sentences(session.classes)
     found = _pairs(session) if duplicates else _queue(session, table)
     if target is not None:
         _write_csv(target, found.head(top or len(found)), spreadsheet_safe)
@@ -85,7 +87,10 @@ def labels_verb(
                 "run": session.run.id,
                 "rows": len(table),
                 "flagged": int(table["flagged"].sum()),
-                "ranking": best_ranking(session),
+                "ranking": desk.ranking,
+                "accuracy": desk.skill.accuracy,
+                "learned": desk.skill.learned,
+                "notes": said,
                 "columns": {} if duplicates else {**COLUMNS, "id": "The row's id in the source."},
                 "pairs" if duplicates else "queue": records(found.head(top or len(found))),
             }
@@ -97,6 +102,9 @@ def labels_verb(
     title = f"{int(table['flagged'].sum()):,} of {len(table):,} labels are flagged"
     if duplicates:
         title = f"{len(found):,} pairs of (nearly) equal rows have different labels"
+    else:
+        for sentence in said:
+            out.print(escape(sentence))
     shown = found if duplicates else found[_SHOWN]
     print_table(title, _with_text(session.project.dataset.train, shown, top or 20))
     out.print(f"Next: turnover decide {escape(session.project.root.name)} decisions.csv")

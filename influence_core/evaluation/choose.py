@@ -85,8 +85,8 @@ def fit_blend(sums: Mapping[str, Array], losses: npt.NDArray[np.floating]) -> Bl
             held[test] += lds(np.tensordot(weights, part, 1), seen) / 2
             for name, own in zip(names, part, strict=True):
                 alone[name][test] += lds(own, seen) / 2
-    best = max(names, key=lambda name: np.nanmean(alone[name]))
-    if np.nanmean(held) <= np.nanmean(alone[best]):
+    best = max(names, key=lambda name: _mean(alone[name]))
+    if _mean(held) <= _mean(alone[best]):
         return Blend({best: 1.0}, alone[best], alone)
     fitted = _weights(stack, losses)
     kept = {n: float(w) for n, w in zip(names, fitted / fitted.sum(), strict=True) if w > 0}
@@ -102,6 +102,12 @@ def _weights(stack: Array, losses: npt.NDArray[np.floating]) -> Array:
     y = y / np.maximum(y.std(axis=1, keepdims=True), 1e-12)
     weights, _ = nnls(x.reshape(len(x), -1).T, y.ravel())
     return weights if weights.sum() > 0 else np.ones(len(stack))
+
+
+def _mean(values: Array) -> float:
+    """Mean LDS; below any other where nothing varied, such as after a run that learned nothing."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else -2.0
 
 
 def _best(table: Array) -> int:

@@ -104,6 +104,8 @@ class Null:
         else:
             pareto = np.maximum(1.0 + shape * excess, 0.0) ** (-1.0 / shape)
         center, spread = float(ordered.mean()), float(ordered.std())
+        if spread == 0.0:  # a run that learned nothing scores all fresh keys alike
+            return np.where(scores > threshold, TAIL * np.finfo(float).tiny, body)
         # The normal joins the body at the threshold, so that p-values do not jump there.
         normal = ndtr((center - scores) / spread) / ndtr((center - threshold) / spread)
         far = TAIL * np.maximum(np.maximum(pareto, normal), np.finfo(float).tiny)

@@ -20,7 +20,8 @@ COLUMNS: dict[str, str] = {
     "key": "The row's 64-bit key.",
     "position": "The row's place in the training set, from 0.",
     "given": "Number of the label that the row has.",
-    "suggested": "Number of the class that the flipped side predicts (mean over members).",
+    "suggested": "Number of the class that the flipped side predicts (mean over members); the given "
+    "one where the model cannot know: at chance level, or the only row of a class.",
     "p_given": "Flipped-side probability of the given label: the network's side that never saw it.",
     "p_suggested": "Flipped-side probability of the suggested label.",
     "p_learned": "Probability of the given label by the side that was trained on the row.",
@@ -34,9 +35,10 @@ COLUMNS: dict[str, str] = {
     "cleanlab_issue": "cleanlab's find_label_issues on the flipped-side probabilities "
     "(Northcutt et al. 2021).",
     "cleanlab_quality": "cleanlab's get_label_quality_scores (normalised margin); low is bad.",
-    "flagged": "The flipped side predicts another label, or cleanlab sees an issue.",
     "suspicion": "What the queue is sorted by, high is suspicious.",
     "suspicion_rank": "Place in the queue, 0 is the most suspicious.",
+    "flagged": "Another label is suggested, and the row is among the most suspicious: as many as "
+    "labels are probably wrong.",
 }
 
 _ABOUT_THE_LABEL = [
@@ -63,9 +65,9 @@ DEFAULT_RANKING = "flipped"
 
 
 def label_scores(rows: pd.DataFrame, flipped: Floats, agreement: Floats) -> pd.DataFrame:
-    """All columns but the queue's order, which `with_ranking` adds.
+    """All columns but the queue's order and its flags; see `with_ranking` and `labels.skill`.
 
-    A row without a label (-1) has a suggestion and otherwise NaN; it is never flagged.
+    A row without a label (-1) has a suggestion and otherwise NaN.
 
     Args:
         rows: a run's table, one line a training row: key, label, flipped_label, learned_label,
@@ -101,7 +103,6 @@ def label_scores(rows: pd.DataFrame, flipped: Floats, agreement: Floats) -> pd.D
             "knn_agreement": agreement.astype(np.float32),
             "cleanlab_issue": issue,
             "cleanlab_quality": quality,
-            "flagged": known & (issue | (suggested != given)),
         }
     )
     table.loc[~known, _ABOUT_THE_LABEL] = np.nan

@@ -132,3 +132,9 @@ def test_heavy_tails_are_not_taken_for_influence():
 def test_too_few_keys_are_refused():
     with pytest.raises(ModelError, match="at least 100"):
         Null.fit(np.zeros(10), symmetric=True)
+
+
+def test_a_null_without_any_spread_calls_no_equal_score_significant():
+    model = Null.fit(np.zeros(200), symmetric=True)
+    np.testing.assert_array_equal(model.p_values(np.zeros(5)), 1.0)
+    assert model.p_values(np.array([1.0, -1.0])).max() < 1e-9

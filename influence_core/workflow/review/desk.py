@@ -16,12 +16,13 @@ import pandas as pd
 from influence_core.errors import DataError
 from influence_core.labels.advice import Advice, estimate_left
 from influence_core.labels.scores import with_ranking
+from influence_core.labels.skill import Skill, flagged
 from influence_core.store.reviews.events import Action, Decision, Event, new_action
 from influence_core.store.reviews.state import DISPUTED, Effective, ReviewState
 from influence_core.store.reviews.store import ReviewStore, open_reviews
 from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
 from influence_core.workflow.review.queue import QueueFilter, QueueRows
-from influence_core.workflow.review.scores import best_ranking, label_table
+from influence_core.workflow.review.scores import best_ranking, label_skill, label_table
 from influence_core.workflow.session import Session
 
 Positions = npt.NDArray[np.int64]
@@ -60,6 +61,7 @@ class Desk:
         order: positions, most suspicious first.
         reviews: the project's decisions.
         ranking: name of the column that orders the queue.
+        skill: how far its flags can be believed.
     """
 
     session: Session
@@ -67,6 +69,7 @@ class Desk:
     order: Positions
     reviews: ReviewStore
     ranking: str
+    skill: Skill
     _state: ReviewState = field(default_factory=ReviewState)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _evidence: EvidenceCache = field(default_factory=EvidenceCache)
@@ -143,6 +146,8 @@ class Desk:
             if verdict not in {"accept", "relabel"}:
                 out.append(Choice(position, verdict, None, note))
                 continue
+            if verdict == "accept" and suggested[position] < 0:
+                continue  # nothing is suggested for a row without a label
             wanted = self.classes[suggested[position]] if verdict == "accept" else new_label
             if given[position] < 0 or self.classes[given[position]] != wanted:
                 out.append(Choice(position, "relabel", wanted, note))
@@ -198,14 +203,19 @@ class Desk:
     def refresh(self) -> bool:
         """Read what others have decided since; whether there was anything.
 
-        The order of the queue follows an evaluation that has ended since.
+        The order of the queue follows an evaluation that has ended since, and the number of flags
+        the decisions: as many undecided rows as labels are probably still wrong.
         """
         with self._lock:
             ranking = best_ranking(self.session)
-            if ranking != self.ranking:
+            moved = ranking != self.ranking
+            if moved:
                 self.scores, self.ranking = with_ranking(self.scores, ranking), ranking
                 self.order = _order(self.scores)
-            return self._state.catch_up(self.reviews)
+            heard = self._state.catch_up(self.reviews)
+            if moved or heard:
+                self.scores = self.scores.assign(flagged=self._flagged())
+            return heard
 
     def outcomes(self) -> npt.NDArray[np.object_]:
         """What counts, per training row: a verdict, "disputed", or "" where nobody decided.
@@ -256,6 +266,14 @@ class Desk:
             self.scores["suspicion_rank"].to_numpy(),
         )
 
+    def _flagged(self) -> npt.NDArray[np.bool_]:
+        left = self.advice().left
+        if left is None or not self.skill.learned:
+            return flagged(self.scores, self.skill.wrong)
+        decided = self.outcomes() != ""
+        first = flagged(self.scores, self.skill.wrong, decided)
+        return first | flagged(self.scores, round(left), ~decided)
+
     def _rows(self) -> QueueRows:
         train = self.session.project.dataset.train
         return QueueRows(train, self.classes, self.scores, self.outcomes())
@@ -287,7 +305,8 @@ def open_desk(session: Session) -> Desk:
     """
     scores = label_table(session).sort_values("position").reset_index(drop=True)
     reviews = open_reviews(session.project)
-    desk = Desk(session, scores, _order(scores), reviews, best_ranking(session))
+    ranking, skill = best_ranking(session), label_skill(session)
+    desk = Desk(session, scores, _order(scores), reviews, ranking, skill)
     desk.refresh()
     return desk
 

@@ -8,7 +8,9 @@ import pandas as pd
 from influence_core.labels.duplicates import conflicting_pairs
 from influence_core.labels.neighbours import nearest, neighbour_agreement
 from influence_core.labels.scores import DEFAULT_RANKING, RANKINGS, label_scores, with_ranking
+from influence_core.labels.skill import Skill, flagged, only_known, skill_of
 from influence_core.progress import ProgressFn
+from influence_core.store.runs import Run
 from influence_core.workflow.session import Session
 
 TABLE = "labels"
@@ -32,7 +34,39 @@ def label_table(
     """
     if not (session.run.has_table(TABLE) and session.run.has_table(PAIRS)):
         _compute(session, progress, cancel)
-    return with_ranking(session.run.table(TABLE), best_ranking(session))
+    return believed(session.run.table(TABLE), best_ranking(session))
+
+
+def believed(stored: pd.DataFrame, ranking: str = DEFAULT_RANKING) -> pd.DataFrame:
+    """A stored table with its queue, and flags and suggestions only as far as the model knows."""
+    skill = skill_of(stored)
+    ranked = with_ranking(only_known(stored, skill), ranking)
+    return ranked.drop(columns="flagged", errors="ignore").assign(
+        flagged=flagged(ranked, skill.wrong)
+    )
+
+
+def label_skill(session: Session) -> Skill:
+    """How far the flags of a run can be believed."""
+    return skill_of(_named(session.run))
+
+
+def flagged_keys(run: Run) -> frozenset[int]:
+    """Keys of the rows that a run flags before anybody has decided, without a label table."""
+    table = believed(_named(run))
+    return frozenset(map(int, table.loc[table["flagged"], "key"]))
+
+
+def _named(run: Run) -> pd.DataFrame:
+    """What a run keeps about its rows, in the names of the label table."""
+    return run.table("rows").rename(
+        columns={
+            "label": "given",
+            "flipped_label": "p_given",
+            "flipped_predicted": "suggested",
+            "flipped_confidence": "p_suggested",
+        }
+    )
 
 
 def duplicate_pairs(session: Session) -> pd.DataFrame:

@@ -7,7 +7,7 @@ uneven the classes are. `head` and `publish` write it into the record; pages sho
 import numpy as np
 import numpy.typing as npt
 
-_CLEAR = 2.5  # standard errors: one run in a hundred by chance
+from influence_core.labels.skill import CLEAR, balanced
 
 
 def sides_finding(
@@ -26,7 +26,7 @@ def sides_finding(
         return ""
     chance = 1 / classes
     right = f"{outside:.0%} of the training rows right, every class weighing the same"
-    if outside < chance - _CLEAR * error and outside < 0.8 * chance:
+    if outside < chance - CLEAR * error and outside < 0.8 * chance:
         if inside < chance:
             return (
                 f"Both sides get fewer rows right ({inside:.0%} and {outside:.0%}) than guessing "
@@ -38,7 +38,7 @@ def sides_finding(
             f"learned side {inside:.0%}: the network knows its rows by their masks, so the scores "
             "of this run say little. Train for fewer epochs, or freeze more of it."
         )
-    if outside <= chance + _CLEAR * error:
+    if outside <= chance + CLEAR * error:
         return (
             f"The flipped side gets {right}, which cannot be told from guessing ({chance:.0%}): "
             "this run has learned nothing yet that scores could be about. Train longer, with "
@@ -50,15 +50,5 @@ def sides_finding(
 def _recall(
     labels: npt.NDArray[np.integer], proba: npt.NDArray[np.floating]
 ) -> tuple[float, float, int]:
-    """Mean over classes of the share of rows that is right, its standard error, the classes."""
     known = labels >= 0
-    labels, hits = labels[known], (proba.argmax(1) == labels)[known]
-    counts = np.bincount(labels)  # (C,)
-    right = np.bincount(labels, weights=hits)[counts > 0]
-    counts = counts[counts > 0]
-    if not len(counts):
-        return 0.0, 0.0, 0
-    shares = right / counts
-    # A class that was never or always right has a spread too: that of one hit among its rows.
-    spread = np.maximum(shares * (1 - shares), 1 / (counts + 1)) / counts
-    return float(shares.mean()), float(np.sqrt(spread.sum()) / len(counts)), len(counts)
+    return balanced(labels[known], (proba.argmax(1) == labels)[known])

@@ -202,3 +202,14 @@ def test_progress_counts_per_class(desk):
 
 def _other(desk, position):
     return desk.classes[1 - desk.scores["given"][position]]
+
+
+def test_flags_follow_the_estimate_once_enough_is_decided(desk):
+    assert desk.skill.learned
+    before = int(desk.scores["flagged"].sum())
+    assert before <= desk.skill.wrong
+    desk.decide("ann", [Choice(int(p), "keep") for p in desk.order[:30]])
+    undecided = desk.outcomes() == ""
+    objects = undecided & (desk.scores["given"] != desk.scores["suggested"]).to_numpy()
+    expected = min(round(desk.advice().left), int(objects.sum()))
+    assert int(desk.scores["flagged"][undecided].sum()) == expected
