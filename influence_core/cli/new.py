@@ -58,6 +58,17 @@ def new_verb(
         Path | None,
         typer.Option(help="File of class names, one a line, also for labels 0, 1, 2, …"),
     ] = None,
+    join: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labels that become one class: alike (names that may be one), first (of several "
+            "labels a row), or CLASS=LABEL."
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="A label whose rows are left out; missing: all that read like none."),
+    ] = None,
     valid: Annotated[
         str | None, typer.Option(help="Source of the split that the model is improved on.")
     ] = None,
@@ -121,6 +132,10 @@ def _options(given: dict[str, Any]) -> ReadOptions:
     except ValueError as error:
         raise typer.BadParameter("is no JSON", param_hint="--options") from error
     named = {f.name: given[f.name] for f in fields(ReadOptions) if given.get(f.name) is not None}
+    # An option that may stand several times is empty where nobody gave it.
+    named = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in named.items() if v not in ((), [])
+    }
     if named.get("delimiter") == "\\t":
         named["delimiter"] = "\t"
     if "classes" in named:

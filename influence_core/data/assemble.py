@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 
 from influence_core.data.budget import short_list
 from influence_core.data.build import build_dataset
+from influence_core.data.checks.spellings import several_labels
 from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
+from influence_core.data.joining import with_wanted_labels
 from influence_core.data.keys import content_hashes, occurrence_numbers
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
@@ -50,7 +52,8 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     if roles.kind == "image_path":
         tables, image_root = _share_root(tables)
     tables, numbered = _named(tables, options.classes)
-    classes = _classes(tables, options, roles)
+    tables, became = with_wanted_labels(tables, options)
+    classes = _classes(tables, options, roles, became)
     kept = [_good_rows(table, classes, options) for table in tables]
     if options.bad_rows != "keep":
         for table, rows in zip(tables, kept, strict=True):
@@ -65,7 +68,7 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     return build_dataset(
         columns,
         classes,
-        source=replace(_source(parts, roles, options), numbered=numbered),
+        source=replace(_source(parts, roles, options), numbered=numbered, joined=became),
         image_root=image_root,
         repeated_ids=options.bad_rows == "keep",
     )
@@ -123,21 +126,36 @@ def _share_root(tables: Sequence[PreparedTable]) -> tuple[list[PreparedTable], P
 
 
 def _classes(
-    tables: Sequence[PreparedTable], options: ReadOptions, roles: ColumnRoles
+    tables: Sequence[PreparedTable],
+    options: ReadOptions,
+    roles: ColumnRoles,
+    became: Mapping[str, str | None],
 ) -> tuple[str, ...]:
-    """Class names in label order: as told, as declared by the source, or sorted."""
-    if options.classes is not None:
-        return options.classes
-    declared = tables[0].raw.classes
+    """Class names in label order: as told, as declared by the source, or sorted.
+
+    Raises:
+        DataError: nobody named the label column, and what was found cannot be classes.
+    """
+    declared = options.classes or tables[0].raw.classes
     if declared is not None:
-        return declared
+        now = [became.get(name, name) for name in declared]
+        return tuple(dict.fromkeys(name for name in now if name is not None))
     found = {value for table in tables for value in pc.unique(table.labels).to_pylist()} - {None}
     rows = sum(len(table.labels) for table in tables)
-    if len(found) > MAX_CLASSES or len(found) > max(50, rows // 2):
-        raise DataError(
-            f"Column {roles.label!r} has {len(found):,} different values in {rows:,} rows, which "
-            "cannot be classes; name the label column."
-        )
+    guessed = options.label_column is None
+    if len(found) > MAX_CLASSES or (guessed and len(found) > max(50, rows // 2)):
+        what = f"Column {roles.label!r} has {len(found):,} different values in {rows:,} rows"
+        if guessed and several_labels(sorted(found)):
+            raise DataError(
+                f"{what}, which look like several labels a row; that is not supported: make one "
+                "project a label, or keep the first label of each row (--join first)."
+            )
+        if guessed:
+            raise DataError(
+                f"{what}, which hardly are classes; if they are, name the label column "
+                f"(--label {roles.label!r}), else another one."
+            )
+        raise DataError(f"{what}, and at most {MAX_CLASSES:,} classes can be told apart.")
     if all(value.lstrip("-").isdecimal() for value in found):
         return tuple(sorted(found, key=lambda value: (int(value), value)))
     return tuple(sorted(found))
@@ -154,6 +172,9 @@ def _good_rows(
         label = table.labels[position].as_py()
         problems[position] = f"has the label {label!r}, which is not among {short_list(classes)}"
     everything = np.arange(len(table.labels))
+    if table.unwanted is not None:
+        everything = np.flatnonzero(~table.unwanted)
+        problems = {row: why for row, why in problems.items() if not table.unwanted[row]}
     if not problems or options.bad_rows == "keep":
         return everything
     if options.bad_rows == "refuse":

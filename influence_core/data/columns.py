@@ -267,6 +267,13 @@ def _no_label(head: pa.Table, taken: set[str | None], name: str) -> DataError:
             f"--label {LEVELS[1]}, or name a folder of one kind instead, such as {name}/{outer[0]}."
         )
     free = [column for column in head.column_names if column not in taken]
+    flags = [c for c in free if _is_flag(head.column(c))]
+    if len(flags) > 1:
+        return DataError(
+            f"{name} has no label column, but {short_list(flags)} look like one column a label. "
+            "Several labels a row are not supported: make one project a label, such as with "
+            f"--label {flags[0]}."
+        )
     few = [c for c in free if 2 <= _distinct(head.column(c)) <= min(FEW_VALUES, head.num_rows // 2)]
     hint = f", perhaps {few[0]!r}" if len(few) == 1 else ""
     return DataError(
@@ -347,6 +354,14 @@ def _usual_values(column: pa.ChunkedArray) -> list[str]:
 
 def _mean_length(column: pa.ChunkedArray) -> float:
     return float(pc.mean(pc.utf8_length(column.cast(pa.string()))).as_py() or 0.0)
+
+
+def _is_flag(column: pa.ChunkedArray) -> bool:
+    """Whether it says yes and no, and nothing else."""
+    if _distinct(column) != 2:
+        return False
+    found = {str(value).strip().lower() for value in pc.unique(column).to_pylist()}
+    return found in ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"0.0", "1.0"})
 
 
 def _distinct(column: pa.ChunkedArray) -> int:

@@ -27,6 +27,9 @@ class ReadOptions:
         modality: None means whatever the content is.
         classes: class names in the wanted order, also for labels that are their numbers, from
             0; None means all labels, sorted.
+        join: labels that become one class: "alike" for names that may be one, "first" for the
+            first of several labels in a row, "class=label" for one of the user's own.
+        leave_out: labels whose rows are left out; "missing" for all that read like none.
         bad_rows: rows without label, text or readable image: "refuse" raises and names them,
             "drop" leaves them out, "keep" keeps them for `data.checks` to report.
         valid_share: share of the train rows cut off as "valid" where the source has none.
@@ -47,6 +50,8 @@ class ReadOptions:
     group_column: str | None = None
     modality: Modality | None = None
     classes: tuple[str, ...] | None = None
+    join: tuple[str, ...] | None = None
+    leave_out: tuple[str, ...] | None = None
     bad_rows: BadRows = "refuse"
     valid_share: float = 0.15
     test_share: float = 0.15

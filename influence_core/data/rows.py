@@ -99,6 +99,7 @@ class PreparedTable:
         labels: (N,) label texts, null where missing.
         split_values: (N,) splits by the split column, null where it names none; or None.
         problems: what is wrong, by position.
+        unwanted: (N,) rows whose label the user leaves out, or None.
     """
 
     raw: RawTable
@@ -106,6 +107,7 @@ class PreparedTable:
     labels: pa.ChunkedArray
     split_values: pa.ChunkedArray | None
     problems: dict[int, str] = field(default_factory=dict)
+    unwanted: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,11 @@ def label_texts(
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
     ):
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            raise DataError(
+                f"Column {name!r} holds lists, several labels a row, which is not supported: make "
+                "one project a label (a column that says yes or no), or write the first label only."
+            )
         raise DataError(f"Column {name!r} holds {kind}, which cannot be a label; name another.")
     texts = column.cast(pa.string())
     return pc.if_else(_blank(texts), None, texts)

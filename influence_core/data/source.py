@@ -53,6 +53,7 @@ class SourceInfo:
         columns: all columns of the source, in order.
         options: the reader's options that made this data set, for the record.
         numbered: whether labels are numbers there, of the class names that the user gave.
+        joined: what became of labels of the source that were joined or left out (None).
         dropped: number of rows left out because they were bad, by path of the file.
     """
 
@@ -64,6 +65,7 @@ class SourceInfo:
     columns: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     numbered: bool = False
+    joined: Mapping[str, str | None] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -32,7 +32,8 @@ def cut_shares(
 
     Args:
         labels: (N,) class numbers; each class is cut in the same proportions, as far as its
-            groups allow, and always keeps a row in the rest.
+            groups allow, and always keeps a row in the rest. If that leaves a part empty, all
+            classes are cut as one.
         groups: (N,) content hashes; equal ones stay together.
         shares: of parts 1, 2, ...; the rest is part 0.
         seed: which cut.
@@ -54,7 +55,24 @@ def cut_shares(
     parts = np.zeros(unique.size, dtype=np.int64)
     for part, limit in reversed(list(enumerate(np.cumsum(shares), start=1))):
         parts[order[end <= np.minimum(np.round(limit * total), total - 1)]] = part
+    rows = np.bincount(parts, weights=sizes, minlength=len(shares) + 1)[1:]
+    if ((rows == 0) & (np.array(shares) * sizes.sum() >= 1)).any():
+        # Classes too small for a share of each: what they can spare is cut regardless of the class.
+        spare = order[end < total]
+        spare = spare[np.argsort(_shuffled(unique[spare], seed), kind="stable")]
+        parts = np.zeros(unique.size, dtype=np.int64)
+        parts[spare] = _by_size(sizes[spare], shares, int(sizes.sum()))
     return parts[inverse]
+
+
+def _by_size(
+    sizes: npt.NDArray[np.int64], shares: tuple[float, ...], rows: int
+) -> npt.NDArray[np.int64]:
+    """Part numbers of groups in turn: `shares` of all rows, or alike less if there are too few."""
+    most = sizes.sum() / max(sum(shares), 1e-12)
+    limits = np.cumsum(shares) * min(rows, most)
+    part = np.searchsorted(limits, np.cumsum(sizes) - sizes, side="right") + 1
+    return np.where(part > len(shares), 0, part)
 
 
 def joined_groups(contents: Keys, groups: Keys, alone: npt.NDArray[np.bool_]) -> Keys:

@@ -64,5 +64,6 @@ def null_control(
         false_alarms=float(alarms.beyond.any(axis=1).mean()),
         allowed=rate + 2.0 * float(np.sqrt(rate * (1 - rate) / count)),
         calls=float(found.beyond.sum(axis=1).mean()),
-        signal=float((real.var(axis=1) / found.noise**2).mean()),
+        # A run that learned nothing has neither noise nor signal.
+        signal=float((real.var(axis=1) / np.maximum(found.noise**2, 1e-300)).mean()),
     )

@@ -20,8 +20,8 @@ COLUMNS: dict[str, str] = {
     "key": "The row's 64-bit key.",
     "position": "The row's place in the training set, from 0.",
     "given": "Number of the label that the row has.",
-    "suggested": "Number of the class that the flipped side predicts (mean over members); the given "
-    "one where the model cannot know: at chance level, or the only row of a class.",
+    "suggested": "Number of the class that the flipped side predicts (mean over members); the "
+    "given one where the model cannot know: at chance level, or the only row of a class.",
     "p_given": "Flipped-side probability of the given label: the network's side that never saw it.",
     "p_suggested": "Flipped-side probability of the suggested label.",
     "p_learned": "Probability of the given label by the side that was trained on the row.",

@@ -4,7 +4,7 @@ import pytest
 from tiny import png
 
 from influence_core.data.build import build_dataset
-from influence_core.data.checks import check_dataset
+from influence_core.data.checks.check import check_dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
 from influence_core.errors import CancelledError
@@ -70,7 +70,7 @@ def test_class_names_that_differ_in_blanks_or_case_are_found():
     train = {"text": [f"t{i}" for i in range(20)], "label": [0, 1, 2, 3] * 5}
     found = _found(_dataset(train, ("Pos", "pos ", "neg", "odd ")))
     assert list(found) == [
-        "The classes ['Pos', 'pos '] differ only in blanks or case.",
+        "These may be one class: 'Pos', 'pos '.",
         "The class name 'odd ' has blanks at its start or end.",
     ]
 

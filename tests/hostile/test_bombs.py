@@ -14,7 +14,7 @@ from tiny import huge_png
 from influence_core.data import budget
 from influence_core.data.budget import decoded_bytes
 from influence_core.data.build import build_dataset
-from influence_core.data.checks import check_dataset
+from influence_core.data.checks.check import check_dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import registry
 from influence_core.data.readers.registry import preview_source, read_source

@@ -1,4 +1,4 @@
-"""What the side that flags can be believed for: at chance level nothing, about a lone row nothing."""
+"""What the side that flags can be believed for: nothing at chance level or about a lone row."""
 
 import numpy as np
 import pandas as pd

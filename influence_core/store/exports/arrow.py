@@ -29,13 +29,13 @@ _CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4"}
 
 
 def edited_table(
-    table: pa.Table, label: str, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
+    table: pa.Table, plan: ExportPlan, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
 ) -> pa.Table:
     """The table without the removed rows and with the new labels, in the same schema.
 
     Args:
-        table: with a label column of this name.
-        label: see there.
+        table: a part of the source, or all of it.
+        plan: says which column is the label, and which labels were joined.
         edits: by row of the table.
         classes: names of the numbers in the label column, None if they are names or plain numbers.
 
@@ -45,7 +45,8 @@ def edited_table(
     """
     if not edits:
         return table
-    _check(table, label, edits, classes)
+    label = plan.label
+    _check(table, plan, edits, classes)
     field = table.schema.field(label)
     changed = {row: e.new_label for row, e in edits.items() if e.new_label is not None}
     if changed:
@@ -99,7 +100,7 @@ def write_parquet(plan: ExportPlan, out: Path, progress: ProgressFn | None = Non
                     table = file.read_row_group(group)
                     stop = first + table.num_rows
                     inside = {r - first: e for r, e in plan.edits.items() if first <= r < stop}
-                    table = edited_table(table, plan.label, inside, plan.classes)
+                    table = edited_table(table, plan, inside, plan.classes)
                     if table.num_rows:
                         writer.write_table(table, row_group_size=table.num_rows)
                     rows, first, done = rows + table.num_rows, stop, done + 1
@@ -136,7 +137,7 @@ def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) ->
     classes = tuple(label.names) if isinstance(label, datasets.ClassLabel) else plan.classes
     _check_reach(plan.edits, len(data))
     table = data.with_format("arrow")[:] if len(data) else data.data.table
-    table = edited_table(table, plan.label, plan.edits, classes)
+    table = edited_table(table, plan, plan.edits, classes)
     info = datasets.DatasetInfo(
         description=data.info.description,
         citation=data.info.citation,
@@ -184,14 +185,14 @@ def _writer_like(file: pq.ParquetFile, out: Path) -> pq.ParquetWriter:
 
 
 def _check(
-    table: pa.Table, label: str, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
+    table: pa.Table, plan: ExportPlan, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
 ) -> None:
     """Refuse edits whose row has another label than they say."""
     _check_reach(edits, table.num_rows)
-    column = table.column(label).take(pa.array(list(edits), pa.int64()))
-    found = label_texts(column, label, classes).to_pylist()
+    column = table.column(plan.label).take(pa.array(list(edits), pa.int64()))
+    found = label_texts(column, plan.label, classes).to_pylist()
     for edit, name in zip(edits.values(), found, strict=True):
-        if name != edit.old_label:
+        if plan.joined.get(name, name) != edit.old_label:
             raise MismatchError(
                 f"Row {edit.row + 1} of the source (id {edit.id!r}) should have the label "
                 f"{edit.old_label!r}, but has {name!r}; import the data again."

@@ -98,7 +98,7 @@ class _Editor:
             self.rows += self._number >= 0
             return self._rewritten(record, {})
         self._met += 1
-        _check_label(record, self._plan.column, edit)
+        _check_label(record, self._plan, edit)
         if edit.new_label is None:
             return ""
         self.rows += 1
@@ -188,9 +188,9 @@ class _Writer:
             ) from error
 
 
-def _check_label(record: Record, index: int, edit: Edit) -> None:
-    found = record.fields[index] if index < len(record.fields) else None
-    if edit.old_label is not None and found != edit.old_label:
+def _check_label(record: Record, plan: ExportPlan, edit: Edit) -> None:
+    found = record.fields[plan.column] if plan.column < len(record.fields) else None
+    if edit.old_label is not None and plan.joined.get(found or "", found) != edit.old_label:
         raise MismatchError(
             f"Line {record.line} of the source should have the label {edit.old_label!r} (id "
             f"{edit.id!r}), but has {found!r}; import the data again."

@@ -54,6 +54,7 @@ class ExportPlan:
         pictures: of an image folder.
         file: the source, None for the project's own rows.
         notes: sentences for the manifest.
+        joined: class of each label of the source that has another name in the project.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class ExportPlan:
     pictures: Pictures | None = None
     file: SourceFile | None = None
     notes: tuple[str, ...] = ()
+    joined: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def is_folder(self) -> bool:
@@ -118,11 +120,14 @@ def make_plan(
     _check(form, options)
     file = None if options.from_project else _present_file(dataset.source)
     by_row = edits_by_row(dataset, edits)
+    joined = {} if file is None else dataset.source.joined
     if file is not None and dataset.source.numbered:
-        by_row = {row: _by_number(edit, dataset.classes) for row, edit in by_row.items()}
+        names = tuple(dataset.source.options["classes"])
+        by_row = {row: _by_number(edit, names) for row, edit in by_row.items()}
+        joined = {_number(old, names) or "": _number(new, names) for old, new in joined.items()}
     label = dataset.source.label_column or "label"
     notes = () if file is None else _other_splits(dataset.source)
-    plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes)
+    plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes, joined=joined)
     if form == "folder":
         if file is None or file.kind not in ("folder", "zip"):
             raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
@@ -134,11 +139,13 @@ def make_plan(
 
 def _by_number(edit: Edit, classes: tuple[str, ...]) -> Edit:
     """The edit in the labels of the source, which are the classes' numbers."""
+    old, new = _number(edit.old_label, classes), _number(edit.new_label, classes)
+    return replace(edit, old_label=old, new_label=new)
 
-    def number(name: str | None) -> str | None:
-        return None if name is None else str(classes.index(name))
 
-    return replace(edit, old_label=number(edit.old_label), new_label=number(edit.new_label))
+def _number(name: str | None, classes: tuple[str, ...]) -> str | None:
+    """A class's number as a label; a class that was made by joining has none."""
+    return str(classes.index(name)) if name in classes else name
 
 
 def _check(form: str, options: ExportOptions) -> None:

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from influence_core.data.checks import Finding, check_dataset
+from influence_core.data.checks.check import check_dataset
+from influence_core.data.checks.finding import Finding
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
 from influence_core.data.rows import Watch

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from influence_core.data.checks import Finding, check_dataset
+from influence_core.data.checks.check import check_dataset
+from influence_core.data.checks.finding import Finding
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
 from influence_core.data.images import thumbnail

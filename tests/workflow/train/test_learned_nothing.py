@@ -1,4 +1,4 @@
-"""Rows that cannot be told apart, a feature that never varies, a class of one row: all are answered."""
+"""Rows that an encoder cannot tell apart: every question about them has an answer."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_the_desk_flags_and_suggests_nothing_and_says_so(session):
 
 def test_rows_that_only_a_guess_calls_harmful_are_not_cleansed(session):
     question = CleanseOptions(TargetSplit("valid", "all"), by="fraction")
-    with pytest.raises(DataError, match="learned nothing that could tell.*'decisions'"):
+    with pytest.raises(DataError, match=r"learned nothing that could tell.*'decisions'"):
         find_harm(session, question)
     by_people = CleanseOptions(TargetSplit("valid", "all"), by=DECISIONS)
     assert find_harm(session, by_people).edits() == ()
