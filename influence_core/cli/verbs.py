@@ -62,6 +62,10 @@ VERBS = {
         "jobs",
         "Give a copied project folder decisions of its own, those so far included.",
     ),
+    "doctor": (
+        "doctor",
+        "Say what this installation is, what is missing in it, and how to get that.",
+    ),
     "audit": (
         "network",
         "Show whether a row's flipped side reads anything that the row has taught.",
