@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from influence_core.data.images import MAX_BYTES
 from influence_core.data.keys import Keys, to_hex
@@ -200,6 +201,24 @@ class Split:
                 f"Image {relative!r} cannot be read from {self.image_root} ({why}); "
                 "put the folder back, or import the data again."
             ) from error
+
+
+def containing(split: Split, text: str) -> npt.NDArray[np.bool_]:
+    """Which rows hold this text in any case: in the sentence, or in the id where rows are images.
+
+    The text is taken letter by letter; no character of it has a special meaning. Spaces around it
+    do not count, and nothing but spaces is in every row.
+
+    Returns:
+        (N,) bool.
+    """
+    wanted = text.strip()
+    if not wanted:
+        return np.ones(len(split), dtype=bool)
+    column = "text" if split.content_column == "text" else "id"
+    found = pc.match_substring(split.table.column(column), wanted, ignore_case=True)
+    mask: npt.NDArray[np.bool_] = found.fill_null(False).to_numpy()
+    return mask
 
 
 @dataclass(frozen=True, eq=False)

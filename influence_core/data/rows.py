@@ -237,11 +237,12 @@ def label_texts(
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_floating(kind):
         column = column.cast(pa.float64())
+        column = pc.if_else(pc.is_nan(column), None, column)  # what pandas writes for nothing
         # Beyond 2**53 neighbouring whole numbers are the same float.
         whole = pc.and_(pc.equal(column, pc.round(column)), pc.less(pc.abs(column), 2.0**53))
         if pc.any(pc.invert(whole)).as_py():
             raise DataError(
-                f"Column {name!r} holds numbers with fractions, or NaN, infinite or huge ones; "
+                f"Column {name!r} holds numbers with fractions, or infinite or huge ones; "
                 "a label must be a class."
             )
         column, kind = column.cast(pa.int64()), pa.int64()

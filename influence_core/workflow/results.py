@@ -5,11 +5,10 @@ and places are read and written. No verb stands here, and nothing wraps what it 
 """
 
 from influence_core.cleansing.choose import class_changes, warnings_of
-from influence_core.data.dataset import Split
+from influence_core.data.dataset import Split, containing
 from influence_core.data.images import thumbnail
 from influence_core.data.keys import from_hex, to_hex
 from influence_core.data.options import NO_COLUMN, ReadOptions
-from influence_core.data.search import containing
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.names import projects_home
 from influence_core.influence import ESTIMATORS

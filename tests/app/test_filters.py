@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import dataset
 
-from influence_core.data.search import containing
+from influence_core.data.dataset import containing
 from pages.ui.errors.confusion import most_confused
 from pages.ui.errors.filters import ItemFilter
 

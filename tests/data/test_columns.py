@@ -179,6 +179,14 @@ def test_ids_that_mostly_repeat_are_none():
     assert roles(table(id=lambda i: str(i % 4)), id_column="id").id == "id"
 
 
+def test_a_number_that_is_none_is_a_missing_label(tmp_path):
+    source = parquet(tmp_path / "a.parquet", table(y=lambda i: float("nan") if i == 5 else i % 2.0))
+    with pytest.raises(DataError, match=r"Row 6 of a.parquet has no label in column 'y'"):
+        read_source(source, ReadOptions(label_column="y"))
+    data = read_source(source, ReadOptions(label_column="y", bad_rows="drop"))
+    assert data.classes == ("0", "1")
+
+
 def texts(**columns):
     made = table(**columns).drop_columns("text")
     return roles(made)
@@ -203,6 +211,11 @@ def url(i):
         ({"作品": lambda i: f"这部电影的摄影非常出色{i}", "code": "AB-{} x".format}, "作品", None),
         ({"date": "2024-05-{} 10:00:00 UTC".format, "said": "it was good {}".format}, "said", None),
         ({"url": url}, "url", None),
+        ({"question1": FILM.format, "question2": (FILM + " really").format}, "question1",
+         "--content question1,question2 joins them"),
+        ({"filename": "img_{}".format}, "filename", "need their .png"),
+        ({"said": lambda i: f"a/{i}.png" if i % 3 == 0 else FILM.format(i)}, "said",
+         "14 of 40 values of 'said' look like file names"),
     ],
 )  # fmt: skip
 def test_the_content_is_where_the_words_are(columns, content, told):

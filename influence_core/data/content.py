@@ -1,0 +1,166 @@
+"""Which column is learned from: pictures, paths of them, or the text with the words in it.
+
+`data.columns` asks. Columns are judged by their first rows, by the majority of their values.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from influence_core.data.budget import short_list
+from influence_core.data.dataset import Modality
+from influence_core.data.images import is_image_name
+from influence_core.errors import DataError
+
+TEXT_NAMES = (
+    *("text", "sentence", "content", "review", "comment", "message", "body", "document"),
+    *("utterance", "tweet"),
+)
+IMAGE_NAMES = ("image", "img", "picture", "photo", "image_path", "path", "file_name", "file")
+ContentKind = Literal["text", "image", "image_path"]
+
+
+def find_content(
+    head: pa.Table, taken: set[str | None], modality: Modality | None
+) -> tuple[str | None, list[str]]:
+    """The column to learn from, and what there is to tell of others that might be meant."""
+    free = [column for column in head.column_names if column not in taken]
+    images = [column for column in free if _image_kind(head, column) is not None]
+    if images and modality != "text":
+        chosen = by_name(images, IMAGE_NAMES) or images[0]
+        others = [column for column in images if column != chosen]
+        told = [f"Column {chosen!r} is read; {short_list(others)} hold pictures, too, and are not."]
+        return chosen, told * bool(others)
+    texts = [c for c in free if is_text(head.schema.field(c).type) and c not in images]
+    if modality == "image" or not texts:
+        return None, []
+    urls = [c for c in texts if _holds_urls(head.column(c))]
+    words = {c: _words(head.column(c)) for c in texts if c not in urls}
+    if not words or (max(words.values()) < 2 and any(_pictures_by_url(head, c) for c in urls)):
+        return max(urls, key=lambda c: _pictures_by_url(head, c)), []
+    most = max(words.values())
+    # Of columns of like weight the first; the mean length tells words without blanks apart.
+    heavy = [c for c in words if words[c] >= 0.8 * most]
+    first = max(heavy, key=lambda c: _mean_length(head.column(c))) if most < 2 else heavy[0]
+    chosen = by_name(words, TEXT_NAMES) or first
+    told = _doubts(head.column(chosen), chosen)
+    rivals = [c for c, n in words.items() if c != chosen and n >= max(3.0, words[chosen] / 3)]
+    if rivals:
+        joined = ",".join(c for c in words if c in (chosen, *rivals[:2]))
+        told.append(
+            f"Column {chosen!r} is read; {short_list(rivals)} hold texts, too, and are not: "
+            f"--content {joined} joins them."
+        )
+    if urls:
+        told.append(f"{short_list(urls)} hold URLs, which are not fetched and not read.")
+    nested = by_name({c for c in free if c not in texts}, TEXT_NAMES)
+    if nested is not None:
+        kind = head.schema.field(nested).type
+        told.append(f"Column {nested!r} holds {kind} and is not read; write it as text.")
+    return chosen, told
+
+
+def _doubts(column: pa.ChunkedArray, name: str) -> list[str]:
+    """What to tell of a column of text that may have been meant for pictures."""
+    texts = [text for text in column.to_pylist() if text]
+    found = sum(map(is_image_name, texts))
+    if 20 * found > len(texts):
+        return [f"{found:,} of {len(texts):,} values of {name!r} look like file names of pictures."]
+    if _words(column) < 2 and re.search("image|img|pic|photo|file", name.lower()):
+        return [f"Column {name!r} is read as text; file names of pictures need their .png or .jpg."]
+    return []
+
+
+def content_kind(head: pa.Table, column: str, name: str) -> ContentKind:
+    """What a column holds.
+
+    Raises:
+        DataError: neither text nor pictures, or pictures that would have to be fetched.
+    """
+    kind = _image_kind(head, column)
+    if kind is not None:
+        return kind
+    if is_text(head.schema.field(column).type):
+        if _holds_urls(head.column(column)) and _pictures_by_url(head, column):
+            raise DataError(
+                f"Column {column!r} of {name} holds URLs of pictures, and URLs are not fetched; "
+                "download them first, write their file names there, and name their folder with "
+                "--image-root."
+            )
+        return "text"
+    raise DataError(
+        f"Column {column!r} of {name} holds {head.schema.field(column).type}, which is neither "
+        "text nor images; name another column."
+    )
+
+
+def _image_kind(head: pa.Table, column: str) -> Literal["image", "image_path"] | None:
+    kind = head.schema.field(column).type
+    # `datasets` writes pictures as {"bytes", "path"}.
+    slot = kind.get_field_index("bytes") if pa.types.is_struct(kind) else -1
+    held = kind if slot < 0 else kind.field(slot).type
+    if pa.types.is_binary(held) or pa.types.is_large_binary(held):
+        return "image"
+    if slot >= 0 and pa.types.is_null(held):
+        return "image"  # all in files, which are not followed; each row says so
+    if is_text(kind):
+        names = [value.strip() for value in head.column(column).to_pylist() if value]
+        found = sum(map(is_image_name, names))
+        if names and 2 * found >= len(names) and not _holds_urls(head.column(column)):
+            return "image_path"
+    return None
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts, also such as are written once and named by each row."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _holds_urls(column: pa.ChunkedArray) -> bool:
+    texts = column.cast(pa.string()).drop_null()
+    found = pc.sum(
+        pc.match_substring_regex(texts, r"^\s*[a-zA-Z][a-zA-Z0-9+.-]+://\S+\s*$")
+    ).as_py()
+    return bool(found) and 2 * found >= len(texts)
+
+
+def _pictures_by_url(head: pa.Table, column: str) -> bool:
+    """Whether URLs are of pictures, by their ends or by the name of the column."""
+    if re.search("image|img|pic|photo|thumb", column.lower()):
+        return True
+    places = [urlsplit(v.strip()).path for v in head.column(column).to_pylist() if v]
+    return 2 * sum(map(is_image_name, places)) > len(places)
+
+
+def _words(column: pa.ChunkedArray) -> float:
+    """Words of a row on average; scripts without blanks have about one in two letters."""
+    texts = column.cast(pa.string())
+    words = pc.mean(pc.count_substring_regex(texts, r"\S*\pL\S*")).as_py() or 0.0
+    dense = pc.count_substring_regex(texts, r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}]")
+    return float(words + (pc.mean(dense).as_py() or 0.0) / 2)
+
+
+def by_name(columns: Iterable[str], usual: tuple[str, ...]) -> str | None:
+    """The column with the first of these names, in any case."""
+    lower = {column.strip().lower(): column for column in sorted(columns)}
+    return next((lower[name] for name in usual if name in lower), None)
+
+
+def _mean_length(column: pa.ChunkedArray) -> float:
+    return float(pc.mean(pc.utf8_length(column.cast(pa.string()))).as_py() or 0.0)
+
+
+def distinct(column: pa.ChunkedArray) -> int:
+    """How many different values there are; 0 if they cannot be counted."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return int(pc.count_distinct(column).as_py())
+    except pa.ArrowNotImplementedError:
+        return 0
