@@ -7,7 +7,7 @@ sees the very pixels that people see: upright, 8 bits, on white.
 
 import io
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -60,16 +60,23 @@ def present_path(root: Path, name: str) -> str | None:
     """What a picture's file is called below a folder, None if there is none.
 
     A list that was made elsewhere may have backslashes, blanks at the ends, letters composed in
-    another way, or begin with folders above `root`; the file itself decides.
+    another way, or begin with folders above `root`; the file itself decides. Nothing outside of
+    the folder is asked for.
     """
-    parts = [part for part in name.strip().replace("\\", "/").split("/") if part != "."]
-    plain = "/".join(parts)
-    after = [i + 1 for i, part in enumerate(parts) if part == root.name]
-    shorter = ["/".join(parts[i:]) for i in after]
-    composed = [unicodedata.normalize(form, plain) for form in ("NFC", "NFD")]
-    for path in dict.fromkeys([name, name.strip(), plain, *shorter, *composed]):
+
+    def spelled() -> Iterator[str]:
+        yield name
+        yield name.strip()
+        parts = [part for part in name.strip().replace("\\", "/").split("/") if part != "."]
+        yield "/".join(parts)
+        yield "/".join(part for part in parts if part != "..")
+        yield from ("/".join(parts[i:]) for i in range(1, len(parts)) if parts[i - 1] == root.name)
+        yield from (unicodedata.normalize(form, "/".join(parts)) for form in ("NFC", "NFD"))
+
+    for path in spelled():
+        inside = path and path[0] != "/" and ".." not in path.split("/")
         with suppress(OSError, ValueError):
-            if path and (root / path).is_file():
+            if inside and (root / path).is_file():
                 return path
     return None
 

@@ -1,5 +1,6 @@
 """Roles of columns: decided by the majority, exceptions named, doubt told."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -289,9 +290,25 @@ def test_the_folder_of_a_list_can_be_named(tmp_path):
     assert len(read_source(source, options).train) == 20
 
 
-def test_a_path_that_leads_out_is_not_followed(tmp_path):
-    pictures_at(tmp_path, ["secret.png"])
+def test_a_list_beside_its_pictures_finds_them_with_their_folder_named(tmp_path):
+    (tmp_path / "lists").mkdir()
+    source = listing(tmp_path / "lists", lambda path: "../" + path)
+    shutil.move(tmp_path / "lists" / "pics", tmp_path / "pics")
+    with pytest.raises(DataError, match="--image-root"):
+        read_source(source, WHOLE)
+    options = ReadOptions(image_root=str(tmp_path), valid_share=0, test_share=0)
+    assert read_source(source, options).train.table.column("image_path").to_pylist() == PICS
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_list_tells_nothing_of_files_outside_its_folder(tmp_path, there):
     (tmp_path / "in").mkdir()
     source = listing(tmp_path / "in", more=["../secret.png,circle"])
-    with pytest.raises(DataError, match="leads out of its folder"):
+    if there:
+        pictures_at(tmp_path, ["secret.png"])
+    with pytest.raises(DataError, match=r"Line 22 .*leads out of its folder"):
         read_source(source, WHOLE)
+    hidden = source.with_name("hidden.csv")
+    hidden.write_text("path,label\n../secret.png,circle\n../secret.png,square\n")
+    with pytest.raises(DataError, match=r"None of the pictures .* is in"):
+        read_source(hidden, WHOLE)

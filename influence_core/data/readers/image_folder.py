@@ -81,8 +81,9 @@ def _files(root: Path) -> Iterator[str]:
     for place, folders, names in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not is_junk(folder))
         links = [folder for folder in folders if (Path(place) / folder).is_symlink()]
+        below = Path(place).relative_to(root).as_posix()
         for name in (*names, *links):
-            yield (Path(place) / name).relative_to(root).as_posix()
+            yield name if below == "." else f"{below}/{name}"
 
 
 def _text(path: str) -> str:
