@@ -20,12 +20,20 @@ def encoded(image, form="PNG", **how):
     return out.getvalue()
 
 
-def pictures_at(root, paths):
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".bmp": "BMP",
+    ".gif": "GIF", ".avif": "AVIF", ".jp2": "JPEG2000", ".pgm": "PPM", ".tga": "TGA", ".pcx": "PCX",
+    ".ico": "ICO", ".qoi": "QOI",
+}  # fmt: skip
+
+
+def pictures_at(root, paths, size=4):
     """Files below a folder: different small pictures where names end so, else a few bytes."""
     for number, path in enumerate(sorted(paths)):
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        grey = Image.new("L", (4, 4), number % 256)
-        grey.putpixel((0, 0), number // 256 * 64 + 1)
-        file.write_bytes(encoded(grey) if file.suffix in (".png", ".PNG") else b"x")
+        form = FORMATS.get(file.suffix.lower())
+        grey = Image.new("RGB" if form == "QOI" else "L", (size, size), number % 256)
+        grey.paste(number // 256 * 64 + 1, (0, 0, size // 2, size // 2))
+        file.write_bytes(encoded(grey, form) if form else b"x")
     return root

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kept_pictures import pictures_at
+from kept_pictures import FORMATS, pictures_at
 
 from influence_core.data.columns import detect_columns
 from influence_core.data.options import ReadOptions
@@ -191,6 +191,21 @@ def test_folders_of_a_class_are_its_own(tmp_path):
     rows, _, told = both(pictures_at(tmp_path / "things", files))
     assert rows == {"train": {"animal": 6, "vehicle": 6}}
     assert told == ["Folders in a class's folder are part of the class, such as 'cat' in 'animal'."]
+
+
+@pytest.mark.parametrize("suffix", [s for s in FORMATS if s != ".png"])
+@pytest.mark.parametrize("where", ["all", "one class", "mixed"])
+def test_pictures_of_other_formats_are_rows(tmp_path, suffix, where):
+    files = class_files(n=4)
+    other = {
+        "all": lambda path: True,
+        "one class": lambda path: path.startswith("square"),
+        "mixed": lambda path: path.endswith(("1.png", "3.png")),
+    }[where]
+    files = [path.replace(".png", suffix) if other(path) else path for path in files]
+    rows, left, told = both(pictures_at(tmp_path / "shapes", files, size=16))
+    assert rows == {"train": {"circle": 4, "square": 4}}
+    assert (left, told) == ({}, [])
 
 
 def test_a_class_without_a_picture_that_is_read_is_named(tmp_path):
