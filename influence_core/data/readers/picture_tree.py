@@ -26,6 +26,8 @@ JUNK = frozenset(
 THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "_thumbs", "_thumbnails"})
 # A folder of these names with nearly all of the pictures in it is no class.
 HOLDERS = frozenset({"images", "image", "imgs", "img", "pictures", "pics", "photos", "data"})
+# Beside splits these are what is left over, however much it is.
+RESTS = frozenset({"unlabeled", "unlabelled", "unsup", "unsupervised", "extra", "extras", "misc"})
 LISTS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx")
 NAMED = 3  # places of each reason
 
@@ -95,14 +97,7 @@ def arrange(paths: Iterable[str], name: str) -> Tree:
     left: dict[str, list[str]] = {}
     pictures, base = _without_outer(pictures, left)
     pictures, told = _with_splits(pictures, left, name)
-    places = {p.split: _place(p, base) for p in pictures if len(p.rest) > 1}
-    parts = {split: [p for p in pictures if p.split == split] for split in (None, *places)}
-    pictures = []
-    for split, part in parts.items():
-        inner, outer = _without_outer(part, left, split)
-        pictures += inner
-        places[split] = places.get(split, base) + outer
-    pictures.sort()
+    pictures, places = _without_inner(pictures, base, left)
     rows = [p for p in pictures if len(p.rest) > 1 and not _is_thumbnail(p)]
     flat = [p.path for p in pictures if len(p.rest) == 1]
     if len(flat) >= len(rows):
@@ -130,6 +125,28 @@ def arrange(paths: Iterable[str], name: str) -> Tree:
             if out
         ),
     )
+
+
+def _without_inner(
+    pictures: list[Picture], base: str, left: dict[str, list[str]]
+) -> tuple[list[Picture], dict[str | None, str]]:
+    """Without a folder in each split that holds all of it; and where its class folders are.
+
+    What is one of several folders in another split stays, so that all are cut at one level.
+    """
+    places = {p.split: _place(p, base) for p in pictures if len(p.rest) > 1}
+    parts = {split: [p for p in pictures if p.split == split] for split in (None, *places)}
+    cut = {split: _without_outer(part, {}, split) for split, part in parts.items()}
+    tops = {p.rest[0] for inner, _ in cut.values() for p in inner if len(p.rest) > 1}
+    made = []
+    for split, part in parts.items():
+        if cut[split][1].partition("/")[0] in tops:
+            made += part
+            continue
+        inner, outer = _without_outer(part, left, split)
+        made += inner
+        places[split] = places.get(split, base) + outer
+    return sorted(made), places
 
 
 def _is_thumbnail(picture: Picture) -> bool:
@@ -185,8 +202,11 @@ def _with_splits(
     called = {top: split for top in tops if (split := known_split(top))}
     nested = {t: s for t, s in called.items() if _most(len(p.rest) > 2 for p in tops[t])}
     inside = sum(len(tops[top]) for top in nested)
+    outside = sum(
+        len(tops[top]) for top in tops if top not in nested and top.casefold() not in RESTS
+    )
     only_splits = "train" in nested.values() and called.keys() == tops.keys()
-    if len(set(nested.values())) > 1 or 2 * inside >= len(pictures) or only_splits:
+    if len(set(nested.values())) > 1 or inside > outside or only_splits:
         return _outer_splits(pictures, nested, left, name), unusual_splits(nested, "The folder")
     if len(set(called.values())) > 1 and 2 * sum(len(tops[t]) for t in called) >= len(pictures):
         raise DataError(
@@ -265,7 +285,6 @@ def _levels(rows: Sequence[Picture]) -> int:
 
 
 def _deeper(rows: Sequence[Picture]) -> list[str]:
-    """Says so if classes have folders of their own."""
     deep = sorted({p.rest[:2] for p in rows if len(p.rest) > 2})
     if not deep or _levels(rows) > 1:
         return []

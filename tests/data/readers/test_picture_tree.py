@@ -64,6 +64,7 @@ EVEN = {"circle": 3, "square": 3}
         (["extra/preview.png"], {"stands in the folder 'extra' beside the splits": 1}),
         ([f"unlabeled/{i}.png" for i in range(40)],
          {"stands in the folder 'unlabeled' beside the splits": 40}),
+        (["train_/0.png"], {"stands in 'train_', which has no class folders": 1}),
         (class_files("extra"), {"stands in the folder 'extra' beside the splits": 6}),
         (["preview.png", "train/overview.png"], {"stands in no class folder": 2}),
         (["train/circle/.ipynb_checkpoints/0-checkpoint.png", "__MACOSX/train/circle/._0.png"], {}),
@@ -84,6 +85,13 @@ def test_split_folders_stay_splits_beside_others(tmp_path, more, left):
     assert rows.get("valid", EVEN) == EVEN
     assert set(rows) == {"train"} | {"valid"} & {known_split(p.split("/")[0]) for p in files}
     assert out == left
+
+
+def test_a_lone_split_is_one_beside_what_is_left_over(tmp_path):
+    files = class_files("train") + [f"unlabeled/{i}.png" for i in range(50)]
+    rows, left, _ = both(pictures_at(tmp_path / "shapes", files))
+    assert rows == {"train": EVEN}
+    assert left == {"stands in the folder 'unlabeled' beside the splits": 50}
 
 
 def test_an_empty_folder_beside_the_splits_is_nothing(tmp_path):
@@ -183,6 +191,23 @@ def test_one_level_too_many_is_asked(tmp_path, outer):
     assert inner == {"train": {"circle": 6, "square": 6}}
     sources, _, _ = both(root, ReadOptions(label_column="folder_1", valid_share=0, test_share=0))
     assert sources == {"train": dict.fromkeys(outer, 6)}
+
+
+def test_one_level_too_many_in_one_split_is_asked_for_all(tmp_path):
+    root = pictures_at(
+        tmp_path / "shapes", class_files("train/images", "train/masks", "val/images")
+    )
+    with pytest.raises(DataError, match="--label folder_2"):
+        read_source(root, WHOLE)
+    rows, _, _ = both(root, ReadOptions(label_column="folder_2", valid_share=0, test_share=0))
+    assert rows == {"train": {"circle": 6, "square": 6}, "valid": EVEN}
+
+
+@pytest.mark.parametrize("odd", ["tset", "plane", "train (copy)"])
+def test_a_split_and_a_folder_like_it_are_not_guessed(tmp_path, odd):
+    root = pictures_at(tmp_path / "shapes", class_files("train", odd))
+    with pytest.raises(DataError, match=r"one level deeper.*'train'|two folders for one split"):
+        read_source(root, WHOLE)
 
 
 def test_folders_of_a_class_are_its_own(tmp_path):
