@@ -20,6 +20,7 @@ from influence_core.cli.common import (
 )
 from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.data.readers.registry import READERS
+from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
 from influence_core.workflow.projects.create import NewProject, create
@@ -85,7 +86,7 @@ def new_verb(
         str | None, typer.Option(help="Between fields of a CSV; \\t is a tab.")
     ] = None,
     quoting: Annotated[
-        bool | None, typer.Option(help='Whether " quotes fields of a CSV; found by itself.')
+        str | None, typer.Option(help=f"Of fields of a CSV: {', '.join(QUOTINGS)}.")
     ] = None,
     header: Annotated[
         bool | None, typer.Option(help="Whether the first line of a CSV names its columns.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from influence_core.data.dataset import Modality
+from influence_core.data.source import QUOTINGS, Quoting
 from influence_core.errors import DataError
 
 # Says "use no such column" where None means "find one".
@@ -37,8 +38,9 @@ class ReadOptions:
         seed: of that cut.
         encoding: of a CSV; None means detect.
         delimiter: of a CSV; None means detect.
-        quoting: whether '"' quotes fields of a CSV; None means detect.
-        header: whether the first line of a CSV names its columns; None means detect.
+        quoting: of fields of a CSV, a name of `QUOTINGS`; None means detect.
+        header: whether the first record of a CSV names its columns; None means yes, and refuse a
+            file whose first record reads like a row.
         image_root: folder that paths of images are relative to; None means that of the file.
     """
 
@@ -58,7 +60,7 @@ class ReadOptions:
     seed: int = 0
     encoding: str | None = None
     delimiter: str | None = None
-    quoting: bool | None = None
+    quoting: Quoting | None = None
     header: bool | None = None
     image_root: str | None = None
 
@@ -88,3 +90,8 @@ class ReadOptions:
             raise DataError(f"bad_rows is {self.bad_rows!r}; it can be 'refuse', 'drop' or 'keep'.")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n\0'):
             raise DataError(f"{self.delimiter!r} cannot delimit fields; use one character.")
+        if self.quoting is not None and self.quoting not in QUOTINGS:
+            raise DataError(
+                f"There is no quoting {self.quoting!r}; there are {', '.join(QUOTINGS)} "
+                "(--quoting)."
+            )

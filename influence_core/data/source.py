@@ -7,10 +7,21 @@ changed source is refused), how it was decoded and cut into fields, and which co
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import DataError
+
+Quoting = Literal["double", "single", "none", "backslash", "single-backslash", "none-backslash"]
+# The mark that quotes fields of a CSV, and whether a backslash makes the mark after it plain.
+QUOTINGS: dict[Quoting, tuple[str, bool]] = {
+    "double": ('"', False),
+    "single": ("'", False),
+    "none": ("", False),
+    "backslash": ('"', True),
+    "single-backslash": ("'", True),
+    "none-backslash": ("", True),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,9 @@ class SourceFile:
         encoding: Python codec without a byte-order mark ("utf-8", "utf-16-le", "cp1252", ...).
         bom: whether the file starts with a byte-order mark.
         delimiter: between fields of a CSV.
-        quoting: whether '"' quotes fields of a CSV.
+        quoting: of fields of a CSV, a name of `QUOTINGS`.
+        skip_blanks: whether blanks before a field are no part of it.
+        header: whether the first record names the columns; `above` counts the lines before it.
     """
 
     kind: str
@@ -39,7 +52,10 @@ class SourceFile:
     encoding: str | None = None
     bom: bool = False
     delimiter: str | None = None
-    quoting: bool | None = None
+    quoting: Quoting | None = None
+    skip_blanks: bool = False
+    header: bool = True
+    above: int = 0
 
 
 @dataclass(frozen=True)

@@ -118,16 +118,38 @@ def _dataset_1(value: Value) -> Value:
     return {**value, "source": {**source, "files": files}}
 
 
+def _dataset_2(value: Value) -> Value:
+    """Quoting was on or off."""
+    source = value.get("source")
+    if not isinstance(source, dict):
+        return value
+    files, options = source.get("files"), source.get("options")
+    if isinstance(files, dict):
+        source = {**source, "files": {split: _quoting(file) for split, file in files.items()}}
+    return {**value, "source": {**source, "options": _quoting(options)}}
+
+
+def _export_1(value: Value) -> Value:
+    return {**value, "source": _quoting(value.get("source"))}
+
+
+def _quoting(value: Any) -> Any:
+    """The same with a word for a truth value."""
+    if not isinstance(value, dict) or not isinstance(value.get("quoting"), bool):
+        return value
+    return {**value, "quoting": "double" if value["quoting"] else "none"}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
-    "dataset": (_dataset_1,),  # data/dataset.json
+    "dataset": (_dataset_1, _dataset_2),  # data/dataset.json
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json
     "sweep": (_sweep_1,),  # cleansings/<id>/sweep.json
-    "export": (),  # the manifest of an export
+    "export": (_export_1,),  # the manifest of an export
     "scores": (),  # the card of all scores of an item
     "map": (),  # features/<id>/map.parquet
     "job": (),  # jobs/<id>/job.json

@@ -48,6 +48,28 @@ def said(test):
     return "\n".join(e.value for kind in kinds for e in kind).replace("\\", "")
 
 
+def chosen(page, title):
+    return next(box for box in page.selectbox if box.label == title)
+
+
+def test_what_is_not_sure_of_a_file_can_be_told_and_is_seen_at_once(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes("да,Фильм\nнет,Сценарий\nда,Музыка\nнет,Сюжет\nда,Финал\n".encode("cp1251"))
+    page = given(path)
+    assert "Line 1 of mine.csv does not fit UTF-8" in said(page)
+    chosen(page, "Encoding").set_value("koi8-r").run()
+    assert [line.value for line in page.text][:2] == ["ДЮ,тХКЭЛ", "МЕР,яЖЕМЮПХИ"]
+    chosen(page, "Encoding").set_value("cp1251").run()
+    assert [line.value for line in page.text][:2] == ["да,Фильм", "нет,Сценарий"]
+    assert "reads like a row" in said(page)
+    chosen(page, "First line names the columns").set_value("no").run()
+    assert "name the label column" in said(page)
+    chosen(page, "Label").set_value(0).run()
+    chosen(page, "Sentence or image").set_value(1).run()
+    assert not page.exception
+    assert "5 sentences: 5 train" in said(page)
+
+
 def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
     page = given(table(tmp_path))
     assert not page.exception

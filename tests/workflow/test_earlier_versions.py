@@ -137,6 +137,8 @@ def test_what_is_written_from_now_on_has_the_version_of_now(films):
 
 
 def test_the_records_of_shipped_samples(tmp_path):
+    header = read_header(FORMATS / "v2" / "films" / "data")
+    assert {file.quoting for file in header.source.files.values()} == {"double"}
     shipped = FORMATS / "v1" / "shipped"
     for path in sorted(shipped.glob(EXAMPLES["run"])):
         record = RunRecord.read(path)

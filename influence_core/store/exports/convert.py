@@ -16,7 +16,7 @@ from influence_core.errors import StoreError
 if TYPE_CHECKING:
     import datasets
 
-WRITTEN = CsvFormat("utf-8", bom=False, delimiter=",", quoting=True)
+WRITTEN = CsvFormat("utf-8", bom=False, delimiter=",")
 BATCH = 10_000
 
 

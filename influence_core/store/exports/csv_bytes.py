@@ -18,7 +18,7 @@ from influence_core.disk.fingerprint import stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.exports.csv_fields import (
-    escape_field,
+    escaped,
     field_spans,
     is_formula,
     spell_field,
@@ -85,7 +85,8 @@ class _Editor:
         self._plan = plan
         self.rows = 0
         self.escaped = 0
-        self._number = -2  # of the data row; the line of column names is -1
+        # Of the data row; a line of column names is -1.
+        self._number = -2 if plan.csv.header else -1
         self._met = 0
 
     def edited(self, record: Record) -> str:
@@ -123,11 +124,11 @@ class _Editor:
         parts, done = [], 0
         for i, (start, end) in enumerate(field_spans(record.raw, form)):
             field = record.raw[start:end]
-            if i in values:
-                field = spell_field(values[i], field, form, alone=len(fields) == 1)
-            if risky and is_formula(fields[i]):
-                field = escape_field(field, form)
-                self.escaped += 1
+            unsafe = risky and is_formula(fields[i])
+            if i in values or unsafe:
+                value = escaped(fields[i]) if unsafe else fields[i]
+                field = spell_field(value, field, form, alone=len(fields) == 1)
+                self.escaped += unsafe
             parts += [record.raw[done:start], field]
             done = end
         return "".join([*parts, record.raw[done:]])

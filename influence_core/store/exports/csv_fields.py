@@ -6,6 +6,7 @@ text, so that an export touches one field and copies the rest. Records come from
 """
 
 import re
+from functools import cache
 
 from influence_core.data.readers.csv_format import CsvFormat
 from influence_core.errors import StoreError
@@ -25,20 +26,36 @@ def field_spans(raw: str, form: CsvFormat) -> list[tuple[int, int]]:
     Returns:
         One (start, end) per field; [] for a blank line.
     """
-    unquoted = re.compile(f"[^{re.escape(form.delimiter)}\r\n]*")
     if raw.strip("\r\n") == "":
         return []
+    unquoted, quoted = _patterns(form)
     spans = []
     start = 0
     while True:
-        if form.quoting and raw.startswith('"', start):
-            end = _closing_quote(raw, start + 1) + 1
+        if form.skip_blanks:
+            start = len(raw) - len(raw[start:].lstrip(" "))
+        if form.quote and raw.startswith(form.quote, start):
+            end = quoted.match(raw, start).end()  # type: ignore[union-attr]  # quotes are checked
         else:
             end = unquoted.match(raw, start).end()  # type: ignore[union-attr]  # matches "" too
         spans.append((start, end))
         if raw[end : end + 1] != form.delimiter:
             return spans
         start = end + 1
+
+
+@cache
+def _patterns(form: CsvFormat) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A field without quotes, and one with."""
+    mark, quote = re.escape(form.delimiter), form.quote
+    if form.escapes:
+        plain, inner = rf"(?:[^\\{mark}\r\n]|\\.)*+", rf"(?:[^\\{quote}]|\\.)*+"
+    else:
+        plain, inner = rf"[^{mark}\r\n]*", f"(?:[^{quote}]|{quote}{quote})*+"
+    # With escapes, Python's reader takes what follows a closing quote for more of the field.
+    after = plain if form.escapes else ""
+    whole = f"{quote}{inner}{quote}{after}" if quote else plain
+    return re.compile(plain, re.DOTALL), re.compile(whole, re.DOTALL)
 
 
 def spell_field(value: str, old: str, form: CsvFormat, alone: bool) -> str:
@@ -53,16 +70,23 @@ def spell_field(value: str, old: str, form: CsvFormat, alone: bool) -> str:
     Raises:
         StoreError: the file knows no quotes and the value would need them.
     """
+    quote = form.quote
     special = any(c in value for c in (form.delimiter, "\r", "\n")) or (alone and not value)
-    if not form.quoting:
+    if form.escapes:
+        risky = f"\\{quote}" if quote else f"\\{form.delimiter}\r\n"
+        value = "".join(f"\\{c}" if c in risky else c for c in value)
+        special = special and (bool(quote) or not value)
+    if not quote:
         if special:
             raise StoreError(
                 f"{value!r} cannot be written into a file without quotes; choose another label, or "
                 "export as Parquet."
             )
         return value
-    if special or '"' in value or old.startswith('"'):
-        return '"' + value.replace('"', '""') + '"'
+    blanks = form.skip_blanks and value.startswith(" ")
+    if special or blanks or quote in value or old.startswith(quote):
+        inner = value if form.escapes else value.replace(quote, 2 * quote)
+        return f"{quote}{inner}{quote}"
     return value
 
 
@@ -75,19 +99,3 @@ def is_formula(value: str) -> bool:
 def escaped(value: str) -> str:
     """The value with an apostrophe in front if a spreadsheet might run it."""
     return f"'{value}" if is_formula(value) else value
-
-
-def escape_field(field: str, form: CsvFormat) -> str:
-    """The raw text of a field with an apostrophe before its value."""
-    if form.quoting and field.startswith('"'):
-        return f"\"'{field[1:]}"
-    return f"'{field}"
-
-
-def _closing_quote(raw: str, start: int) -> int:
-    """Position of the quote that ends a field; doubled ones stand for themselves."""
-    while True:
-        at = raw.index('"', start)
-        if raw[at + 1 : at + 2] != '"':
-            return at
-        start = at + 2

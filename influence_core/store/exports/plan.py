@@ -17,6 +17,7 @@ from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import Dataset, Split
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.csv_file import form_of, read_as
 from influence_core.data.readers.csv_format import CsvFormat
 from influence_core.data.readers.registry import READERS, Reader
 from influence_core.data.rows import RawTable, Watch, prepare
@@ -166,10 +167,7 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     column = source.columns.index(plan.label)
     plan = replace(plan, path=place, column=column, sha256=file.sha256, parts=file.parts)
     if file.kind == "csv":
-        if file.encoding is None or file.delimiter is None or file.quoting is None:
-            raise StoreError(f"It is not known how {place} is written; import the data again.")
-        cut = CsvFormat(file.encoding, file.bom, file.delimiter, file.quoting)
-        return replace(plan, csv=cut)
+        return replace(plan, csv=form_of(file))
     if file.kind == "parquet":
         first = _reader(file).read(file.path, ReadOptions.of(source.options), 1)[0]
         return replace(plan, classes=first.classes)
@@ -266,7 +264,11 @@ def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
     """
     source = dataset.source
     place = file.path if file.kind != "folder" else str(dataset.image_root)
-    raws = _reader(file).read(place, ReadOptions.of(source.options), None)
+    options = ReadOptions.of(source.options)
+    if file.kind == "csv":  # read as it was then, whatever is found out by now
+        raws = [read_as(Path(place), form_of(file), options, None)]
+    else:
+        raws = _reader(file).read(place, options, None)
     named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
     of_split = {s.name: named.get(s.name) or named.get("train") or raws[0] for s in dataset}
     raw = of_split["train"]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
 from influence_core.data.images import thumbnail
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.encodings import first_lines
 from influence_core.data.readers.registry import READERS, preview_source, read_source
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
@@ -97,6 +98,15 @@ class Inspection:
     def missing_splits(self) -> tuple[str, ...]:
         """Of "valid" and "test", those that have to be cut off the training rows."""
         return tuple(name for name in ("valid", "test") if name not in self.rows)
+
+
+def lines_as_read(source: str, encoding: str) -> list[str]:
+    """The first lines of a text that an encoding matters for, as it reads them; cut.
+
+    Raises:
+        DataError: there is no such encoding, or the file cannot be read.
+    """
+    return [_cell(line) for line in first_lines(Path(source), encoding)]
 
 
 def first_look(source: str, options: ReadOptions | None = None) -> FirstLook:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.projects.preview import FirstLook
+from influence_core.workflow.projects.preview import FirstLook, lines_as_read
 from influence_core.workflow.projects.uploads import is_text
 from influence_core.workflow.results import NO_COLUMN, ReadOptions
 from pages.ui.draw.content import visible
@@ -21,6 +21,20 @@ T = TypeVar("T")
 NONE, FIND = "(none)", "(choose)"
 WIDTH = 260
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+QUOTINGS = {
+    'fields in "…", " doubled within': "double",
+    'fields in "…", \\" within': "backslash",
+    "fields in '…', ' doubled within": "single",
+    "fields in '…', \\' within": "single-backslash",
+    "no quotes": "none",
+    "no quotes, \\ before a delimiter": "none-backslash",
+}
+# A few a script; the usual one of each first.
+ENCODINGS = (
+    *("utf-8", "cp1252", "cp1250", "cp1254", "iso8859-2", "mac_roman", "cp850", "cp1251", "koi8-r"),
+    *("koi8-u", "cp866", "cp1253", "cp1255", "cp1256", "cp874", "gb18030", "big5", "shift_jis"),
+    *("euc_jp", "euc_kr", "utf-16-le", "utf-16-be"),
+)
 YES_NO = {"yes": True, "no": False}
 
 
@@ -29,23 +43,26 @@ def how_to_read(source: ChosenSource) -> ReadOptions:
     options = ReadOptions(kind=source.kind)
     if not is_text(source.place):
         return options
-    with (
-        st.expander("How the file is read", key=f"wizard_reading_{source.token}"),
-        st.container(horizontal=True, gap="medium"),
-    ):
-        encoding = st.text_input(
-            "Encoding",
-            key=f"wizard_encoding_{source.token}",
-            placeholder="found by itself",
-            help="Such as utf-8, cp1251, gbk.",
-            width=WIDTH,
-        ).strip()
-        delimiter = _found("Delimiter", source, DELIMITERS)
-        quoting = _found('Fields in "…"', source, YES_NO)
-        header = _found("First line names the columns", source, YES_NO)
-    return replace(
-        options, encoding=encoding or None, delimiter=delimiter, quoting=quoting, header=header
-    )
+    with st.expander("How the file is read", key=f"wizard_reading_{source.token}"):
+        with st.container(horizontal=True, gap="medium"):
+            encoding = st.selectbox(
+                "Encoding",
+                ENCODINGS,
+                index=None,
+                placeholder="found by itself",
+                key=f"wizard_encoding_{source.token}",
+                accept_new_options=True,
+                help="Another one can be typed, such as iso8859-5.",
+                width=WIDTH,
+            )
+            delimiter = _found("Delimiter", source, DELIMITERS)
+            quoting = _found("Quoting", source, QUOTINGS)
+            header = _found("First line names the columns", source, YES_NO)
+        if encoding:
+            st.caption("The first lines that the encoding matters for, as they are read by it:")
+            for line in lines_as_read(source.place, encoding) or ["(none)"]:
+                st.text(visible(line))
+    return replace(options, encoding=encoding, delimiter=delimiter, quoting=quoting, header=header)
 
 
 def _found(title: str, source: ChosenSource, choices: dict[str, T]) -> T | None:

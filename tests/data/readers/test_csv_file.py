@@ -49,7 +49,8 @@ def test_values_stay_the_text_they_are(tmp_path):
         (HEADER + "1,x,a\n,y,b\n", {}, r"Line 3 of data\.csv has no id in column 'id'"),
         (HEADER + '1,"x\ny",a\n1,y,b\n', {}, r"Line 4 .* repeats the id '1' of line 2"),
         (HEADER + "1,x,a\n2,y,b\n", {"classes": ("a",)}, r"Line 3 .* has the label 'b'"),
-        (HEADER + "1,x,a\n2,y\n", {}, r"Line 3 of data\.csv has 2 fields instead of 3"),
+        (HEADER + "1,x,a\n2,y\n", {}, r"Line 3 of data\.csv has no label in column 'label'"),
+        (HEADER + "1,x,a\n2,y, yes,b\n", {}, r"Line 3 of data\.csv has 4 fields .*--drop-bad"),
         ("text,text\nx,a\n", {}, r"more than one column 'text'"),
     ],
 )

@@ -7,15 +7,11 @@ from hostile_csv import hostile_csvs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influence_core.data.readers.csv_format import (
-    CsvFormat,
-    detect_format,
-    parse_records,
-    read_records,
-)
+from influence_core.data.readers.csv_detect import detect_format
+from influence_core.data.readers.csv_format import CsvFormat, parse_records, read_records
 from influence_core.errors import DataError
 
-COMMA = CsvFormat("utf-8", False, ",", True)
+COMMA = CsvFormat("utf-8", False, ",")
 
 
 def _write(tmp_path, data: bytes):
@@ -28,19 +24,18 @@ def _write(tmp_path, data: bytes):
     ("data", "expected"),
     [
         (b"a,b\n1,2\n", COMMA),
-        (codecs.BOM_UTF8 + "ä;b\n1,0;2\n".encode(), CsvFormat("utf-8", True, ";", True)),
-        ("a\tä\n1\t2\n".encode("utf-16"), CsvFormat("utf-16-le", True, "\t", True)),
+        (codecs.BOM_UTF8 + "ä;b\n1,0;2\n".encode(), CsvFormat("utf-8", True, ";")),
+        ("a\tä\n1\t2\n".encode("utf-16"), CsvFormat("utf-16-le", True, "\t")),
         (
             codecs.BOM_UTF16_BE + "a|b\n1|2\n".encode("utf-16-be"),
-            CsvFormat("utf-16-be", True, "|", True),
+            CsvFormat("utf-16-be", True, "|"),
         ),
-        ("word,other\n1,2\n".encode("utf-16-le"), CsvFormat("utf-16-le", False, ",", True)),
-        ("ä,b\n“1”,2\n".encode("cp1252"), CsvFormat("cp1252", False, ",", True)),
-        (b"\x81,b\n1,2\n", CsvFormat("latin-1", False, ",", True)),
-        (b'id\ttext\n1\t"He said" no\n', CsvFormat("utf-8", False, "\t", False)),
-        (b'id\ttext\n1\t"a\tb"\n', CsvFormat("utf-8", False, "\t", True)),
+        ("word,other\n1,2\n".encode("utf-16-le"), CsvFormat("utf-16-le", False, ",")),
+        ("schön,b\n“1”,2\n".encode("cp1252"), CsvFormat("cp1252", False, ",")),
+        (b'id\ttext\n1\t"He said" no\n', CsvFormat("utf-8", False, "\t", "none")),
+        (b'id\ttext\n1\t"a\tb"\n', CsvFormat("utf-8", False, "\t")),
         (b"text\nonly one column\n", COMMA),
-        (b'text;label\n"one, two, three";a\nfour, five;b\n', CsvFormat("utf-8", False, ";", True)),
+        (b'text;label\n"one, two, three";a\nfour, five;b\n', CsvFormat("utf-8", False, ";")),
     ],
 )
 def test_format_is_found(tmp_path, data, expected):
@@ -77,8 +72,8 @@ def test_lines_are_counted_as_an_editor_does():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'a,b\nx,1\n"never closed,2\ny,3\n', r"starts at line 3 of data\.csv opens a quote"),
-        (b'a,b\n"x"y,1\n', r"starts at line 2 of data\.csv are broken"),
+        (b'a,b\n"x","1"\n"never closed,2\ny,3\n', r"starts at line 3 of data\.csv opens a quote"),
+        (b'a,b\n"x"y,"1"\n', r"starts at line 2 of data\.csv are broken"),
     ],
 )
 def test_broken_quotes_are_named_by_their_line(tmp_path, data, message):
@@ -105,8 +100,8 @@ def test_what_is_no_text_is_refused(tmp_path, data, given_format, message):
 
 def test_what_the_user_says_is_taken(tmp_path):
     path = _write(tmp_path, codecs.BOM_UTF16_LE + "a;b\n".encode("utf-16-le"))
-    found = detect_format(path, encoding="utf-16", delimiter=";", quoting=False)
-    assert found == CsvFormat("utf-16-le", True, ";", False)
+    found = detect_format(path, encoding="utf-16", delimiter=";", quoting="none")
+    assert found == CsvFormat("utf-16-le", True, ";", "none")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path):

@@ -49,7 +49,9 @@ def test_whatever_is_written_as_csv_is_read_back(tmp_path_factory, texts):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_encoding_and_delimiter_are_found(tmp_path, encoding, delimiter):
-    texts = [[i, f"Zoë paid 5 £, so what {i}", "good" if i % 2 else "bad"] for i in range(20)]
+    texts = [
+        [i, f"Zoë Müller paid 5 £, so what {i}", "good" if i % 2 else "bad"] for i in range(20)
+    ]
     path = write(tmp_path / "a.csv", texts, encoding=encoding, delimiter=delimiter)
     data = read_source(path, WHOLE)
     assert data.train.texts() == [t for _, t, _ in texts]

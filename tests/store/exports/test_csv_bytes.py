@@ -15,16 +15,25 @@ from influence_core.store.exports.edits import Edit, ExportOptions
 from influence_core.store.exports.plan import ExportPlan
 from influence_core.store.exports.way_back import patches_from_json, unpatched
 
-PLAIN = CsvFormat("utf-8", bom=False, delimiter=",", quoting=True)
+PLAIN = CsvFormat("utf-8", bom=False, delimiter=",")
 
 
 def _rows(data: bytes, form: CsvFormat) -> list[list[str]]:
     """The oracle: what Python's own reader sees, blank lines left out."""
     text = data.decode(form.encoding)
-    text = text[1:] if form.bom else text
-    style = csv.QUOTE_MINIMAL if form.quoting else csv.QUOTE_NONE
-    lines = io.StringIO(text, newline="")
-    return [row for row in csv.reader(lines, delimiter=form.delimiter, quoting=style) if row]
+    lines = list(io.StringIO(text[1:] if form.bom else text, newline=""))
+    return [row for row in csv.reader(lines[form.above :], **_dialect(form)) if row]
+
+
+def _dialect(form: CsvFormat) -> dict:
+    return {
+        "delimiter": form.delimiter,
+        "quoting": csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+        "quotechar": form.quote or None,
+        "doublequote": not form.escapes,
+        "escapechar": "\\" if form.escapes else None,
+        "skipinitialspace": form.skip_blanks,
+    }
 
 
 def _edit(row: int, old: str | None, new: str | None) -> Edit:
@@ -55,9 +64,11 @@ def edited_csvs(draw):
     """A hostile file, some edits of its rows, and the rows that should be left."""
     hostile = draw(hostile_csvs())
     rows = _rows(hostile.data, hostile.form)
-    new_labels = [x for x in LABELS if hostile.form.quoting or ("\n" not in x and "," not in x)]
-    edits, left = {}, rows[:1]
-    for number, row in enumerate(rows[1:]):
+    form = hostile.form
+    able = form.quote or form.escapes
+    new_labels = [x for x in LABELS if able or ("\n" not in x and "," not in x)]
+    edits, left = {}, rows[: form.header]
+    for number, row in enumerate(rows[form.header :]):
         change = draw(st.sampled_from(["keep", "remove", "relabel"]))
         old = row[hostile.column]
         if change == "keep":
@@ -75,7 +86,7 @@ def test_export_reads_as_the_edited_source_and_reverts_to_its_bytes(tmp_path_fac
     hostile, edits, left = case
     data, result = _run(tmp_path_factory.mktemp("csv"), hostile, edits)
     assert _rows(data, hostile.form) == left
-    assert result.rows == len(left) - 1
+    assert result.rows == len(left) - hostile.form.header
     assert _back(data, result) == hostile.data
 
 
@@ -95,9 +106,9 @@ def test_untouched_fields_keep_their_bytes(tmp_path_factory, case):
     before = [r.raw for r in read_records(folder / "source.csv", form) if r.fields]
     after = [r.raw for r in read_records(folder / "out.csv", form) if r.fields]
     removed = {row for row, edit in edits.items() if edit.new_label is None}
-    kept = [raw for i, raw in enumerate(before) if i - 1 not in removed]
+    kept = [raw for i, raw in enumerate(before) if i - form.header not in removed]
     assert len(kept) == len(after)
-    numbers = [i - 1 for i in range(len(before)) if i - 1 not in removed]
+    numbers = [i - form.header for i in range(len(before)) if i - form.header not in removed]
     for number, *pair in zip(numbers, kept, after, strict=True):
         # Line ends are left out: once a row is gone, the "\r" before it and the "\n" of a blank
         # line after it read as one.
@@ -126,12 +137,12 @@ def test_spreadsheet_safe_leaves_no_formula_and_reverts(tmp_path_factory, case):
 def test_field_spans_hold_the_values_that_the_reader_sees(tmp_path_factory, hostile):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_bytes(hostile.data)
-    style = csv.QUOTE_MINIMAL if hostile.form.quoting else csv.QUOTE_NONE
     for record in read_records(path, hostile.form):
+        if not record.fields:
+            continue
         spans = field_spans(record.raw, hostile.form)
         parts = [io.StringIO(record.raw[a:b], newline="") for a, b in spans]
-        dialect = {"delimiter": hostile.form.delimiter, "quoting": style}
-        values = [next(csv.reader(part, **dialect), [""]) for part in parts]
+        values = [next(csv.reader(part, **_dialect(hostile.form)), [""]) for part in parts]
         assert [value[0] if value else "" for value in values] == record.fields
 
 
@@ -178,13 +189,13 @@ def test_a_line_without_label_field_cannot_be_relabelled(tmp_path):
 
 
 def test_a_label_outside_the_encoding_is_refused(tmp_path):
-    form = CsvFormat("cp1252", bom=False, delimiter=",", quoting=True)
+    form = CsvFormat("cp1252", bom=False, delimiter=",")
     with pytest.raises(StoreError, match=r"'😀' cannot be written .* cp1252"):
         _small(tmp_path, "id,label\n1,neg\n", {0: _edit(0, "neg", "ok 😀")}, form)
 
 
 def test_a_label_that_needs_quotes_is_refused_where_there_are_none(tmp_path):
-    form = CsvFormat("utf-8", bom=False, delimiter=",", quoting=False)
+    form = CsvFormat("utf-8", bom=False, delimiter=",", quoting="none")
     with pytest.raises(StoreError, match="without quotes"):
         _small(tmp_path, 'id,label\n1,"neg\n', {0: _edit(0, '"neg', "a,b")}, form)
 
@@ -200,7 +211,7 @@ def test_a_codec_that_does_not_survive_the_way_back_is_refused(tmp_path):
     source = tmp_path / "a.csv"
     # Two escape sequences in a row decode to nothing, and are lost in encoding.
     source.write_bytes(b"id,label\n1,\x1b$B\x1b(Bneg\n")
-    form = CsvFormat("iso2022_jp", bom=False, delimiter=",", quoting=True)
+    form = CsvFormat("iso2022_jp", bom=False, delimiter=",")
     plan = ExportPlan(source, {}, column=1, csv=form, sha256=of_file(source))
     with pytest.raises(MismatchError, match="iso2022_jp"):
         write_csv(plan, tmp_path / "out.csv")

@@ -145,7 +145,7 @@ def test_ids_that_repeat_need_the_key(tmp_path):
         ("csv", b"id,note\n1,x\n", "need 'verdict'"),
         ("csv", b"verdict\nkeep\n", "need 'verdict'"),
         ("csv", b"id,verdict\n", "holds no decision"),
-        ("csv", b'id,verdict\n"train-0,keep\n', "never closed"),
+        ("csv", b'"id","verdict"\n"train-0,keep\n', "never closed"),
         ("jsonl", b"", "holds no decision"),
         ("jsonl", b"\xff\xfe{", "not UTF-8"),
         ("label-studio", b"{}", "not a list"),
