@@ -141,6 +141,36 @@ def test_decisions_that_wait_for_the_database_are_saved_by_trying_again(url, hom
         soon(lambda: words(home, "fashion"), {**before, row: ("unsure", None)})
 
 
+def test_a_class_is_named_by_keys_and_the_line_says_what_was_stored(url, home):
+    before = words(home, "fashion")
+    with chromium() as page:
+        page.goto(f"{url}/triage?project=fashion")
+        ready(page, 32)
+        row = page.locator(".desk").get_attribute("data-row")
+        given = page.locator(".labels strong").first.inner_text()
+        new = "Sneaker" if given != "Sneaker" else "Dress"
+        page.keyboard.press("l")
+        page.keyboard.type(new.lower())
+        page.keyboard.press("Escape")
+        assert page.locator(".desk").get_attribute("data-row") == row
+        page.keyboard.press("l")
+        page.keyboard.type(new.lower())
+        page.keyboard.press("Enter")
+        told = page.locator(".told")
+        expect(told).to_contain_text(re.compile(f"^Saved: .+: {given} → {new}. Z takes it back"))
+        expect(told).to_contain_text(re.compile("You accepted [0-9]+ of the last [0-9]+"))
+        soon(lambda: words(home, "fashion"), {**before, row: ("relabel", new)})
+        first = page.locator(".likely button").first
+        row, second = page.locator(".desk").get_attribute("data-row"), first.inner_text()
+        page.keyboard.press("1")
+        expect(told).to_contain_text(f" → {second.splitlines()[0]}.")
+        page.keyboard.press("z")
+        expect(told).to_contain_text("Taken back: ")
+        expect(page.locator(f".desk[data-row='{row}']")).to_be_visible()
+        page.get_by_text("all decisions saved").wait_for()
+        assert row not in words(home, "fashion")
+
+
 @pytest.mark.parametrize("to", ["Trust", "Runs"])
 def test_a_page_opened_at_once_after_a_key_loses_no_decision(url, home, to):
     """The click overtakes the run of the page that would have read them from its component."""

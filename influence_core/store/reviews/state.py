@@ -98,6 +98,11 @@ class ReviewState:
                 said[reviewer] = valid[-1]
         return said
 
+    def said_by(self, reviewer: str) -> list[Event]:
+        """A reviewer's words about all rows, latest first."""
+        said = (self.words(key).get(reviewer) for key in self._words)
+        return sorted(filter(None, said), key=lambda event: -event.number)
+
     def effective(self, key: int) -> Effective | None:
         """What counts about a row, None if nobody has decided."""
         if key not in self._cache:

@@ -195,6 +195,22 @@ class Desk:
         with self._lock:
             return self._state.words(key)
 
+    def accepted(self, reviewer: str, last: int = 50) -> tuple[int, int]:
+        """How many of the latest suggestions that a reviewer judged were taken, and how many were.
+
+        Rows whose given label was not doubted count in neither, nor does "unsure".
+        """
+        with self._lock:
+            said = self._state.said_by(reviewer)
+        given, suggested = (self.scores[name].to_numpy() for name in ("given", "suggested"))
+        taken: list[bool] = []
+        places = self._positions([event.decision.key for event in said])
+        for event, place in zip(said, places, strict=True):
+            if place < 0 or given[place] == suggested[place] or event.decision.verdict == "unsure":
+                continue
+            taken.append(event.decision.new_label == self.classes[suggested[place]])
+        return sum(taken[:last]), len(taken[:last])
+
     def by_reviewer(self) -> dict[str, dict[int, str]]:
         """Per reviewer, the word about each row's key."""
         with self._lock:

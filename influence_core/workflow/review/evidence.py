@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
 from influence_core.influence.scan import Top, scan
 from influence_core.workflow.session import Session
 
+_LIKELY = 9  # classes that are offered, one a digit key
 _KEPT = 512  # rows whose evidence stays in memory
 
 
@@ -25,14 +25,19 @@ _KEPT = 512  # rows whose evidence stays in memory
 class LabelEvidence:
     """Training rows that most support either label of one row, strongest first.
 
-    `alternative` is the suggested class, or the most probable other one where the flipped side
-    agrees with the given label.
+    `likely` are the most probable other classes than the given one with their probabilities by the
+    flipped side, at most nine.
     """
 
     position: int
-    alternative: int
+    likely: tuple[tuple[int, float], ...]
     given: Top
     other: Top
+
+    @property
+    def alternative(self) -> int:
+        """The class that competes with the given one."""
+        return self.likely[0][0]
 
 
 @dataclass(eq=False)
@@ -68,22 +73,27 @@ class EvidenceCache:
             return out
 
 
-def alternative_labels(
+def likely_labels(
     session: Session, scores: pd.DataFrame, positions: Sequence[int]
-) -> npt.NDArray[np.int64]:
-    """The label that competes with the given one: the most probable other class, (n,)."""
-    flipped = session.evidence.flipped[torch.as_tensor(list(positions))].clone()
+) -> list[tuple[tuple[int, float], ...]]:
+    """Per row the most probable classes but the given one, and their flipped-side probabilities."""
+    flipped = session.evidence.flipped[torch.as_tensor(list(positions))].float().cpu().clone()
     given = torch.from_numpy(scores["given"].to_numpy()[list(positions)].copy())
     known = given >= 0
-    flipped[known, given[known].to(flipped.device)] = -1.0
-    return flipped.argmax(1).cpu().numpy().astype(np.int64)
+    flipped[known, given[known]] = -1.0
+    best = flipped.topk(min(_LIKELY, flipped.shape[1]), dim=1)
+    return [
+        tuple((label, p) for label, p in zip(labels, chances, strict=True) if p >= 0)
+        for labels, chances in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
 
 
 def label_evidence(
     session: Session, scores: pd.DataFrame, positions: Sequence[int], k: int, estimator: str
 ) -> list[LabelEvidence]:
     """Two targets a row, toward either label; the k most helpful other rows of each."""
-    others = alternative_labels(session, scores, positions)
+    likely = likely_labels(session, scores, positions)
+    others = np.array([classes[0][0] for classes in likely], dtype=np.int64)
     given = scores["given"].to_numpy()[list(positions)].astype(np.int64)
     labels = np.where(given >= 0, given, others)
     x = session.features.rows(torch.as_tensor(list(positions)))
@@ -94,7 +104,7 @@ def label_evidence(
     return [
         LabelEvidence(
             int(position),
-            int(others[i]),
+            likely[i],
             _without(ranking.helpful[i], position, k),
             _without(ranking.helpful[n + i], position, k),
         )

@@ -9,7 +9,7 @@ import secrets
 import streamlit as st
 
 from influence_core.workflow.review.desk import Choice
-from influence_core.workflow.review.evidence import alternative_labels
+from influence_core.workflow.review.evidence import likely_labels
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 from pages.ui.frame.settings import reviewer
@@ -56,7 +56,7 @@ def _relabel(session: Session, key: int, action: str) -> str:
     desk = desk_of(session)
     train = session.project.dataset.train
     position = train.position(key)
-    new = desk.classes[int(alternative_labels(session, desk.scores, [position])[0])]
+    new = desk.classes[likely_labels(session, desk.scores, [position])[0][0][0]]
     desk.decide(reviewer(), [Choice(position, "relabel", new, _NOTE)], action)
     return new
 

@@ -14,10 +14,10 @@ from pages.ui.labels.desk import Queue
 
 PAGE = 48
 VERDICTS = {
-    "accept": "Wrong: relabel to each row's suggestion",
-    "relabel": "Wrong: relabel to …",
+    "accept": "Change to each row's suggestion",
+    "relabel": "Change to …",
     "exclude": "Exclude",
-    "keep": "Keep: label is right",
+    "keep": "Keep",
     "unsure": "Unsure",
 }
 SCOPES = {"selected": "Selected", "page": "This page", "all": "All filtered"}

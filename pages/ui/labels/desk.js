@@ -76,6 +76,9 @@ class Desk {
 
   build() {
     this.deciding = this.buildDeciding();
+    this.likely = el("div", "likely");
+    this.told = el("p", "told");
+    this.told.setAttribute("role", "status");
     this.bar = el("div", "bar");
     this.where = el("span", "where");
     this.saved = el("span", "saved");
@@ -96,27 +99,19 @@ class Desk {
     const body = el("div", "body");
     body.append(this.item, this.evidence);
     this.compare = new Comparison();
-    this.root.replaceChildren(this.bar, this.problem, this.deciding, body, this.compare.dialog);
+    this.root.replaceChildren(
+      this.bar, this.problem, this.deciding, this.likely, this.told, body, this.compare.dialog,
+    );
   }
 
   buildDeciding() {
     const box = el("div", "deciding");
-    this.accept = button("strong", "", "A", () => this.decide("accept"));
-    this.keep = button("", "Keep: label is right", "K", () => this.decide("keep"));
+    this.accept = button("", "", "A", () => this.decide("accept"));
+    this.keep = button("", "Keep", "K", () => this.decide("keep"));
     this.exclude = button("", "Exclude", "X", () => this.decide("exclude"));
     this.unsure = button("", "Unsure", "U", () => this.decide("unsure"));
     this.undoing = button("quiet", "Undo", "Z", () => this.undo());
-    this.menu = el("select");
-    this.menu.setAttribute("aria-label", "Wrong: relabel to");
-    this.menu.setAttribute("aria-keyshortcuts", "L");
-    this.menu.addEventListener("change", () => {
-      const label = this.menu.value;
-      this.menu.selectedIndex = 0;
-      this.menu.blur();
-      if (label !== "") this.decide("relabel", Number(label));
-    });
-    const menuBox = el("label", "menu");
-    menuBox.append(this.menu, el("kbd", "", "L"));
+    this.choice = new ClassChoice((label) => this.decide("relabel", label));
     this.note = el("input");
     this.note.placeholder = "Note (optional)";
     this.note.maxLength = 4000;
@@ -126,7 +121,7 @@ class Desk {
     });
     const noteBox = el("label", "menu");
     noteBox.append(this.note, el("kbd", "", "N"));
-    box.append(this.accept, this.keep, this.exclude, this.unsure, menuBox, noteBox);
+    box.append(this.accept, this.keep, this.exclude, this.unsure, this.choice.box, noteBox);
     return box;
   }
 
@@ -141,8 +136,6 @@ class Desk {
       this.history = [];
       this.cursor = data.cursor;
       this.moved = null;
-      this.menu.replaceChildren(new Option("Wrong: relabel to …", ""));
-      data.shown.forEach((name, label) => this.menu.append(new Option(name, label)));
     }
     data.cards.forEach((card) => this.cards.set(card.index, this.withOwn(card)));
     if (data.answer > this.got) this.got = data.answer;
@@ -151,6 +144,7 @@ class Desk {
     if (data.moved && data.moved.id !== this.moved) {
       this.moved = data.moved.id;
       if (data.moved.index !== null) this.cursor = data.moved.index;
+      if (this.last && this.last.id === data.moved.id && !data.moved.rows) this.last.text = "nothing was left to undo";
     }
     this.draw();
     this.fetch();
@@ -170,6 +164,15 @@ class Desk {
 
   word(one) {
     return one.verdict === "relabel" ? `relabel to ${one.new_label}` : one.verdict;
+  }
+
+  // What is stored of a row, in full: this sentence is the promise that the database keeps.
+  sentence(card, verdict, label, note) {
+    const given = this.name(card.given);
+    const what = {
+      relabel: `${given} → ${this.name(label)}`, keep: `${given} kept`, exclude: "excluded", unsure: "unsure",
+    }[verdict];
+    return `${card.id}: ${what}${note.trim() ? `, with the note “${note.trim()}”` : ""}`;
   }
 
   push() {
@@ -221,9 +224,10 @@ class Desk {
     if (verdict === "relabel" && label === card.given) verdict = "keep";
     const new_label = verdict === "relabel" ? this.data.classes[label] : null;
     const one = { id: newId(), place: this.data.place, key: card.key, verdict, new_label, note: this.note.value };
+    this.last = { id: one.id, text: this.sentence(card, verdict, label, one.note) };
     this.note.value = "";
     this.pending.push(one);
-    this.history.push({ id: one.id, key: card.key, index: this.cursor, before: card.mine });
+    this.history.push({ id: one.id, key: card.key, index: this.cursor, before: card.mine, text: this.last.text });
     card.mine = this.word(one);
     this.cursor = Math.min(this.cursor + 1, this.data.total);
     this.draw();
@@ -231,10 +235,17 @@ class Desk {
     this.fetch();
   }
 
+  decideLikely(nth) {
+    const card = this.cards.get(this.cursor);
+    const one = card && card.likely[nth];
+    if (one) this.decide("relabel", one.label);
+  }
+
   undo() {
     const last = this.history.pop();
     if (!last && !this.data.undoable) return;
     const one = { id: newId(), place: this.data.place, key: last ? last.key : "", undo: true, of: last ? last.id : "" };
+    this.last = { id: one.id, undo: true, text: last ? last.text : "your latest step" };
     this.pending.push(one);
     if (last) {
       const card = this.cards.get(last.index);
@@ -250,6 +261,7 @@ class Desk {
   discard() {
     const refused = this.pending.filter((one) => one.id in this.data.failed);
     this.pending = this.pending.filter((one) => !refused.includes(one));
+    this.last = null;
     this.history = this.history.filter((step) => !refused.some((one) => one.id === step.id));
     this.data.failed = {};
     for (const [index, card] of this.cards) {
@@ -268,13 +280,15 @@ class Desk {
     const typing = ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.isContentEditable;
     const dialog = document.querySelector('[role="dialog"]');
     if (typing || dialog || this.compare.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    const nth = "123456789".indexOf(event.key);
     const actions = {
+      [event.key]: nth < 0 ? undefined : () => this.decideLikely(nth),
       a: () => this.decide("accept"),
       k: () => this.decide("keep"),
       x: () => this.decide("exclude"),
       u: () => this.decide("unsure"),
       z: () => this.undo(),
-      l: () => this.menu.focus(),
+      l: () => this.choice.input.focus(),
       n: () => this.note.focus(),
       arrowleft: () => this.move(-1),
       arrowright: () => this.move(1),
@@ -308,17 +322,39 @@ class Desk {
         button("", "Discard", "", () => this.discard()),
       );
     }
+    this.tell(failed.length > 0);
+    this.choice.update(this.data.shown, card ? card.given : -1, card ? card.key : "");
     this.root.dataset.row = card ? card.key : "";
     this.root.dataset.loaded = this.cards.size;
     this.deciding.inert = !card;
+    this.likely.replaceChildren();
     this.undoing.disabled = !this.history.length && !this.data.undoable;
     if (!card) {
       this.item.replaceChildren(el("p", "muted", done ? this.data.empty : "Loading …"));
       this.evidence.replaceChildren();
       return;
     }
+    this.drawLikely(card);
     this.drawItem(card);
     this.drawEvidence(card);
+  }
+
+  tell(failed) {
+    const last = failed ? null : this.last;
+    const waiting = last && this.pending.some((one) => one.id === last.id);
+    const how = !last ? "" : last.undo ? (waiting ? "Taking back" : "Taken back") : waiting ? "Saving" : "Saved";
+    this.told.replaceChildren(el("span", "", last ? `${how}: ${last.text}. ` : ""));
+    if (last && !last.undo) this.told.append(el("kbd", "", "Z"), el("span", "", " takes it back."));
+    if (this.data.record) this.told.append(el("span", "record muted", this.data.record));
+  }
+
+  drawLikely(card) {
+    if (!card.likely.length) return;
+    this.likely.append(el("span", "muted", "Change to"), ...card.likely.map((one, i) => {
+      const node = button("", this.name(one.label), String(i + 1), () => this.decideLikely(i));
+      node.lastChild.before(el("span", "number", one.chance));
+      return node;
+    }));
   }
 
   drawItem(card) {
@@ -345,8 +381,9 @@ class Desk {
     if (card.twin) parts.push(el("p", "muted", card.twin));
     parts.push(el("p", "muted small", `id ${card.id}`), facts);
     this.item.replaceChildren(...parts);
-    this.accept.firstChild.textContent = differs ? `Wrong: relabel to ${this.name(card.suggested)}` : "No other label suggested";
+    this.accept.firstChild.textContent = differs ? `Change to ${this.name(card.suggested)}` : "No other label suggested";
     this.accept.disabled = !differs;
+    this.accept.classList.toggle("strong", Boolean(this.data.trusted));
   }
 
   drawEvidence(card) {

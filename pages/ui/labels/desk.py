@@ -22,7 +22,11 @@ from pages.ui.labels.messages import Message, Pending, read_message
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "desk.css").read_text("utf-8")
-SCRIPT = "\n".join((HERE / name).read_text("utf-8") for name in ("desk.js", "desk_compare.js"))
+SCRIPT = "\n".join(
+    (HERE / name).read_text("utf-8") for name in ("desk.js", "desk_choice.js", "desk_compare.js")
+)
+# The suggestion's button is emphasised only where this reviewer takes most suggestions.
+FEW, TRUSTED = 10, 0.7
 FIRST, NEXT = 8, 24  # rows sent at first, and when the browser asks for more
 _TOLD = "desk_told"  # the last message, and what became of it
 _SHOWN = "desks_shown"  # by place; decisions on their way find the desk where they were made
@@ -77,6 +81,7 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
     if message is not None and message.queue != queue.id:
         message, moved = None, None
     shown = Shown(desk, queue, reviewer)
+    accepted, asked = desk.accepted(reviewer)
     state.setdefault(_SHOWN, {})[shown.place] = shown
     handled = state.get(_HANDLED, {})
     _mount(
@@ -94,10 +99,19 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
             "failed": failed,
             "moved": moved,
             "undoable": desk.undoable(reviewer),
+            "record": _record(accepted, asked),
+            "trusted": asked >= FEW and accepted >= TRUSTED * asked,
             "empty": "That was the last row of this queue. Change the filter to go on.",
         },
         on_client_change=_told,
     )
+
+
+def _record(accepted: int, asked: int) -> str:
+    """How often the reviewer agreed with a suggestion lately."""
+    if asked < 2:
+        return ""
+    return f"You accepted {accepted} of the last {asked} suggestions."
 
 
 def _told() -> None:
@@ -147,7 +161,8 @@ def _write(shown: Shown, one: Pending) -> dict[str, Any] | None:
     if one.undo:
         rows = desk.undo(reviewer, one.id, one.of)
         places = np.flatnonzero(np.isin(queue.positions, rows))
-        return {"id": one.id, "index": int(places[0]) if len(places) else None}
+        index = int(places[0]) if len(places) else None
+        return {"id": one.id, "index": index, "rows": len(rows)}
     train = desk.session.project.dataset.train
     position = train.position(one.key)
     desk.decide(reviewer, [Choice(position, one.verdict, one.new_label, one.note)], one.id)
@@ -185,6 +200,10 @@ def card(desk: Desk, evidence: LabelEvidence, reviewer: str) -> dict[str, Any]:
         "suggested": int(row["suggested"]),
         "p_suggested": _chance(row["p_suggested"]),
         "alternative": evidence.alternative,
+        "likely": [
+            {"label": label, "chance": _chance(chance) if chance >= 0.01 else ""}
+            for label, chance in evidence.likely
+        ],
         "facts": _facts(row),
         "given_support": _rows(desk, evidence.given),
         "other_support": _rows(desk, evidence.other),

@@ -8,7 +8,7 @@ from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.review.desk import Choice, open_desk
-from influence_core.workflow.review.evidence import alternative_labels
+from influence_core.workflow.review.evidence import likely_labels
 from influence_core.workflow.review.queue import STATES, QueueFilter
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -114,11 +114,30 @@ def test_evidence_asked_for_together_equals_one_by_one(desk, session):
 
 def test_the_alternative_is_the_most_probable_other_class(desk, session):
     positions = [0, 5, 9]
-    found = alternative_labels(session, desk.scores, positions)
+    found = [row[0][0] for row in likely_labels(session, desk.scores, positions)]
     for position, label in zip(positions, found, strict=True):
         flipped = session.evidence.flipped[position].numpy()
         others = [c for c in range(2) if c != desk.scores["given"][position]]
         assert label == max(others, key=lambda c: flipped[c])
+
+
+def test_suggestions_that_were_judged_are_counted_and_how_many_were_taken(desk):
+    given, suggested = (desk.scores[name].to_numpy() for name in ("given", "suggested"))
+    doubted = np.flatnonzero(given != suggested)[:3].tolist()
+    sure = int(np.flatnonzero(given == suggested)[0])
+    assert len(doubted) == 3
+    first, second, third = doubted
+    accept = [Choice(place, "relabel", desk.classes[suggested[place]]) for place in (first, second)]
+    desk.decide("cy", [*accept, Choice(third, "keep"), Choice(sure, "keep")])
+    assert desk.accepted("cy") == (2, 3)
+    assert desk.accepted("dee") == (0, 0)
+    desk.decide("cy", [Choice(second, "unsure")])
+    assert desk.accepted("cy") == (1, 2)
+    desk.decide("cy", [Choice(second, "exclude")])
+    assert desk.accepted("cy", last=1) == (0, 1)
+    for _ in range(3):
+        desk.undo("cy")
+    assert desk.accepted("cy") == (0, 0)
 
 
 def test_a_decision_counts_at_once_and_undo_takes_it_back_step_by_step(desk):
