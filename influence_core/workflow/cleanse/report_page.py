@@ -168,7 +168,7 @@ def _picture(data: bytes, name: str) -> str:
         return escape(str(error))
     image.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
     small = io.BytesIO()
-    image.convert("RGBA" if "A" in image.getbands() else "RGB").save(small, "PNG")
+    image.save(small, "PNG")
     coded = base64.b64encode(small.getvalue()).decode("ascii")
     return f'<img alt="{escape(name)}" src="data:image/png;base64,{coded}">'
 

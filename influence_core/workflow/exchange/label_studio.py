@@ -8,12 +8,16 @@ as the annotator there. `labelling_config` has that box and all the others.
 """
 
 import base64
+import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from influence_core.data.images import open_image
+from influence_core.errors import DataError
 from influence_core.store.reviews.events import Event
 from influence_core.workflow.exchange.formats import (
     EXCLUDE,
@@ -83,9 +87,14 @@ def _result(box: str, name: str, kind: str, value: dict[str, Any]) -> dict[str, 
 
 
 def data_uri(picture: bytes) -> str:
-    """A picture as text for the address of an image."""
-    kind = next((k for magic, k in _MAGIC.items() if picture.startswith(magic)), "png")
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+    """A picture as text for the address of an image; what no browser shows is written as PNG."""
+    kind = next((k for magic, k in _MAGIC.items() if picture.startswith(magic)), None)
+    if kind is None:
+        out = io.BytesIO()
+        with suppress(DataError):  # a broken one goes as it is
+            open_image(picture).save(out, "PNG")
+            picture = out.getvalue()
+    return f"data:image/{kind or 'png'};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def read(path: Path) -> list[Line]:

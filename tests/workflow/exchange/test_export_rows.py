@@ -1,11 +1,15 @@
+import base64
 import json
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from kept_pictures import encoded, ramp
 from tiny import png, project
 
 from influence_core.data.build import build_dataset
+from influence_core.data.images import open_image
 from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import Action, Decision
@@ -18,6 +22,7 @@ from influence_core.workflow.exchange.import_decisions import (
     read_decisions,
     standing_decisions,
 )
+from influence_core.workflow.exchange.label_studio import data_uri
 
 NASTY = 'a "quote", a ; and\na new line, <b>=1+1</b> ü'
 
@@ -74,6 +79,17 @@ def scores(project):
             "suspicion_rank": range(n)[::-1],
         }
     )
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "PPM", "TGA"])
+def test_a_picture_is_sent_as_a_browser_shows_it(form):
+    data = encoded(ramp(), form)
+    kind, _, coded = data_uri(data).partition(";base64,")
+    sent = base64.b64decode(coded)
+    assert kind == f"data:image/{'jpeg' if form == 'JPEG' else 'png'}"
+    assert (sent == data) == (form in ("PNG", "JPEG"))
+    assert np.array_equal(np.asarray(open_image(sent)), np.asarray(open_image(data)))
+    assert data_uri(b"words") == "data:image/png;base64,d29yZHM="
 
 
 @pytest.mark.parametrize("form", list(FORMATS))
