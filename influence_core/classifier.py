@@ -113,8 +113,8 @@ class TurnoverClassifier(ClassifierMixin, BaseEstimator):
             rows.keys.to(device),
             torch.from_numpy(self._sides.flipped).to(device),
             head,
-            # Estimators see all rows count alike, so a weighted training cannot be replayed.
-            replace(training, epochs=fit.epochs) if weights is None else None,
+            replace(training, epochs=fit.epochs),
+            None if weights is None else weights.to(device),
         )
         return self
 

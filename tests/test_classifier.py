@@ -93,8 +93,31 @@ def test_a_row_of_weight_zero_teaches_nothing_and_only_ratios_count():
     assert not np.allclose(mine.predict_proba(X), trained(X, y).predict_proba(X), atol=1e-3)
     double = trained(X, y, sample_weight=np.full(200, 2.0))
     np.testing.assert_allclose(double.predict_proba(X), trained(X, y).predict_proba(X), atol=1e-4)
-    with pytest.raises(ModelError, match="training is not on record"):
-        mine.influence(X[:1], y[:1], estimator="replay")  # it would take all rows to count alike
+
+
+def test_replay_answers_for_weighted_rows_as_retraining_does():
+    X, y, *_ = noisy_digits(80)
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.5, 2.0, 80)
+    weights[70:] = 0.0
+
+    def fitted(given):
+        return trained(X, y, sample_weight=given)
+
+    found = fitted(weights).influence(X[:1], y[:1], estimator="replay").scores[0]
+    assert not found[70:].any() and found[:70].all()
+
+    def loss(given):
+        proba = fitted(given).predict_proba(X[:1])
+        return -np.log(proba[0, y[0]])
+
+    step, actual = 0.05, []
+    for row in range(8):
+        more, less = weights.copy(), weights.copy()
+        more[row] *= 1 + step
+        less[row] *= 1 - step
+        actual.append((loss(less) - loss(more)) / (2 * step))
+    assert np.corrcoef(found[:8], actual)[0, 1] > 0.95
 
 
 def test_influence_is_that_of_the_products_default_estimator():

@@ -94,7 +94,7 @@ def cleanse_verb(
 ) -> None:
     """Find training rows that harm the target split and keep the list for `turnover export`."""
     session = open_session(find_project(project), run, device)
-    name = estimator or session.estimator(many=True)
+    name = estimator or session.estimator(many=True, quick=ray is not None)
     question = CleanseOptions(
         TargetSplit(target_split or session.project.settings.target_split, part),
         name, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),

@@ -2,7 +2,7 @@
 
 from influence_core.errors import ModelError
 from influence_core.influence.base import Estimator
-from influence_core.influence.estimators.blend import COMBINED
+from influence_core.influence.estimators.blend import COMBINED, TOGETHER
 from influence_core.influence.estimators.cosine import FLIPPED_COSINE
 from influence_core.influence.estimators.gradient import GRADIENT
 from influence_core.influence.estimators.kernel_regression import FLIPPED_KERNEL
@@ -17,6 +17,7 @@ ESTIMATORS: dict[str, Estimator] = {
     for e in (
         FLIPPED_RIDGE,
         REPLAY,
+        TOGETHER,
         FLIPPED_KERNEL,
         TURNOVER,
         FLIPPED_COSINE,

@@ -8,11 +8,14 @@ scan over millions of rows holds one chunk, and shows its first ranking after th
 A new estimator is one file with one class and one line in `influence/__init__.py`.
 """
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -47,7 +50,8 @@ class Evidence:
 
     `flipped` (N, C) are the flipped side's class probabilities, out-of-sample for every row.
     `head` is None for a whole-network run, whose `features` are those of the trained network.
-    `training` is how the head was trained, with the number of epochs that it kept.
+    `training` is how the head was trained, with the number of epochs that it kept, and `weights`
+    how much each row counted in it, (N, 1), if not all alike.
     """
 
     features: Features
@@ -56,6 +60,7 @@ class Evidence:
     flipped: Tensor  # (N, C)
     head: HeadWeights | None = None
     training: HeadTraining | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,6 +81,9 @@ class Targets:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, part: slice) -> "Targets":
+        return Targets(self.features[part], self.labels[part], self.proba[part])
 
 
 @dataclass(frozen=True)
@@ -103,11 +111,47 @@ class LongQuery(Query, Protocol):
         ...
 
 
+@runtime_checkable
+class NatsQuery(LongQuery, Protocol):
+    """A query that tells in nats how the losses change without some rows."""
+
+    def by_member(self, rows: Tensor) -> Tensor | None:
+        """What each of these rows, (k,) positions, did to each member's own loss, (T, E, k).
+
+        Positive lowered it, so the loss without them is higher by the sum. None where no part of
+        a blend knows.
+        """
+        ...
+
+
 class Prepared(Protocol):
     """A run made ready."""
 
     def query(self, targets: Targets) -> Query:
         """Do the work that depends on the targets only."""
+        ...
+
+
+@dataclass(frozen=True)
+class MeanScores:
+    """Influence of each row on many targets together: mean over them and its standard error, (N,).
+
+    `freedom` is how many degrees of freedom the error has; it is NaN for a single target.
+    """
+
+    mean: npt.NDArray[np.float32]
+    stderr: npt.NDArray[np.float32]
+    freedom: float = math.inf
+
+
+@runtime_checkable
+class JointPrepared(Prepared, Protocol):
+    """A run that answers for many targets together at the price of a few."""
+
+    def mean(
+        self, targets: Targets, progress: ProgressFn | None, cancel: threading.Event | None
+    ) -> MeanScores:
+        """Mean influence on all of them. Raises `CancelledError` if it was cancelled."""
         ...
 
 
@@ -135,6 +179,7 @@ class Estimator:
     source: str
     prepare: Prepare
     needs_head: bool = False  # reads masks or weights of a turn-over head
+    by_pass: bool = False  # goes through the whole training for an answer, so it takes a while
 
 
 def need_head(evidence: Evidence, name: str) -> HeadWeights:

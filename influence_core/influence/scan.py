@@ -19,7 +19,15 @@ from torch import Tensor
 
 from influence_core.disk.arrays import new_array
 from influence_core.disk.atomic import atomic_file
-from influence_core.influence.base import LongQuery, Query, Scores
+from influence_core.influence.base import (
+    JointPrepared,
+    LongQuery,
+    MeanScores,
+    Prepared,
+    Query,
+    Scores,
+    Targets,
+)
 from influence_core.influence.topk import Kept, strongest
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
@@ -30,6 +38,8 @@ FIRST_CHUNK = 2_048
 _CHUNK_SCORES = 1 << 21
 # Of many targets' mean, which needs no sorting: their tables are made again for every chunk.
 MEAN_SCORES = 1 << 23
+# Targets of a mean whose (T, n) scores are held at a time.
+TARGETS_AT_A_TIME = 2_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ def scan(  # noqa: PLR0913 - switches of one loop
     chunk: int | None = None,
     keep: npt.NDArray[np.float32] | None = None,
     on_partial: Callable[[Ranking], None] | None = None,
+    progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Ranking:
     """Rank all rows, or the candidates among them, for every target of the query.
@@ -100,6 +111,7 @@ def scan(  # noqa: PLR0913 - switches of one loop
         chunk: rows scored at a time; chosen by the number of targets if None.
         keep: (T, N), where the scores of all rows are put, ranked or not.
         on_partial: called with the ranking so far after every chunk but the last.
+        progress: told of a pass through the training, where the query needs one first.
         cancel: set it to stop; `CancelledError` is raised.
     """
     started = time.perf_counter()
@@ -113,7 +125,7 @@ def scan(  # noqa: PLR0913 - switches of one loop
         passed = 1000 * (time.perf_counter() - started)
         return Ranking(_tops(helpful), _tops(harmful), scored, total, passed)
 
-    for part, out in _chunks(query, rows, chunk, cancel):
+    for part, out in _chunks(query, rows, chunk, cancel, progress=progress):
         if keep is not None:
             keep[:, part] = out.scores.cpu().numpy()
         scores, stderr, positions = _select(out, part, allowed)
@@ -140,7 +152,7 @@ def mean_influence(
     """
     mean = np.empty(rows, dtype=np.float32)
     error = np.empty(rows, dtype=np.float32)
-    for part, out in _chunks(query, rows, chunk, cancel, MEAN_SCORES):
+    for part, out in _chunks(query, rows, chunk, cancel, MEAN_SCORES, progress):
         scores = out.scores
         mean[part] = scores.mean(0).cpu().numpy()
         spread = scores.std(0) if len(scores) > 1 else torch.full_like(scores[0], float("nan"))
@@ -148,6 +160,45 @@ def mean_influence(
         if progress:
             progress(Progress("scan", part.stop, rows))
     return mean, error
+
+
+def mean_over(
+    prepared: Prepared,
+    targets: Targets,
+    rows: int,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> MeanScores:
+    """Influence of every row on all targets together, however many there are."""
+    if isinstance(prepared, JointPrepared):
+        return prepared.mean(targets, progress, cancel)
+
+    def measure(part: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        return mean_influence(prepared.query(part), rows, progress=progress, cancel=cancel)
+
+    return pooled(measure, targets, rows)
+
+
+def pooled(
+    measure: Callable[[Targets], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+    targets: Targets,
+    rows: int,
+) -> MeanScores:
+    """The mean over parts of the targets, each of which `measure` gives with its error."""
+    total = len(targets)
+    sums, squares = np.zeros(rows), np.zeros(rows)
+    for start in range(0, total, TARGETS_AT_A_TIME):
+        part = targets[start : start + TARGETS_AT_A_TIME]
+        n = len(part)
+        mean, error = measure(part)
+        spread = np.nan_to_num(error.astype(np.float64)) ** 2 * n  # variance over the items
+        sums += n * mean.astype(np.float64)
+        squares += max(n - 1, 0) * spread + n * mean.astype(np.float64) ** 2
+    mean_all = sums / total
+    variance = np.maximum(squares - total * mean_all**2, 0.0) / max(total - 1, 1)
+    stderr = np.sqrt(variance / total) if total > 1 else np.full(rows, np.nan)
+    return MeanScores(mean_all.astype(np.float32), stderr.astype(np.float32))
 
 
 def full_scores(
@@ -168,7 +219,7 @@ def full_scores(
     """
     with atomic_file(path) as temporary:
         file: np.memmap[Any, Any] | None = None
-        for part, out in _chunks(query, rows, chunk, cancel):
+        for part, out in _chunks(query, rows, chunk, cancel, progress=progress):
             if file is None:
                 file = new_array(temporary, np.float32, (len(out.scores), rows))
             file[:, part] = out.scores.cpu().numpy()
@@ -185,10 +236,14 @@ def _chunks(
     chunk: int | None,
     cancel: threading.Event | None,
     most: int = _CHUNK_SCORES,
+    progress: ProgressFn | None = None,
 ) -> Iterator[tuple[slice, Scores]]:
-    """Score consecutive slices; the number of targets decides how long they are."""
+    """Score consecutive slices; the number of targets decides how long they are.
+
+    `progress` is told of a pass that comes before the first of them.
+    """
     if isinstance(query, LongQuery):
-        query.run(None, cancel)
+        query.run(progress, cancel)
     start, step = 0, chunk or FIRST_CHUNK
     while start < rows:
         check_cancel(cancel)

@@ -72,7 +72,7 @@ class Session:
         """How the run was trained, with the number of epochs that it kept."""
         return _training(self.run)
 
-    def estimator(self, *, many: bool = False) -> str:
+    def estimator(self, *, many: bool = False, quick: bool = False) -> str:
         """What answers where nobody chooses: the project's default if this run can serve it.
 
         A default belongs to the project, an ability to the run: a whole network has no head. In
@@ -80,8 +80,11 @@ class Session:
 
         Args:
             many: for many targets at once, such as training rows or a whole split.
+            quick: without a pass through the training.
         """
         missing = self.unavailable(many=many)
+        if quick:
+            missing |= {name: "" for name in ESTIMATORS if self.takes_a_pass(name)}
         default = self.project.settings.default_estimator or DEFAULT_ESTIMATOR
         if default in ESTIMATORS and default not in missing:
             return default
@@ -91,6 +94,11 @@ class Session:
     def unavailable(self, *, many: bool = False) -> dict[str, str]:
         """Estimators that cannot answer for this run, with the reasons; `many` as above."""
         return unavailable(self.run, blend_parts(self.settings_of(COMBINED.name)), many=many)
+
+    def takes_a_pass(self, name: str) -> bool:
+        """Whether this estimator goes through the training for an answer, which takes a while."""
+        own = blend_parts(self.settings_of(name)) if name == COMBINED.name else [name]
+        return any(ESTIMATORS[part].by_pass for part in own if part in ESTIMATORS)
 
     def prepared(self, name: str) -> Prepared:
         """The estimator's per-run work, done once, with the settings an evaluation has chosen.

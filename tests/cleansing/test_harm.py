@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from influence_core.cleansing import harm as module
 from influence_core.cleansing.harm import harm, local_measure
 from influence_core.errors import DataError
 from influence_core.influence import ESTIMATORS, estimator
+from influence_core.influence import scan as module
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.training.features import Standardised
 from influence_core.turnover.head import HeadConfig, TurnoverHead
@@ -34,7 +34,7 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
     x = torch.from_numpy(rng.normal(size=(9, 4)).astype(np.float32))
     y = torch.from_numpy(rng.integers(0, 3, 9))
     ready = estimator(name).prepare(evidence)
-    found = harm(local_measure(ready, 60), x, y, evidence.head.proba(x), 60)
+    found = harm(local_measure(ready, 60), x, y, evidence.head.proba(x))
     scores = ready.query(Targets(x, y, evidence.head.proba(x))).scores(slice(0, 60)).scores.numpy()
     np.testing.assert_allclose(found.score, scores.mean(0), atol=1e-5)
     np.testing.assert_allclose(found.stderr, scores.std(0, ddof=1) / 3, atol=1e-4)
@@ -45,6 +45,4 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
 def test_an_empty_target_split_is_refused(evidence):
     empty = torch.empty(0, dtype=torch.long)
     with pytest.raises(DataError, match="no labelled item"):
-        harm(
-            estimator("turnover").prepare(evidence), torch.empty(0, 4), empty, torch.empty(0, 3), 60
-        )
+        harm(estimator("turnover").prepare(evidence), torch.empty(0, 4), empty, torch.empty(0, 3))

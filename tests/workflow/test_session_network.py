@@ -106,7 +106,7 @@ def test_a_sentence_of_the_users_own_goes_through_the_network(session):
 
 
 def test_unavailable_says_what_and_why(session, foreign):
-    heads = {"gradient": HEAD_ONLY, "replay": HEAD_ONLY}
+    heads = {"gradient": HEAD_ONLY, "replay": HEAD_ONLY, "together": HEAD_ONLY}
     assert session.unavailable() == heads
     assert session.unavailable(many=True) == heads | {"turnover": ONE_BY_ONE}
     why = "SentenceClassifier is no class of transformers"

@@ -6,10 +6,12 @@ an evenly spaced sample of the rows, so that units do not matter. The weights ar
 subsets that they were not fitted on. Until then it is the flipped-residual ridge by itself.
 """
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ from influence_core.influence.base import (
     Estimator,
     Evidence,
     LongQuery,
+    MeanScores,
+    NatsQuery,
     Prepared,
     Query,
     Scores,
@@ -32,6 +36,7 @@ from influence_core.influence.estimators.replay import REPLAY
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.influence.estimators.similarity import SIMILARITY
 from influence_core.influence.estimators.turnover import TURNOVER
+from influence_core.influence.scan import mean_over
 from influence_core.progress import ProgressFn
 
 PARTS = {
@@ -50,6 +55,20 @@ class _Prepared:
     def query(self, targets: Targets) -> Query:
         queries = tuple(part.query(targets) for part in self.parts)
         return _Query(queries, self.weights, len(self.evidence))
+
+    def mean(
+        self, targets: Targets, progress: ProgressFn | None, cancel: threading.Event | None
+    ) -> MeanScores:
+        """The parts' means, each in units of its own size; their errors as if independent."""
+        n = len(self.evidence)
+        total, variance, freedom = np.zeros(n), np.zeros(n), math.inf
+        for part, weight in zip(self.parts, self.weights, strict=True):
+            found = mean_over(part, targets, n, progress=progress, cancel=cancel)
+            factor = weight / max(float(np.sqrt(np.square(found.mean).mean())), 1e-12)
+            total += factor * found.mean
+            variance += (factor * found.stderr.astype(np.float64)) ** 2
+            freedom = min(freedom, found.freedom)
+        return MeanScores(total.astype(np.float32), np.sqrt(variance).astype(np.float32), freedom)
 
 
 @dataclass(eq=False)
@@ -77,6 +96,13 @@ class _Query:
         if total is None:
             raise ModelError("The blend has no part; give at least one weight above zero.")
         return Scores(total)
+
+    def by_member(self, rows: Tensor) -> Tensor | None:
+        """See `NatsQuery`: only a part that goes through the training is in nats."""
+        for query in self.queries:
+            if isinstance(query, NatsQuery):
+                return query.by_member(rows)
+        return None
 
 
 def score_size(query: Query, rows: int) -> Tensor:
@@ -129,4 +155,24 @@ COMBINED = Estimator(
     ),
     source="Turnover; weights by non-negative least squares on held-out retrainings",
     prepare=prepare,
+)
+
+
+def prepare_together(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
+    """The ridge and replay with equal weights; `settings` holds `parts` as for the blend."""
+    weights = {FLIPPED_RIDGE.name: 1.0, REPLAY.name: 1.0}
+    return prepare(evidence, {"weights": weights, "parts": settings.get("parts")})
+
+
+TOGETHER = Estimator(
+    name="together",
+    title="Ridge and replay together",
+    explanation=(
+        "The flipped-residual ridge and the replay of this run, each in units of its own size,\n"
+        "added: one knows what any training would do, the other what this one did."
+    ),
+    source="Turnover; see its parts",
+    prepare=prepare_together,
+    needs_head=True,
+    by_pass=True,
 )

@@ -3,7 +3,8 @@
 score(t, i) = −d loss_t / d w_i, where w_i is how much row i counts in the training that made this
 run: same start, same masks, same batch order. The training is gone through backwards
 (`training.heads.replay`): nothing to tune, no standard error. Removing rows S changes the loss by
-about Σ_{i∈S} score(t, i), in nats.
+about Σ_{i∈S} score(t, i), in nats; a row of another weight than 1 has its score times that weight.
+The mean over many targets is one pass for their sum, as four groups whose spread is its error.
 
 A pass over all rows costs about 1.3 trainings for one target, half of that each for many at once;
 the run is trained again once when the first question comes. The other estimators tell what *a model
@@ -25,6 +26,7 @@ from influence_core.influence.base import (
     Estimator,
     Evidence,
     HeadWeights,
+    MeanScores,
     Query,
     Scores,
     Settings,
@@ -38,6 +40,8 @@ from influence_core.training.heads.types import HeadTraining, Rows
 ROOM = 512 << 20  # bytes that all tapes of a run may keep
 _ACTIVATIONS = 4 << 20  # bytes of one share's activations (T, E, B, H), so that they stay in cache
 _ADJOINTS = 256 << 20  # bytes of the adjoints of one pass, (T, E, …) three times
+_MEMBERS = 128 << 20  # bytes that a query may keep of each member's own scores, (T, E, N)
+GROUPS = 4  # of the targets of a mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +55,70 @@ class _Prepared:
     def query(self, targets: Targets) -> Query:
         return _Query(self, targets)
 
+    def mean(
+        self, targets: Targets, progress: ProgressFn | None, cancel: threading.Event | None
+    ) -> MeanScores:
+        """One pass for the sum of all losses, as the sums of a few groups of targets."""
+        count = len(targets)
+        groups = min(GROUPS, count)
+        own = torch.randperm(count, generator=torch.Generator().manual_seed(count)) % groups
+        sizes = own.bincount().double()  # (G,)
+        weights = (own == torch.arange(groups)[:, None]) / sizes[:, None]  # (G, T)
+        with self.lock:
+            found = self.backwards(targets, weights.float(), progress, cancel)
+        each = found.sum(1).double().cpu()  # (G, N)
+        mean = (each * sizes[:, None]).sum(0) / count
+        spread = ((each - mean).square() * sizes[:, None]).sum(0) / (groups - 1 or torch.nan)
+        return MeanScores(mean.float().numpy(), (spread / count).sqrt().float().numpy(), groups - 1)
+
+    def backwards(
+        self,
+        targets: Targets,
+        weights: Tensor,
+        progress: ProgressFn | None,
+        cancel: threading.Event | None,
+    ) -> Tensor:
+        """Scores of combinations (G, T) of the targets by each member, (G, E, N).
+
+        Where those take too much memory, their sum over members (G, 1, N).
+        """
+        config, n = self.head.config, len(self.evidence)
+        shares, device = self.shares(), targets.features.device
+        numbers = config.width * (config.features + config.classes + 1)
+        room = min(_ADJOINTS // (4 * 4 * numbers), _MEMBERS // (4 * n))  # members × combinations
+        parts = torch.arange(len(weights)).split(max(1, room // len(shares[0])))
+        apart = 4 * len(weights) * config.members * n <= _MEMBERS
+        out = torch.zeros(len(weights), config.members if apart else 1, n, device=device)
+        tapes = [self.tape(members) for members in shares]
+        new = sum(tape.last is None for tape in tapes)  # which train once more
+        done, total = 0, (len(shares) * len(parts) + new) * len(tapes[0].batches)
+
+        def told(step: int) -> None:
+            if progress:
+                progress(Progress("replay", done + step, total))
+
+        for members, tape in zip(shares, tapes, strict=True):
+            if tape.last is None:
+                tape.end(told=told, cancel=cancel)
+                done += len(tape.batches)
+            for part in parts:
+                own = weights[part]
+                used = own.any(0).nonzero()[:, 0]  # of one target, nothing of the others is needed
+                x, labels = targets.features[used.to(device)], targets.labels[used.to(device)]
+                own = own[:, used].to(device)
+                found = weight_gradients(tape, x, labels, own, told=told, cancel=cancel)
+                if apart:
+                    out[part, members.start : members.stop] = -found
+                else:
+                    out[part] -= found.sum(1, keepdim=True)
+                done += len(tape.batches)
+        return out if self.evidence.weights is None else out * self.evidence.weights[:, 0].to(out)
+
     def tape(self, members: range) -> Tape:
         """The tape of a share, kept while all of them fit into `ROOM`."""
         if members not in self.tapes:
-            rows = Rows(self.evidence.features, self.evidence.labels, self.evidence.keys)
+            own = self.evidence
+            rows = Rows(own.features, own.labels, own.keys, own.weights)
             room = ROOM * len(members) // self.head.config.members
             self.tapes[members] = Tape(rows, self.head.config, self.training, members, room)
         return self.tapes[members]
@@ -75,6 +139,7 @@ class _Query:
     prepared: _Prepared
     targets: Targets
     found: Tensor | None = None  # (T, N)
+    members: Tensor | None = None  # (T, E, N) of which `found` is the sum, if there is room
 
     def run(self, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
         """Go through the training backwards for all targets.
@@ -84,37 +149,31 @@ class _Query:
         """
         with self.prepared.lock:
             if self.found is None:
-                self.found = self._pass(progress, cancel)
+                self._pass(progress, cancel)
 
     def scores(self, rows: slice) -> Scores:
+        return Scores(self._all()[:, rows])
+
+    def by_member(self, rows: Tensor) -> Tensor:
+        """See `NatsQuery`; where there was no room for all members, each is the mean of them."""
+        found, count = self._all(), self.prepared.head.config.members
+        if self.members is None:
+            return found[:, None, rows.to(found.device)].expand(-1, count, -1)
+        return self.members[:, :, rows.to(found.device)] * count
+
+    def _all(self) -> Tensor:
         if self.found is None:
             self.run(None, None)
         if self.found is None:
             raise ModelError("The training could not be replayed.")
-        return Scores(self.found[:, rows])
+        return self.found
 
-    def _pass(self, progress: ProgressFn | None, cancel: threading.Event | None) -> Tensor:
-        prepared, count = self.prepared, len(self.targets)
-        config = prepared.head.config
-        shares = prepared.shares()
-        numbers = config.width * (config.features + config.classes + 1)
-        many = max(1, _ADJOINTS // (4 * 4 * numbers * len(shares[0])))  # targets of one pass
-        parts = torch.arange(count, device=self.targets.features.device).split(many)
-        out = torch.zeros(count, len(prepared.evidence), device=self.targets.features.device)
-        done, total = 0, len(shares) * len(parts) * len(prepared.tape(shares[0]).batches)
-        for members in shares:
-            tape = prepared.tape(members)
-            for part in parts:
-
-                def told(step: int, before: int = done) -> None:
-                    if progress:
-                        progress(Progress("replay", before + step, total))
-
-                x, labels = self.targets.features[part], self.targets.labels[part]
-                one = torch.eye(len(part), device=x.device)
-                out[part] -= weight_gradients(tape, x, labels, one, told=told, cancel=cancel)
-                done += len(tape.batches)
-        return out
+    def _pass(self, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
+        one = torch.eye(len(self.targets))
+        members = self.prepared.backwards(self.targets, one, progress, cancel)
+        self.found = members.sum(1)
+        if members.shape[1] == self.prepared.head.config.members:
+            self.members = members
 
 
 def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
@@ -142,4 +201,5 @@ REPLAY = Estimator(
     source="Turnover, after metagradients: Engstrom et al. 2025; MAGIC: Ilyas & Engstrom 2025",
     prepare=prepare,
     needs_head=True,
+    by_pass=True,
 )

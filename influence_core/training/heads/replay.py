@@ -95,7 +95,7 @@ def through_gradient(batch: Batch, params: Params, along: Params) -> tuple[Tenso
     """Reverse of g = Σ_b scale_b ∇CE_b(θ), of which `along` V (T, E, …) is the adjoint.
 
     Returns:
-        ⟨V, ∂g/∂w_b⟩ summed over members, (T, B); and ∇_θ ⟨V, g⟩, (T, E, …).
+        ⟨V, ∂g/∂w_b⟩ of each member, (T, E, B); and ∇_θ ⟨V, g⟩, (T, E, …).
     """
     W1, b1, W2 = params
     V1, Vb, V2 = along
@@ -111,7 +111,7 @@ def through_gradient(batch: Batch, params: Params, along: Params) -> tuple[Tenso
     W2s = W2.expand(T, E, H, C).reshape(T * E, H, C)
     dlogits = torch.bmm(dz.view(T * E, B, H), W2s).view(T, E, B, C)
     dlogits += _along(h, V2)
-    share = (delta * dlogits).sum((1, 3)) * batch.unit  # (T, B)
+    share = (delta * dlogits).sum(3) * batch.unit  # (T, E, B)
     # ⟨V, g⟩ = Σ_b scale_b ⟨δ_b, dlogits_b⟩; by the logits, δ moves as p(dlogits − ⟨p, dlogits⟩).
     scale = batch.scale[:, None]
     Q = prob * (dlogits - (prob * dlogits).sum(3, keepdim=True)) * scale  # (T, E, B, C)
@@ -194,9 +194,20 @@ class Tape:
         """Whether all gradients fit, so that one training serves any number of passes."""
         return len(self.batches) <= self.kept_steps
 
-    def end(self, cancel: threading.Event | None = None) -> Params:
-        """Train again, if that was not done yet; the parameters at the end."""
+    def end(
+        self,
+        *,
+        told: Callable[[int], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Params:
+        """Train again, if that was not done yet; the parameters at the end.
+
+        Args:
+            told: called with the number of steps made.
+        """
         if self.last is None:
+            if self.anchors:  # it was cancelled on its way
+                self.loop.go_on_from(self.anchors[0].params, None)
             self.anchors, self.gradients = [], {}
             # The last steps are kept: a pass begins with them.
             first = len(self.batches) - self.kept_steps
@@ -207,6 +218,8 @@ class Tape:
                 self.loop.step(index)
                 if step >= first:
                     self.gradients[step] = self.loop.last_gradients()
+                if told:
+                    told(step + 1)
             self.last = self._state(len(self.batches)).params
         return self.last
 
@@ -214,7 +227,7 @@ class Tape:
         self, cancel: threading.Event | None = None
     ) -> Iterator[tuple[State, State, Batch, Tensor]]:
         """From the last step to the first: state before, after, the batch, and which rows."""
-        self.end(cancel)
+        self.end(cancel=cancel)
         for anchor in reversed(self.anchors):
             states = self._from(anchor, cancel)
             for before, after in zip(states[-2::-1], states[:0:-1], strict=True):
@@ -274,24 +287,25 @@ def weight_gradients(
     told: Callable[[int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Tensor:
-    """d (Σ_b weights_tb · loss_b) / d w_i through the whole training, (T, N).
+    """d (Σ_b weights_tb · loss_b) / d w_i through the whole training, each member's part (T, E, N).
 
-    The loss is the mean over all members; a tape of a share of them gives their part of it.
+    The loss is the mean over all members, so the sum over them is its derivative; a tape of a share
+    of the members gives their parts.
 
     Args:
         x: (B, d) target features. labels: (B,). weights: (T, B), one combination of targets a row.
         told: called with the number of steps gone through.
     """
     loop, n = tape.loop, len(tape.loop.rows.features)
-    end = tape.end(cancel)
+    end = tape.end(cancel=cancel)
     adjoint = Adjoint.of(loss_gradients(x, labels, weights, end, loop.config.members))
-    out = torch.zeros(len(weights), n, device=x.device)
+    out = torch.zeros(len(weights), len(loop.members), n, device=x.device)
     decay = loop.training.weight_decay
     for done, (before, after, batch, index) in enumerate(tape.backwards(cancel), 1):
         check_cancel(cancel)
         along = through_adam(adjoint, before, after, loop.training)
         shares, grads = through_gradient(batch, before.params, along)
-        out[:, index.to(out.device)] += shares
+        out[:, :, index.to(out.device)] += shares
         for theta, grad, v in zip(adjoint.params, grads, along, strict=True):
             theta.add_(grad)
             if decay:  # torch's Adam adds decay · θ to the gradient
@@ -302,4 +316,4 @@ def weight_gradients(
     rows = loop.rows.weights
     inside = torch.ones(n, 1) if rows is None else rows
     inside = inside.to(out)[:, 0]
-    return out - (out @ inside / inside.sum())[:, None]
+    return out - (out @ inside / inside.sum())[..., None]

@@ -5,7 +5,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ def ranking(
     else:
         measure = cluster_measure(cluster, session, name, progress=progress, cancel=cancel)
     proba = session.head.proba(items.features)
-    return harm(measure, items.features, items.labels, proba, rows)
+    return harm(measure, items.features, items.labels, proba)
 
 
 def cleanse(
@@ -148,11 +148,12 @@ def measure_round(
     head = HeadWeights(fit.W1, fit.b1, fit.W2, config)
     sides = both_sides(features, rows.labels, rows.keys, head, cancel=cancel)
     flipped = torch.from_numpy(sides.flipped).to(session.device)
-    proof = Evidence(features, rows.labels, rows.keys, flipped, head)
+    trained = replace(training, epochs=fit.epochs)
+    proof = Evidence(features, rows.labels, rows.keys, flipped, head, trained)
     choose, watch = parts
     proba, watching = head.proba(choose.features), head.proba(watch.features)
     measure = local_measure(estimator(name).prepare(proof), len(kept), cancel=cancel)
-    found = harm(measure, choose.features, choose.labels, proba, len(kept))
+    found = harm(measure, choose.features, choose.labels, proba)
     return Measured(
         found.score,
         found.stderr,

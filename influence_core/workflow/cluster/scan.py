@@ -19,7 +19,7 @@ from influence_core.cleansing.harm import Measure
 from influence_core.errors import ModelError
 from influence_core.influence.base import Targets
 from influence_core.influence.estimators.turnover import TURNOVER
-from influence_core.influence.scan import Ranking, mean_influence, scan
+from influence_core.influence.scan import Ranking, mean_influence, pooled, scan
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.cluster.cluster import Cluster
@@ -52,8 +52,14 @@ class ScanTask:
         """A scan of the session's run for targets (T, d) and labels (T,).
 
         Raises:
-            ModelError: the general scan of a whole network, which runs on one machine.
+            ModelError: the general scan of a whole network, or an estimator that goes through the
+                training; both run on one machine.
         """
+        if session.takes_a_pass(estimator):
+            raise ModelError(
+                f"'{estimator}' goes through the training on one machine; leave --ray out, or "
+                "choose --estimator flipped-ridge."
+            )
         if estimator == TURNOVER.name and session.run.record.kind == "network":
             raise ModelError(
                 "The turn-over scan of a whole network runs on one machine; leave --ray out, or "
@@ -153,12 +159,13 @@ def cluster_measure(
 ) -> Measure:
     """The scan of a cluster, for `cleansing.harm`."""
 
+    rows = len(session.evidence)
+
     def measure(targets: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         task = ScanTask.of(cluster, session, estimator, targets.features, targets.labels)
-        rows = len(session.evidence)
         return mean_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
 
-    return measure
+    return lambda targets: pooled(measure, targets, rows)
 
 
 @lru_cache(maxsize=2)

@@ -55,7 +55,7 @@ class EvidenceCache:
 
         Evidence by another estimator, or by settings of before an evaluation, is forgotten.
         """
-        name = session.estimator(many=True)
+        name = session.estimator(many=True, quick=True)
         basis = name, session.settings_of(name), k
         with self._lock:
             if basis != self._basis:

@@ -14,7 +14,8 @@ from influence_core.evaluation.retrain import label_losses, retrain, without
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.estimators import replay
-from influence_core.influence.scan import scan
+from influence_core.influence.estimators.blend import score_size
+from influence_core.influence.scan import mean_over, scan
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig
@@ -62,6 +63,54 @@ def test_shares_passes_and_memory_change_nothing(run, monkeypatch, room):
     assert torch.allclose(scores(evidence, targets), whole, rtol=1e-3, atol=1e-7)
 
 
+def test_the_mean_over_targets_is_one_pass_for_groups_of_them(run):
+    _, evidence, _ = run
+    x, y = clouds(120)[2:]
+    head = evidence.head
+    targets = Targets(x, torch.as_tensor(y), head.proba(x))  # 60
+    prepared, seen = ESTIMATORS["replay"].prepare(evidence), []
+    found = mean_over(prepared, targets, 120, progress=seen.append)
+    single = scores(evidence, targets).numpy()
+    assert np.allclose(found.mean, single.mean(0), atol=1e-3 * np.abs(single).max())
+    assert found.freedom == 3
+    # Four groups tell the error over targets roughly: on the mean over rows rightly.
+    assert found.stderr.mean() == pytest.approx((single.std(0, ddof=1) / 60**0.5).mean(), rel=0.3)
+    assert seen[-1].done == seen[-1].total == 2 * 4 * -(-120 // 16)  # recorded, and gone back
+    one = prepared.mean(targets[:1], None, None)
+    assert np.isnan(one.stderr).all() and np.allclose(one.mean, single[0], atol=1e-5)
+
+
+def test_members_tell_their_own_changes(run, monkeypatch):
+    _, evidence, targets = run
+    query = ESTIMATORS["replay"].prepare(evidence).query(targets)
+    every = torch.arange(120)
+    found, own = query.scores(slice(0, 120)).scores, query.by_member(every)
+    assert own.shape == (6, 4, 120) and torch.allclose(own.mean(1), found, atol=1e-6)
+    assert torch.equal(query.by_member(every[[7, 3]]), own[:, :, [7, 3]])
+    monkeypatch.setattr(replay, "_MEMBERS", 0)
+    short = ESTIMATORS["replay"].prepare(evidence).query(targets)
+    assert torch.allclose(short.by_member(every), found[:, None].expand(-1, 4, -1), atol=1e-6)
+
+
+def test_both_together_are_the_ridge_and_replay_in_units_of_their_size(run):
+    _, evidence, targets = run
+    queries = [
+        ESTIMATORS[name].prepare(evidence).query(targets) for name in ("flipped-ridge", "replay")
+    ]
+    parts = [q.scores(slice(0, 120)).scores / score_size(q, 120) for q in queries]
+    together = ESTIMATORS["together"].prepare(evidence)
+    query = together.query(targets)
+    assert torch.allclose(query.scores(slice(0, 120)).scores, sum(parts), atol=1e-5)
+    assert torch.equal(query.by_member(torch.arange(9)), queries[1].by_member(torch.arange(9)))
+    means = [
+        mean_over(ESTIMATORS[n].prepare(evidence), targets, 120)
+        for n in ("flipped-ridge", "replay")
+    ]
+    wanted = sum(m.mean / np.sqrt(np.square(m.mean).mean()) for m in means)
+    found = together.mean(targets, None, None)
+    assert np.allclose(found.mean, wanted, atol=1e-4) and found.freedom == 3
+
+
 def test_a_cancelled_pass_leaves_the_next_one_whole(run):
     _, evidence, targets = run
     prepared = ESTIMATORS["replay"].prepare(evidence)
@@ -73,7 +122,7 @@ def test_a_cancelled_pass_leaves_the_next_one_whole(run):
 
     with pytest.raises(CancelledError):
         query.run(stop, cancel)
-    assert len(seen) == 1 and seen[0].total == 4 * -(-120 // 16)
+    assert len(seen) == 1 and seen[0].total == 2 * 4 * -(-120 // 16)
     assert torch.equal(query.scores(slice(0, 120)).scores, scores(evidence, targets))
 
 

@@ -21,7 +21,7 @@ ROOM = 1 << 24
 
 
 def replayed(rows, config, training, x, labels, *, room=ROOM, weights=None, shares=1):
-    """(T, N) from tapes of shares of the members, added up."""
+    """(T, N) from tapes of shares of the members, all members added up."""
     labels = torch.as_tensor(labels)
     weights = torch.eye(len(labels)) if weights is None else weights
     size = -(-config.members // shares)
@@ -29,7 +29,7 @@ def replayed(rows, config, training, x, labels, *, room=ROOM, weights=None, shar
     for first in range(0, config.members, size):
         share = range(first, min(first + size, config.members))
         tape = Tape(rows, config, training, share, room)
-        total = total + weight_gradients(tape, x, labels, weights)
+        total = total + weight_gradients(tape, x, labels, weights).sum(1)
     return total
 
 
