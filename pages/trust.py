@@ -35,6 +35,10 @@ LDS_HELP = (
     "items. The ceiling is the square root of the correlation of two sets of retrainings. Source: "
     "Park et al. 2023, TRAK, section 2.3; ceiling: Spearman's correction for attenuation."
 )
+SAME_HELP = (
+    "Spearman's rank correlation between an item's loss and what the summed scores of the kept "
+    "rows predict, mean over items. As in MAGIC, Ilyas & Engstrom 2025, arXiv 2504.16430."
+)
 REMOVAL_HELP = (
     "Rise of the item's loss in nats, mean over items with its 95 % interval. Source: removal "
     "curves as in Park et al. 2023, TRAK, against as many random rows."
@@ -56,7 +60,16 @@ TABLES = {
         "Mean LDS and half its 95 % interval, by kind of item, and seconds for one item.",
     ),
     "removal": ("Removal in numbers", "Mean rise of the loss in nats and half its interval."),
-    "lds": ("LDS of every item", "What the means above are taken over."),
+    "lds": ("LDS of every item, models trained like this", "What the means are taken over."),
+    "same-estimators": (
+        "This model in numbers",
+        "Mean LDS and half its 95 % interval, by kind of item and share of rows left out.",
+    ),
+    "changes": (
+        "Predicted and actual changes of the loss",
+        "Rise of an item's loss in nats without its most harmful rows: as replay says, and after "
+        "retraining this model from its own start.",
+    ),
 }
 
 
@@ -68,9 +81,10 @@ def page() -> None:
     found = read_evaluation(session.project.root)
     if found is None or found.run != session.run.id:
         st.info(
-            "These scores have not been evaluated yet. An evaluation retrains on random halves, "
-            "leaves rows out, plants wrong labels and sends unknown keys through the noise test; a "
-            f"few minutes, here or with `turnover evaluate {session.project.root.name}`."
+            "These scores have not been evaluated yet. An evaluation retrains on random halves and "
+            "from the run's own start, leaves rows out, plants wrong labels and sends unknown keys "
+            "through the noise test; a few minutes, here or with "
+            f"`turnover evaluate {session.project.root.name}`."
         )
         evaluate_controls(session, found)
         _explained(session)
@@ -79,7 +93,7 @@ def page() -> None:
     if found.reason:
         st.info(plain(f"The default for this project is {found.estimator}: {found.reason}."))
     evaluate_controls(session, found)
-    _comparison(session)
+    _comparison(session, found)
     _tables(session)
     _explained(session)
 
@@ -102,14 +116,44 @@ def _checks(found: EvaluationRecord) -> None:
             st.caption("What this check is", help=about)
 
 
-def _comparison(session: Session) -> None:
-    """Estimators beside the noise ceiling, and what leaving their rows out does."""
-    if session.run.has_table("eval-estimators"):
-        st.markdown("#### Do scores predict retraining?", help=LDS_HELP)
+def _this_model(session: Session, found: EvaluationRecord) -> None:
+    """The first question: this very model without some rows."""
+    st.markdown("#### What would this very model do without some rows?", help=SAME_HELP)
+    st.caption(
+        "Same start, same masks, same order: the run is retrained without a random 1 % and without "
+        "10 % of its rows. LDS as below; nothing random is left, so 1 can be reached. Replay is "
+        "made for this question."
+    )
+    table = session.run.table("eval-same-estimators")
+    columns = st.columns(2, gap="medium")
+    for column, (share, part) in zip(columns, table.groupby("dropped"), strict=False):
+        name = f"{share:.0%} of the rows left out"
+        with column:
+            st.plotly_chart(
+                comparison(part, f"LDS, {name}"),
+                key=f"same_chart_{share}",
+                config={"displayModeBar": False},
+                alt=f"LDS of each estimator for this model with its interval, {name}",
+            )
+    if "change_slope" in found.figures:
+        slope, error = found.figures["change_slope"], found.figures["change_error"]
         st.caption(
-            "The model is retrained on random halves of the rows. LDS is the rank correlation "
-            "between an item's loss and what the summed scores of the rows in the half predict: "
-            "1 is perfect, 0 is chance. No estimator can exceed the ceiling but by luck, because "
+            "Change of an item's loss without its most harmful rows: what happened was "
+            f"{slope:.2f} times what replay had said, ± {error:.2f} for the next item (95 %). "
+            "Errors says its changes and intervals by this."
+        )
+
+
+def _comparison(session: Session, found: EvaluationRecord) -> None:
+    """Estimators by both questions, and what leaving their rows out does."""
+    if session.run.has_table("eval-same-estimators"):
+        _this_model(session, found)
+    if session.run.has_table("eval-estimators"):
+        st.markdown("#### What would a model trained like this one do?", help=LDS_HELP)
+        st.caption(
+            "From any start: the model is retrained on random halves of the rows. LDS is the rank "
+            "correlation between an item's loss and what the summed scores of the rows in the half "
+            "predict: 1 is perfect, 0 is chance. No estimator can exceed the ceiling but by luck: "
             "two retrainings on the same half differ too. Bars are 95 % intervals over items."
         )
         figure = comparison(session.run.table("eval-estimators"))

@@ -40,6 +40,9 @@ def evaluate_verb(
     split: Annotated[str, typer.Option(help="Split of the targets; test by default.")] = "",
     targets: Annotated[int, typer.Option(help="Misclassified and random targets, each.")] = 30,
     subsets: Annotated[int, typer.Option(help="Retrainings on random halves.")] = 100,
+    same: Annotated[
+        int, typer.Option(help="Retrainings of this very model without 1 % and 10 % of rows, each.")
+    ] = 16,
     seed: Annotated[int, typer.Option(help="Of targets, halves and flips.")] = 0,
     run: RunOption = None,
     device: DeviceOption = "auto",
@@ -47,7 +50,12 @@ def evaluate_verb(
 ) -> None:
     """Measure how far the scores can be believed on this very data."""
     options = EvaluateOptions(
-        what=tuple(what.split(",")), split=split, targets=targets, subsets=subsets, seed=seed
+        what=tuple(what.split(",")),
+        split=split,
+        targets=targets,
+        subsets=subsets,
+        same=same,
+        seed=seed,
     )
     session = open_session(find_project(project), run, device)
     announce(evaluation_text(session, options))

@@ -14,6 +14,7 @@ from influence_core.data.dataset import Split
 from influence_core.evaluation.choose import STRENGTHS
 from influence_core.evaluation.removal import SIZES
 from influence_core.influence.estimators.blend import PARTS
+from influence_core.influence.estimators.replay import GROUPS
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.store.project import Project
 from influence_core.training.heads.presets import preset
@@ -26,12 +27,14 @@ from influence_core.workflow.costs.estimate import (
     LONG,
     Estimate,
     Rates,
+    replaying,
     scanning,
     training,
 )
 from influence_core.workflow.costs.rates import encode_rate, encode_work, head_rates
 from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS, REMOVAL_TARGETS
 from influence_core.workflow.evaluate.lds import TUNED
+from influence_core.workflow.evaluate.same import CHANGED, DROPPED
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.head import TrainOptions, has_features
@@ -108,7 +111,10 @@ def cleansing_estimate(
 ) -> Estimate:
     """The scan for the target split; in rounds, a training and a scan for each round."""
     rows, own = len(session.evidence), recipe(session)
-    scan = scanning(rates, question.estimator, rows, items, own.config)
+    if question.by != DECISIONS and session.takes_a_pass(question.estimator):
+        scan = replaying(rates, rows, min(items, GROUPS), own.config, own.training)
+    else:
+        scan = scanning(rates, question.estimator, rows, items, own.config)
     if question.by != ROUNDS:
         return scan
     count = math.ceil(question.drop / question.step) + 1
@@ -123,11 +129,17 @@ def trial_estimate(rates: Rates, session: Session, seeds: int) -> Estimate:
 def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions) -> Estimate:
     """The stages' retrainings, and scans for both kinds of targets."""
     rows, own = len(session.evidence), recipe(session)
-    found = Estimate()
+    found, targets = Estimate(), 2 * options.targets
+    head = session.evidence.head is not None
+    if head and {"lds", "same", "removal"} & set(options.what):  # once for all of them
+        found = replaying(rates, rows, targets, own.config, own.training)
+    if "same" in options.what and head:
+        count = 1 + min(CHANGED, targets) + len(DROPPED) * options.same
+        found = found.then(training(rates, rows, own.config, own.training).times(count))
     if "lds" in options.what:
-        targets, scans = 2 * options.targets, len(PARTS) + len(TUNED) * len(STRENGTHS)
+        scans = len(PARTS) - 1 + len(TUNED) * len(STRENGTHS)
         ridge = scanning(rates, "flipped-ridge", rows, targets, own.config).times(scans)
-        found = _retraining(rates, session, 2 * options.subsets).then(ridge)
+        found = found.then(_retraining(rates, session, 2 * options.subsets)).then(ridge)
         found = found.then(scanning(rates, TURNOVER.name, rows, targets, own.config))
     if "removal" in options.what:
         curves = (len(PARTS) + 1) * len(SIZES)

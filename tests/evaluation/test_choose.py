@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from influence_core.evaluation.choose import choose_strength, fit_blend, folds_of
+from influence_core.evaluation.choose import best_estimator, choose_strength, fit_blend, folds_of
 
 
 def test_folds_are_as_equal_as_can_be():
@@ -60,3 +60,42 @@ def test_blend_reports_what_it_did_not_fit():
     parts = {str(k): rng.normal(size=(6, 24)) for k in range(8)}
     held = [fit_blend(parts, rng.normal(size=(24, 6))).lds.mean() for _ in range(60)]
     assert np.mean(held) < 0.2
+
+
+def questions(**each):
+    """Two questions, by estimator the mean LDS of 40 targets on both, with the same spread."""
+    spread = np.random.default_rng(0).normal(size=(2, 40)) * 0.02
+    spread -= spread.mean(1, keepdims=True)
+    own = np.random.default_rng(1).normal(size=(len(each), 2, 40)) * 0.01
+    own -= own.mean(2, keepdims=True)
+    return [
+        {n: m[q] + spread[q] + own[i, q] for i, (n, m) in enumerate(each.items())} for q in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("each", "best"),
+    [
+        ({"ridge": (0.9, 0.85), "replay": (0.97, 0.85)}, "replay"),
+        ({"ridge": (0.9, 0.85), "replay": (0.97, 0.83)}, "ridge"),  # it loses a question
+        ({"ridge": (0.9, 0.85), "replay": (0.97, 0.845)}, "replay"),  # a hundredth is allowed
+        ({"ridge": (0.9, 0.85), "replay": (0.901, 0.851)}, "ridge"),  # not beyond the error
+        ({"ridge": (0.8, 0.5), "replay": (0.95, 0.45), "both": (0.93, 0.51)}, "both"),
+        ({"ridge": (0.8, 0.5), "replay": (0.95, 0.50), "both": (0.951, 0.50)}, "replay"),
+    ],
+)
+def test_the_default_wins_on_both_questions_beyond_the_error(each, best):
+    assert best_estimator(questions(**each), list(each)) == best
+
+
+def test_what_was_not_measured_on_every_question_is_no_choice():
+    same, other = questions(ridge=(0.5, 0.5), replay=(0.9, 0.9))
+    del other["replay"]
+    assert best_estimator([same, other], ["ridge", "replay"]) == "ridge"
+    assert best_estimator([same], ["ridge", "replay"]) == "replay"
+
+
+def test_a_constant_estimator_never_becomes_the_default():
+    same, other = questions(ridge=(0.5, 0.5), replay=(0.9, 0.9))
+    same["replay"][:] = np.nan
+    assert best_estimator([same, other], ["ridge", "replay"]) == "ridge"

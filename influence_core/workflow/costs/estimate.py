@@ -7,6 +7,7 @@ works and their memory are compared by `python -m benchmarks.estimates`.
 import math
 from dataclasses import dataclass
 
+from influence_core.influence.estimators.replay import ROOM
 from influence_core.influence.estimators.ridge import BLOCKS
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import CHUNK, MEAN_SCORES, rows_at_a_time
@@ -84,6 +85,18 @@ def scanning(rates: Rates, estimator: str, rows: int, targets: int, config: Head
     work = rows * config.features * min(config.classes, BLOCKS) * targets
     held += 4 * CHUNK * (config.features + config.classes)
     return Estimate(rates.ridge * work, held + _features_bytes(rows, config.features))
+
+
+def replaying(
+    rates: Rates, rows: int, targets: int, config: HeadConfig, how: HeadTraining
+) -> Estimate:
+    """The training once more, and backwards: about half a training for each of many targets."""
+    once = training(rates, rows, config, how)
+    size = config.members * config.width * (config.features + config.classes + 1)
+    steps = (how.epochs or FREE_EPOCHS) * math.ceil(rows / how.batch_for(rows))
+    tape = min(ROOM, 4 * size * (steps + 6 * math.ceil(steps**0.5)))
+    held = once.bytes + tape + 12 * size * min(targets, 16) + 4 * rows * targets
+    return Estimate(once.seconds * (1.5 + 0.6 * targets), held)
 
 
 def _features_bytes(rows: int, features: int) -> int:

@@ -14,6 +14,7 @@ MEASURED = {
     "lds_random": "LDS on random items",
     "seconds_per_target": "ms per item",
 }
+SAME = "LDS for this model"
 
 
 def estimator_table(project: Project | None = None) -> pd.DataFrame:
@@ -42,4 +43,9 @@ def estimator_table(project: Project | None = None) -> pd.DataFrame:
         return table
     found = run.table("eval-estimators")[["estimator", *MEASURED]]
     found["seconds_per_target"] *= 1000.0
-    return table.merge(found.rename(columns=MEASURED), on="estimator", how="left")
+    table = table.merge(found.rename(columns=MEASURED), on="estimator", how="left")
+    if not run.has_table("eval-same-estimators"):
+        return table
+    same = run.table("eval-same-estimators")
+    same[SAME] = same[["lds_misclassified", "lds_random"]].mean(axis=1)
+    return table.merge(same.groupby("estimator")[SAME].mean().reset_index(), how="left")

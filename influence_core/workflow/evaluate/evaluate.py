@@ -1,12 +1,13 @@
 """The verb `evaluate`: how far can the scores be believed on this very data?
 
-Stages, each optional: `lds` (estimators against retrainings on random halves, with the noise
-ceiling; settings and the default estimator are chosen here), `removal` (take the most helpful rows
-away), `loo` (leave one out), `planted` (flip labels and find them), `null` (fresh keys through the
-significance test) and `isolation` (the audit). Tables are stored with the run, what follows from
-them with the project (`store.evaluations`). Both are written after each stage, and finished
-retrainings are kept beside the run, so an evaluation that was stopped or killed goes on where it
-was. A whole network is not retrained: a head on its features is (`stand_in`).
+Stages, each optional: `lds` (what *a model trained like this one* would do: estimators against
+retrainings on random halves, with the noise ceiling), `same` (what *this model* would do: retrained
+from its own start without some rows; the default is chosen after both), `removal` (take the most
+helpful rows away), `loo` (leave one out), `planted` (flip labels and find them), `null` (fresh keys
+through the significance test) and `isolation` (the audit). Tables are stored with the run, what
+follows from them with the project (`store.evaluations`). Both are written after each stage, and
+finished retrainings are kept beside the run, so an evaluation that was stopped or killed goes on
+where it was. A whole network is not retrained: a head on its features is (`stand_in`).
 """
 
 import threading
@@ -31,6 +32,7 @@ from influence_core.store.evaluations import (
     write_evaluation,
 )
 from influence_core.workflow.evaluate.lds import measure_lds
+from influence_core.workflow.evaluate.same import measure_same
 from influence_core.workflow.evaluate.stop import finished_stages, forget_stop, note_finished
 from influence_core.workflow.evaluate.work import (
     STAGES,
@@ -116,10 +118,7 @@ def _keep(work: Work) -> EvaluationRecord:
 def _removal(work: Work) -> None:
     some = some_targets(work, REMOVAL_TARGETS)
     n = len(work.session.evidence)
-    rankings = {}
-    for name in work.parts:
-        prepared = ESTIMATORS[name].prepare(work.session.evidence, work.settings.get(name, {}))
-        rankings[name] = most_helpful(prepared.query(some), n, 160)
+    rankings = {name: most_helpful(work.query(name), n, 160)[: len(some)] for name in work.parts}
     points = removal_curves(
         work.recipe(1),
         some,
@@ -216,6 +215,7 @@ def _isolation(work: Work) -> None:
 
 _STAGES = {
     "lds": measure_lds,
+    "same": measure_same,
     "removal": _removal,
     "loo": _loo,
     "planted": _planted,

@@ -1,7 +1,8 @@
-"""The stage `lds`: every estimator against retrainings on random halves, and what follows.
+"""The stage `lds`: what would *a model trained like this one* do, from any start?
 
-Settings (λ of the ridges, weights of the blend) and the project's default estimator are chosen
-here; what is reported for them is measured on targets that the choice did not see.
+Every estimator against retrainings on random halves. Settings (λ of the ridges, weights of the
+blend) are chosen here; what is reported for them is measured on targets that the choice did not
+see. `same` asks the other question, about *this model*.
 """
 
 import time
@@ -17,9 +18,11 @@ from influence_core.evaluation.choose import STRENGTHS, choose_strength, fit_ble
 from influence_core.evaluation.lds import Array, Interval, lds, noise_ceiling, subset_sums
 from influence_core.evaluation.retrain import label_losses, random_halves, retrain
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.estimators.blend import COMBINED, score_size
+from influence_core.influence.estimators.blend import COMBINED, TOGETHER, score_size
+from influence_core.influence.estimators.replay import REPLAY
+from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.progress import Progress, check_cancel
-from influence_core.workflow.evaluate.stand_in import SENTENCE
+from influence_core.workflow.evaluate.default import choose_default
 from influence_core.workflow.evaluate.work import Work
 
 TUNED = ("flipped-ridge", "flipped-kernel")
@@ -46,9 +49,9 @@ def measure_lds(work: Work) -> None:
         losses.append(label_losses(seen, work.targets.labels.cpu().numpy()))
     found, seconds = _score_estimators(work, weights, losses[0])
     ceiling = noise_ceiling(losses[0], losses[1])
-    work.tables["lds"] = _per_target(work, {**found, CEILING: ceiling})
+    work.tables["lds"] = per_target(work, {**found, CEILING: ceiling})
     work.tables["estimators"] = _summary(work, found, ceiling, seconds)
-    _choose_default(work, found)
+    choose_default(work)
 
 
 def _score_estimators(
@@ -58,7 +61,6 @@ def _score_estimators(
     found: dict[str, Array] = {}
     seconds: dict[str, float] = {}
     sums: dict[str, Array] = {}
-    n = len(work.session.evidence)
     for name in work.parts:
         if work.progress:
             work.progress(Progress("score", len(found), len(ESTIMATORS), name))
@@ -71,11 +73,14 @@ def _score_estimators(
             choice = choose_strength(options)
             work.settings[name] = {"strength": choice.option}
         start = time.perf_counter()
-        query = work.query(name)
-        raw = subset_sums(query, weights)
+        raw, sums[name] = subset_sums_of(work, name, weights)
         seconds[name] = time.perf_counter() - start
-        sums[name] = raw / score_size(query, n).double().cpu().numpy()
         found[name] = choice.lds if name in TUNED else lds(raw, losses)
+    if REPLAY.name in sums:
+        ridge = FLIPPED_RIDGE.name
+        work.settings[TOGETHER.name] = {"parts": {ridge: work.settings[ridge]}}
+        found[TOGETHER.name] = lds(both_sums(sums), losses)
+        seconds[TOGETHER.name] = seconds[ridge] + seconds[REPLAY.name]
     blend = fit_blend(sums, losses)
     parts = {name: work.settings[name] for name in TUNED if name in blend.weights}
     work.settings[COMBINED.name] = {"weights": blend.weights, "parts": parts}
@@ -85,7 +90,20 @@ def _score_estimators(
     return found, seconds
 
 
-def _per_target(work: Work, found: Mapping[str, Array]) -> pd.DataFrame:
+def subset_sums_of(work: Work, name: str, weights: torch.Tensor) -> tuple[Array, Array]:
+    """Sums (T, G) of an estimator over the subsets (N, G), and in units of its own size."""
+    query = work.query(name)
+    raw = subset_sums(query, weights)
+    return raw, raw / score_size(query, len(weights)).double().cpu().numpy()
+
+
+def both_sums(own: Mapping[str, Array]) -> Array:
+    """Those of the ridge and replay together, from sums in units of their size."""
+    return own[FLIPPED_RIDGE.name] + own[REPLAY.name]
+
+
+def per_target(work: Work, found: Mapping[str, Array]) -> pd.DataFrame:
+    """One line an estimator and target: `estimator`, `key`, `kind`, `lds`."""
     kinds = [WRONG] * work.wrong + [RANDOM] * (len(work.keys) - work.wrong)
     return pd.concat(
         pd.DataFrame({"estimator": name, "key": work.keys, "kind": kinds, "lds": values})
@@ -93,38 +111,29 @@ def _per_target(work: Work, found: Mapping[str, Array]) -> pd.DataFrame:
     )
 
 
+def interval_columns(work: Work, values: Array) -> dict[str, float]:
+    """Means over both kinds of targets, each with half its 95 % interval."""
+    wrong, random = Interval.of(values[: work.wrong]), Interval.of(values[work.wrong :])
+    return {
+        "lds_misclassified": wrong.mean,
+        "half_misclassified": wrong.half,
+        "lds_random": random.mean,
+        "half_random": random.half,
+    }
+
+
 def _summary(
     work: Work, found: Mapping[str, Array], ceiling: Array, seconds: Mapping[str, float]
 ) -> pd.DataFrame:
     """One line an estimator, the ceiling last: LDS ± half a 95 % interval, seconds a target."""
-    lines = []
-    for name, values in {**found, CEILING: ceiling}.items():
-        wrong, random = Interval.of(values[: work.wrong]), Interval.of(values[work.wrong :])
-        lines.append(
-            {
-                "estimator": name,
-                "lds_misclassified": wrong.mean,
-                "half_misclassified": wrong.half,
-                "lds_random": random.mean,
-                "half_random": random.half,
-                "seconds_per_target": seconds.get(name, np.nan) / len(work.keys),
-            }
-        )
-        if name == CEILING:
-            work.figures |= {"ceiling_misclassified": wrong.mean, "ceiling_random": random.mean}
-    return pd.DataFrame(lines)
-
-
-def _choose_default(work: Work, found: Mapping[str, Array]) -> None:
-    """The best mean over all targets; a blend of one part is that part under another name."""
-    blend = work.settings[COMBINED.name]["weights"]
-    named = {n: v for n, v in found.items() if n != COMBINED.name or len(blend) > 1}
-    means = {name: Interval.of(values) for name, values in named.items()}
-    # One that was constant on all targets has no correlation, and is no choice.
-    ranked = sorted(means, key=lambda name: np.nan_to_num(means[name].mean, nan=-2), reverse=True)
-    best, second = ranked[0], ranked[1]
-    work.estimator = best
-    work.reason = f"LDS {means[best]}, next best {second} {means[second]}"
-    if work.session.evidence.head is None:
-        work.reason += f". {SENTENCE}"
-    work.figures["lds"] = means[best].mean
+    each = {**found, CEILING: ceiling}
+    own = interval_columns(work, ceiling)
+    work.figures |= {f"ceiling_{kind}": own[f"lds_{kind}"] for kind in (WRONG, RANDOM)}
+    return pd.DataFrame(
+        {
+            "estimator": name,
+            **interval_columns(work, values),
+            "seconds_per_target": seconds.get(name, np.nan) / len(work.keys),
+        }
+        for name, values in each.items()
+    )

@@ -14,8 +14,9 @@ from influence_core.disk.checkpoint import Parts
 from influence_core.errors import DataError, ModelError
 from influence_core.evaluation.retrain import Recipe
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.base import Query, Settings, Targets
+from influence_core.influence.base import LongQuery, Query, Settings, Targets
 from influence_core.influence.estimators.blend import PARTS
+from influence_core.influence.estimators.replay import REPLAY
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.evaluations import CheckResult
 from influence_core.training.heads.types import Rows
@@ -23,7 +24,7 @@ from influence_core.workflow.evaluate.stand_in import stand_in
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.resume import parts_at
 
-STAGES = ("lds", "removal", "loo", "planted", "null", "isolation")
+STAGES = ("lds", "same", "removal", "loo", "planted", "null", "isolation")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class EvaluateOptions:
         split: whose items are the targets; "" means test, else valid, else any other.
         targets: how many misclassified and how many random targets.
         subsets: retrainings on random halves; as many again give the noise ceiling.
+        same: retrainings of this very model for each share of rows dropped.
         planted: share of labels flipped by the stage `planted`.
         seed: of targets, subsets and flips.
     """
@@ -43,6 +45,7 @@ class EvaluateOptions:
     split: str = ""
     targets: int = 30
     subsets: int = 100
+    same: int = 16
     planted: float = 0.1
     seed: int = 0
 
@@ -52,10 +55,10 @@ class EvaluateOptions:
             raise ModelError(
                 f"There is no evaluation '{unknown[0]}'; choose among {', '.join(STAGES)}."
             )
-        if self.targets < 2 or self.subsets < 10:
+        if self.targets < 2 or self.subsets < 10 or self.same < 4:
             raise ModelError(
-                f"{self.targets} targets and {self.subsets} subsets measure nothing; take at "
-                "least 2 targets and 10 subsets."
+                f"{self.targets} targets, {self.subsets} subsets and {self.same} retrainings of "
+                "this model measure nothing; take at least 2 targets, 10 subsets and 4 retrainings."
             )
 
 
@@ -76,6 +79,9 @@ class Work:
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     checks: dict[str, CheckResult] = field(default_factory=dict)
+    _passes: dict[str, Query] = field(
+        default_factory=dict
+    )  # queries that went through the training
 
     @property
     def folder(self) -> Path:
@@ -97,9 +103,18 @@ class Work:
         return recipe(self.session, number, members)
 
     def query(self, name: str, settings: Settings | None = None) -> Query:
-        """An estimator with these settings, or with those chosen so far, on the targets."""
+        """An estimator with these settings, or with those chosen so far, on the targets.
+
+        A pass through the training is made once, and told.
+        """
         own = self.settings.get(name, {}) if settings is None else settings
-        return ESTIMATORS[name].prepare(self.session.evidence, own).query(self.targets)
+        if name == REPLAY.name and name in self._passes:
+            return self._passes[name]
+        query = ESTIMATORS[name].prepare(self.session.evidence, own).query(self.targets)
+        if name == REPLAY.name and isinstance(query, LongQuery):
+            query.run(self.progress, self.cancel)
+            self._passes[name] = query
+        return query
 
     def tell(self, stage: str) -> ProgressFn:
         """Progress of a stage under its own name."""

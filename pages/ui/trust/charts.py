@@ -10,11 +10,14 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "
 SHIFT = 0.13  # of a line, up and down, so that the two intervals do not hide each other
 
 
-def comparison(table: pd.DataFrame) -> go.Figure:
+def comparison(
+    table: pd.DataFrame, title: str = "LDS: rank correlation with retraining on random halves"
+) -> go.Figure:
     """LDS of each estimator by kind of target; the ceiling that none can exceed as a line each.
 
     Args:
-        table: `eval-estimators` as stored with a run, the ceiling among its lines.
+        table: `eval-estimators` as stored with a run, the ceiling among its lines, if there is one.
+        title: of the axis.
     """
     own = table[table["estimator"] != CEILING]
     own = own.assign(mean=own[["lds_misclassified", "lds_random"]].mean(axis=1))
@@ -44,7 +47,7 @@ def comparison(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         height=170 + 34 * len(own),
         margin={"l": 0, "r": 0, "t": 48, "b": 0},
-        xaxis={"title": "LDS: rank correlation with retraining on random halves"},
+        xaxis={"title": title},
         yaxis={
             "autorange": "reversed",
             "tickvals": list(range(len(own))),

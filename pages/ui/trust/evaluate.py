@@ -13,7 +13,8 @@ from pages.ui.frame.shell import in_one_sentence
 VERB = "evaluate"
 DEFAULTS = EvaluateOptions()
 WHAT = {
-    "lds": "Retrain on random halves: compare estimators",
+    "lds": "Retrain on random halves: a model trained like this one",
+    "same": "Retrain from the same start without some rows: this model",
     "removal": "Remove the most helpful rows",
     "loo": "Leave single rows out",
     "planted": "Plant wrong labels and find them",
@@ -72,6 +73,11 @@ def _form(session: Session, measured: bool) -> None:
                 "Random halves", 10, 1000, DEFAULTS.subsets, key="evaluate_subsets", width=180,
                 help="Retrainings; as many again measure the noise ceiling.",
             )  # fmt: skip
+            st.number_input(
+                "This model again", 4, 500, DEFAULTS.same, key="evaluate_same", width=180,
+                help="Retrainings from the run's own start, without 1 % and without 10 % of the "
+                "rows, so many of each.",
+            )  # fmt: skip
             st.form_submit_button(
                 title, type="primary", key="evaluate_go", on_click=_begin, args=(session,)
             )
@@ -84,6 +90,6 @@ def _begin(session: Session) -> None:
     # In the order of the stages, whatever the order of the clicks: none chosen means all.
     what = [stage for stage in STAGES if stage in chosen["evaluate_what"]] or list(STAGES)
     arguments += ["--what", ",".join(what), "--split", str(chosen["evaluate_split"])]
-    for name in ("targets", "subsets"):
+    for name in ("targets", "subsets", "same"):
         arguments += [f"--{name}", str(chosen[f"evaluate_{name}"])]
     jobs_ui.begin(session.project, arguments, title=f"Evaluate run {session.run.id}")

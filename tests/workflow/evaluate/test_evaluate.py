@@ -9,17 +9,20 @@ from tiny import project
 
 from influence_core.errors import CancelledError, DataError, ModelError, StoreError
 from influence_core.evaluation import retrain
+from influence_core.evaluation.change import predicted_change
 from influence_core.influence import ESTIMATORS
 from influence_core.store.evaluations import FILE, read_evaluation, write_evaluation
 from influence_core.store.project import Project
 from influence_core.workflow.evaluate import stand_in
+from influence_core.workflow.evaluate.changes import calibration_of
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.explain.change import expected_change, sentence
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
-from influence_core.workflow.explain.prove import prove, smallest_flip
+from influence_core.workflow.explain.prove import Expected, prove, smallest_flip
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 
-SMALL = EvaluateOptions(targets=3, subsets=12, planted=0.2)
+SMALL = EvaluateOptions(targets=3, subsets=12, same=4, planted=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,16 @@ def item(world):
 
 def test_every_stage_leaves_its_table_with_the_run(world):
     session, report, _ = world
-    for name in ("lds", "estimators", "removal", "loo", "planted"):
+    for name in (
+        "lds",
+        "estimators",
+        "same",
+        "same-estimators",
+        "changes",
+        "removal",
+        "loo",
+        "planted",
+    ):
         stored = session.run.table(f"eval-{name}")
         assert len(stored) == len(report.tables[name]) > 0
     assert set(report.tables["estimators"]["estimator"]) == {*ESTIMATORS, "ceiling"}
@@ -51,11 +63,35 @@ def test_the_default_estimator_is_the_best_measured_one_and_says_why(world):
     session, report, _ = world
     record = read_evaluation(session.project.root)
     assert record.estimator == Project.open(session.project.root).settings.default_estimator
-    means = report.tables["lds"].groupby("estimator")["lds"].mean()
-    best = means.drop(["ceiling", "combined"]).max()
-    assert means[record.estimator] == pytest.approx(max(best, means[record.estimator]))
+    assert record.estimator in ESTIMATORS
     assert record.reason.startswith("LDS ")
-    assert "next best" in record.reason
+    assert "for this model without some rows" in record.reason
+    assert "for models trained like it" in record.reason
+    for question in ("same", "lds"):
+        table = report.tables[question]
+        own = table[table["estimator"] == record.estimator].groupby(["kind", "key"])["lds"].mean()
+        assert record.figures[question] == pytest.approx(own.mean())
+
+
+def test_this_model_is_retrained_from_its_own_start_and_replay_tells_it(world):
+    session, report, _ = world
+    found = report.tables["same-estimators"]
+    assert set(found["estimator"]) == set(ESTIMATORS) and set(found["dropped"]) == {0.01, 0.1}
+    changes = report.tables["changes"]
+    assert len(changes) == report.tables["lds"]["key"].size // (len(ESTIMATORS) + 1)
+    assert set(changes["removed"]) == {9}
+    assert np.corrcoef(changes["predicted"], changes["actual"])[0, 1] > 0.9
+    known = calibration_of(session.run)
+    assert known.count == changes["key"].nunique() and 0.5 < known.slope < 2
+    assert report.record.figures["change_slope"] == pytest.approx(known.slope)
+
+
+def test_a_default_needs_the_questions_that_were_measured_before_too(world):
+    """Measured apart, the second stage takes the first one's table from the run."""
+    session, report, _ = world
+    again = evaluate(session, replace(SMALL, what=("same",)))
+    assert again.record.estimator == report.record.estimator
+    assert again.record.reason == report.record.reason
 
 
 def test_chosen_settings_are_what_later_questions_use(world, item):
@@ -154,7 +190,7 @@ def test_a_whole_network_is_evaluated_by_a_head_on_its_features(tmp_path, monkey
     session = replace(whole, evidence=replace(whole.evidence, head=None))
     report = evaluate(session, replace(SMALL, what=("lds", "removal", "loo", "planted", "null")))
     asked = set(report.tables["estimators"]["estimator"])
-    assert asked == set(ESTIMATORS) - {"turnover", "gradient", "replay"} | {"ceiling"}
+    assert asked == set(ESTIMATORS) - {"turnover", "gradient", "replay", "together"} | {"ceiling"}
     assert "head on this network's features, not the network" in report.record.reason
     assert "null" not in report.record.checks
     item = find_item(session, "test", int(made.dataset.split("test").keys[0]))
@@ -198,6 +234,31 @@ def test_a_proof_tells_the_item_with_and_without_the_rows(world, item):
     assert np.allclose(sums, 1.0, atol=1e-5)
     assert f"'{session.classes[report.label]}'" in report.sentence
     assert "of 2 retrainings" in report.sentence
+    assert report.actual is None  # the ridge tells no change in nats
+
+
+def test_a_proof_shows_what_was_predicted_of_this_model_beside_what_became_of_it(world, item):
+    session = world[0]
+    answer = explain(session, item, ExplainOptions("replay", k=5, toward="true"))
+    expected = Expected.of(answer.effects, answer.label, "helpful", 5)
+    keys = answer.helpful["key"].to_numpy()
+    before = len(session.run.table("changes"))
+    report = prove(session, item, keys, retrainings=2, expected=expected)
+    told = expected_change(session, answer.effects, "helpful", 5)
+    assert report.change.before == pytest.approx(float(item.proba[answer.label]), abs=1e-5)
+    assert report.change.after == pytest.approx(told.after, abs=0.05)
+    assert (report.actual.after - report.actual.before) * (told.after - told.before) > 0
+    assert f"{report.actual.after:.2f}; about {report.change.after:.2f} (±" in report.sentence
+    assert len(session.run.table("changes")) == before + 1
+    assert f"about {told.after:.2f} (±" in sentence(told, 5, "good")
+
+
+def test_without_retrainings_the_interval_is_said_to_be_unknown(world, item):
+    session = world[0]
+    answer = explain(session, item, ExplainOptions("together", k=5))
+    change = predicted_change(answer.effects.log_proba, answer.effects.of("harmful", 2))
+    assert np.isnan(change.half) and "not known yet" in sentence(change, 2, "good")
+    assert "±" not in sentence(change, 2, "good")
 
 
 def test_a_search_says_how_many_rows_it_takes_or_that_none_do(world, item):
