@@ -157,7 +157,7 @@ def _compared(session: Session, item: Item, key: int) -> None:
         on_click=compare.compare_with, args=(None,), shortcut="Escape",
     )  # fmt: skip
     options = switches(session, item)
-    compare.side_by_side(session, item, key, options, probabilities)
+    compare.side_by_side(session, item, key, options, probabilities, finished_answer)
 
 
 def _map(session: Session, split: str, key: int | None) -> None:

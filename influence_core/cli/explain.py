@@ -72,21 +72,23 @@ def explain_verb(
     """Show which training rows helped and which harmed one item."""
     if scores is not None and ray is not None:
         raise DataError("--scores is written by this machine alone; leave --ray or --scores out.")
-    # An ordinary answer is there at once; only the file is worth a bar.
-    with bar(json or scores is None) as tell, stoppable() as cancel:
+    with bar(json) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
         target = _target(session, split, item, text, image)
-        options = ExplainOptions(estimator, toward, among, top).of_run(session)
+        chosen = estimator or session.estimator(quick=ray is not None)
+        options = ExplainOptions(chosen, toward, among, top)
         if scores is not None:
             check_place(options, scores)
 
         def told(part: Explanation) -> None:
-            tell(Progress("scan", part.scored, part.total))
+            if not part.instead_of:  # a pass through the training tells of itself
+                tell(Progress("scan", part.scored, part.total))
 
         with perhaps_connected(ray) as cluster:
             answer = explain(
                 session, target, options, keep=scores is not None,
-                on_partial=None if scores is None else told, cancel=cancel, cluster=cluster,
+                on_partial=None if scores is None else told,
+                progress=tell, cancel=cancel, cluster=cluster,
             )  # fmt: skip
         if scores is not None:
             write_scores(

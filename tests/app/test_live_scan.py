@@ -1,6 +1,7 @@
 """A scan that is stopped half-way on the Errors page: what was ranked stays, and can go on."""
 
 import threading
+import time
 
 import pytest
 from errors_page import start, worst
@@ -33,7 +34,7 @@ def half_way(monkeypatch):
 
 def test_a_stopped_scan_keeps_its_rows_and_can_be_started_again(half_way):
     _, wrong = worst("reviews")
-    stop = threading.Timer(1.5, cancel_all)
+    stop = threading.Thread(target=cancel_half_way)
     test = start(project="reviews")
     stop.start()
     test.button(key=f"open_{wrong['key'][0]:016x}").click().run()
@@ -71,8 +72,13 @@ def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypa
     assert not any("provisional" in c.value for c in test.caption)
 
 
-def cancel_all():
+def cancel_half_way():
+    """Wait until something is ranked, and give up then."""
     from pages.ui.errors.explained import live_scans
 
-    for _, running in list(live_scans()._current.values()):
-        running.cancel()
+    before = set(live_scans()._current)
+    while not (new := set(live_scans()._current) - before):
+        time.sleep(0.01)
+    _, running = live_scans()._current[new.pop()]
+    running.wait(0, 600)
+    running.cancel()

@@ -19,8 +19,10 @@ from influence_core.errors import DataError, ModelError
 from influence_core.influence.base import Query, Targets
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import KnownScores, Ranking, Top, scan
+from influence_core.progress import Progress, ProgressFn
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.scan import ScanTask, scan_on_cluster
+from influence_core.workflow.explain.change import Effects, effects_of
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 
@@ -84,20 +86,14 @@ class Explanation:
     device: str
     milliseconds: float
     scores: npt.NDArray[np.float32] | None = None  # (N,) of all rows, if they were kept
+    effects: Effects | None = None  # where the estimator tells the change of the loss
+    instead_of: str = ""  # the estimator whose answer is on its way, while this one stands here
+    passed: float = 0.0  # how much of its pass through the training is done, 0 to 1
 
     @property
     def provisional(self) -> bool:
-        """Whether rows are still to be scored."""
-        return self.scored < self.total
-
-
-@dataclass(frozen=True)
-class RowScore:
-    """Influence of one row on an item: positive helped; `stderr` is NaN if there is none."""
-
-    label: int  # whose loss was asked about
-    score: float
-    stderr: float
+        """Whether rows are still to be scored, or another estimator's answer is to come."""
+        return self.scored < self.total or bool(self.instead_of)
 
 
 def find_item(session: Session, split: str, key: int) -> Item:
@@ -151,6 +147,7 @@ def explain(  # noqa: PLR0913 - switches of one verb
     keep: bool = False,
     known: npt.NDArray[np.float32] | None = None,
     on_partial: Callable[[Explanation], None] | None = None,
+    progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
 ) -> Explanation:
@@ -160,7 +157,8 @@ def explain(  # noqa: PLR0913 - switches of one verb
         item: of a split (`find_item`), or a sentence or image of one's own.
         keep: keep the scores of all rows in the finished answer, ranked or not; 4 bytes a row.
         known: (N,) the scores, if an earlier answer has kept them: they are ranked only.
-        on_partial: called with a provisional answer after each chunk of rows.
+        on_partial: called with a provisional answer after each chunk of rows; during a pass through
+            the training, of which `progress` is told too, with that of a quick estimator.
         cancel: set it to stop; `CancelledError` is raised.
         cluster: whose workers scan instead.
     """
@@ -189,12 +187,31 @@ def explain(  # noqa: PLR0913 - switches of one verb
         query = query_of(session, item, options.estimator, targets)
     else:
         query = KnownScores(torch.from_numpy(np.array(known))[None])
+    if on_partial is not None and known is None and session.takes_a_pass(options.estimator):
+        quick = replace(options, estimator=session.estimator(quick=True))
+        first = explain(session, item, quick, cancel=cancel)
+        progress = _meanwhile(replace(first, instead_of=options.estimator), on_partial, progress)
     scores = np.empty((1, rows), np.float32) if keep else None
-    found = told(scan(query, rows, keep=scores, **switches))
+    ranking = scan(query, rows, keep=scores, progress=progress, **switches)
+    effects = effects_of(session, item.features, label, query, ranking)
+    found = replace(told(ranking), effects=effects)
     if scores is None:
         return found
     scores.setflags(write=False)  # answers are shared
     return replace(found, scores=scores[0])
+
+
+def _meanwhile(
+    first: Explanation, on_partial: Callable[[Explanation], None], progress: ProgressFn | None
+) -> ProgressFn:
+    on_partial(first)
+
+    def told(event: Progress) -> None:
+        if progress:
+            progress(event)
+        on_partial(replace(first, passed=event.done / max(event.total, 1)))
+
+    return told
 
 
 def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> Query:
@@ -279,17 +296,11 @@ def _explanation(
     session: Session, item: Item, options: ExplainOptions, label: int, ranking: Ranking
 ) -> Explanation:
     train = session.project.dataset.train
-    return Explanation(
-        item=item,
-        options=options,
-        label=label,
-        helpful=_table(session, train, ranking.helpful[0]),
-        harmful=_table(session, train, ranking.harmful[0]),
-        scored=ranking.scored,
-        total=ranking.total,
-        device=str(session.device),
-        milliseconds=ranking.milliseconds,
+    helpful, harmful = (
+        _table(session, train, side[0]) for side in (ranking.helpful, ranking.harmful)
     )
+    seen = ranking.scored, ranking.total, str(session.device), ranking.milliseconds
+    return Explanation(item, options, label, helpful, harmful, *seen)
 
 
 def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
@@ -305,13 +316,3 @@ def _table(session: Session, train: Split, top: Top) -> pd.DataFrame:
             "stderr": top.stderr,
         }
     )
-
-
-def score_of(session: Session, item: Item, options: ExplainOptions, position: int) -> RowScore:
-    """Influence on the item of the training row at `position`, whether or not a list shows it."""
-    label = asked_label(item, options.toward)
-    targets = session.targets(item.features[None], torch.tensor([label]))
-    query = query_of(session, item, options.of_run(session).estimator, targets)
-    out = query.scores(slice(position, position + 1))
-    error = float("nan") if out.stderr is None else float(out.stderr[0, 0])
-    return RowScore(label, float(out.scores[0, 0]), error)

@@ -24,9 +24,14 @@ class NoiseCheck:
     sentence: str
 
 
+def has_null(session: Session, answer: Explanation) -> bool:
+    """Whether the answer's estimator has a null on this run."""
+    return answer.options.estimator == TURNOVER.name and session.evidence.head is not None
+
+
 def check_noise(session: Session, answer: Explanation) -> NoiseCheck | None:
     """Compare an explanation with its null; None if its estimator has none."""
-    if answer.options.estimator != TURNOVER.name or session.evidence.head is None:
+    if not has_null(session, answer):
         return None
     targets = session.targets(answer.item.features[None], torch.tensor([answer.label]))
     kept = answer.scores

@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.explain.explain import ExplainOptions, Item, RowScore, score_of
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
+from influence_core.workflow.explain.one_row import RowScore, score_of
 from influence_core.workflow.results import ESTIMATORS, Split, from_hex, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
@@ -20,6 +21,7 @@ from pages.ui.draw.text import plain
 PARAMETER = "with"
 ZOOMED = 512  # pixels of a picture; small ones grow to it without blur
 Probabilities = Callable[[tuple[str, ...], Item], None]
+Answer = Callable[[Session, Item, ExplainOptions], Explanation | None]
 
 
 def asked() -> int | None:
@@ -53,7 +55,12 @@ def compare_button(key: int, place: str) -> None:
 
 
 def side_by_side(
-    session: Session, item: Item, key: int, options: ExplainOptions, probabilities: Probabilities
+    session: Session,
+    item: Item,
+    key: int,
+    options: ExplainOptions,
+    probabilities: Probabilities,
+    finished: Answer,
 ) -> None:
     """The item on the left, the training row on the right.
 
@@ -62,6 +69,7 @@ def side_by_side(
         key: of the training row.
         options: what the score is asked for.
         probabilities: draws the item's most probable classes.
+        finished: gives the answer of all rows, where one row costs as much.
     """
     if item.split is None or item.key is None:
         return
@@ -74,7 +82,10 @@ def side_by_side(
     data = session.project.dataset.split(item.split)
     place = data.position(item.key)
     with st.spinner("Scoring this row …"):  # a whole network's gradients take a moment
-        score = score_of(session, item, options, position)
+        whole = (
+            finished(session, item, options) if session.takes_a_pass(options.estimator) else None
+        )
+        score = score_of(session, item, options, position, whole and whole.scores)
     text = train.content_column == "text"
     pieces = differences(data.texts([place])[0], train.texts([position])[0]) if text else None
     left, right = st.columns(2, gap="medium")

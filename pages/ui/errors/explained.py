@@ -2,13 +2,17 @@
 
 import atexit
 import uuid
+from functools import partial
+from math import isnan
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from influence_core.workflow.explain.change import expected_change
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.live import LiveScan, LiveScans
-from influence_core.workflow.explain.noise import NoiseCheck, check_noise
+from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_null
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
@@ -19,6 +23,7 @@ from pages.ui.errors.scores_file import scores_box
 from pages.ui.frame.shell import plain
 
 TOWARD = {"predicted": "Predicted label", "true": "True label"}
+Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse
 AMONG = {"all": "All rows", "predicted": "Of predicted class", "true": "Of true class"}
 
 
@@ -29,21 +34,30 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
         _pinned(session, item, own)
     with right:
         options = switches(session, item)
-        answer = _answer(session, item, options)
+        # One place each, whatever is quick or slow: what is known of the answer, and the lists.
+        status, lists, pulse = st.empty(), st.empty(), st.empty()
+        answer = _answer(session, item, options, (status, lists, pulse))
         if answer is None:
             return
-        _told(session, answer)
         noise = check_noise(session, answer)
-        if noise is not None:
-            (st.success if noise.beyond else st.info)(plain(noise.sentence))
-        helpful, harmful = st.columns(2, gap="medium")
-        with helpful:
-            _side(session, answer, "helpful", noise)
-        with harmful:
-            _side(session, answer, "harmful", noise)
-        if own is None:
-            proof_box(session, answer)
-            scores_box(session, answer)
+        told, _ = _row(status)
+        told.caption(_about(options, _finished(session, answer)))
+        with lists.container():
+            _lists(session, answer, noise)
+            if own is None:
+                proof_box(session, answer)
+                scores_box(session, answer)
+
+
+def _lists(session: Session, answer: Explanation, noise: NoiseCheck | None) -> None:
+    """Both sides, and above them how they compare with noise, where an estimator has a null."""
+    if noise is not None:
+        (st.success if noise.beyond else st.info)(plain(noise.sentence))
+    elif answer.provisional and has_null(session, answer):
+        st.info("What stands out from noise is said when all rows are scored.")
+    for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
+        with column:
+            _side(session, answer, side, noise)
 
 
 # Answers sooner than this are drawn once, without a provisional list before them.
@@ -59,38 +73,44 @@ def live_scans() -> LiveScans:
     return scans
 
 
-def _answer(session: Session, item: Item, options: ExplainOptions) -> Explanation | None:
+def _answer(
+    session: Session, item: Item, options: ExplainOptions, places: Places
+) -> Explanation | None:
     """The finished answer; until it is there, provisional ones are drawn, with Cancel.
 
     A click on anything else ends this run of the page, and the next question ends the scan. None
     if the viewer has cancelled; what was ranked until then stays on the screen.
     """
+    status, lists, pulse = places
     viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
     scan = live_scans().ask(viewer, session, item, options)
     if scan.ends_within(_AT_ONCE) and not scan.cancelled:
         return scan.wait()[1]
     seen, answer = scan.wait(timeout=0)
-    button, lists, pulse = st.empty(), st.empty(), st.empty()
+    told, place = _row(status)
     if not scan.cancelled:
-        button.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
-    drawn = -1
+        place.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
+    drawn, said = None, ""
     while not scan.over:
-        if drawn != seen:
+        if said != (said := _about(options, _state(scan, answer))):
+            told.caption(said)
+        if answer is not None and answer.helpful is not drawn:
+            drawn = answer.helpful
             with lists.container():
-                _provisional(session, scan, answer, options.estimator)
-            drawn = seen
+                _lists(session, answer, None)
         seen, answer = scan.wait(seen, _LISTEN)
         # Only where something is sent does a click end this run of the page, and a chunk of a whole
         # network takes seconds.
         pulse.empty()
     if scan.cancelled:
-        again = live_scans().forget
-        button.button("Scan again", key="scan_again", on_click=again, args=(viewer,))
-        with lists.container():
-            _provisional(session, scan, answer, options.estimator)
+        again = partial(live_scans().forget, viewer)
+        told, place = _row(status)
+        told.caption(_about(options, _state(scan, answer)))
+        place.button("Scan again", key="scan_again", on_click=again)
+        if answer is not None and answer.helpful is not drawn:
+            with lists.container():
+                _lists(session, answer, None)
         return None
-    button.empty()
-    lists.empty()
     return scan.wait()[1]
 
 
@@ -104,20 +124,30 @@ def finished_answer(session: Session, item: Item, options: ExplainOptions) -> Ex
     return None if scan.cancelled else scan.wait()[1]
 
 
-def _provisional(
-    session: Session, scan: LiveScan, answer: Explanation | None, estimator: str
-) -> None:
-    """What is known so far."""
+def _state(scan: LiveScan, answer: Explanation | None) -> str:
+    """What is known so far, in one line."""
     if answer is None:
-        st.caption("Cancelled." if scan.cancelled else "Preparing the estimator for this run…")
-        return
-    st.caption(
+        return "Cancelled." if scan.cancelled else "Preparing the estimator for this run…"
+    if answer.instead_of:
+        title = ESTIMATORS[answer.options.estimator].title
+        if scan.cancelled:
+            return f"Cancelled: this is the list of *{plain(title)}*, not the exact one."
+        return (
+            f"*{plain(title)}* stands here until the exact list is in: "
+            f"{numbers.percent(answer.passed)} of the training gone through."
+        )
+    return (
         f"{'Cancelled at ' if scan.cancelled else ''}{numbers.count(answer.scored)} of "
         f"{numbers.count(answer.total)} rows, provisional"
     )
-    for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
-        with column:
-            _side(session, answer, side, None)
+
+
+def _finished(session: Session, answer: Explanation) -> str:
+    exact = "The exact list is in. " if session.takes_a_pass(answer.options.estimator) else ""
+    return (
+        f"{exact}{numbers.count(answer.scored)} rows scored on {answer.device} in "
+        f"{answer.milliseconds:.0f} ms, toward **{plain(session.classes[answer.label])}**."
+    )
 
 
 def switches(session: Session, item: Item) -> ExplainOptions:
@@ -211,14 +241,18 @@ def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:
     )
 
 
-def _told(session: Session, answer: Explanation) -> None:
-    entry = ESTIMATORS[answer.options.estimator]
-    asked = plain(session.classes[answer.label])
-    st.caption(
-        f"{plain(entry.explanation.replace(chr(10), ' '))} Source: {plain(entry.source)}.  \n"
-        f"{numbers.count(answer.scored)} rows scored on {answer.device} in "
-        f"{answer.milliseconds:.0f} ms, toward **{asked}**."
-    )
+def _row(status: DeltaGenerator) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The place of what is known of an answer, and beside it that of one button."""
+    with status.container():
+        told, place = st.columns([5, 1], gap="small")
+    return told.empty(), place
+
+
+def _about(options: ExplainOptions, state: str) -> str:
+    """What the estimator does, and where its answer is."""
+    entry = ESTIMATORS[options.estimator]
+    explanation = plain(entry.explanation.replace("\n", " "))
+    return f"{explanation} Source: {plain(entry.source)}.  \n{state}"
 
 
 def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | None) -> None:
@@ -235,6 +269,8 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
         st.markdown(f"**Helpful (+)** lowered the loss of {asked}", help=about)
     else:
         st.markdown(f"**Harmful (−)** raised the loss of {asked}", help=about)
+    if session.takes_a_pass(answer.instead_of or answer.options.estimator):
+        st.caption(_without(session, answer, side, len(table)))
     if table.empty:
         st.info("No training row on this side.")
         return
@@ -255,6 +291,16 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
                     if answer.item.key is not None:
                         compare_button(row.key, f"{side}_{row.rank}{part}")
                     mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
+
+
+def _without(session: Session, answer: Explanation, side: str, count: int) -> str:
+    """The probability without the listed rows; the line is there before the figure is."""
+    if answer.effects is None or not count:
+        return "Without these rows: told with the exact list."
+    change = expected_change(session, answer.effects, side, count)
+    half = " (how far off is not known yet)" if isnan(change.half) else f" (± {change.half:.2f})"
+    rows = "this row" if count == 1 else f"these {count} rows"
+    return f"Without {rows}: {change.before:.2f} → about {change.after:.2f}{half}"
 
 
 def _beyond(key: int, noise: NoiseCheck | None) -> str:

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.progress import Progress
+from influence_core.workflow.explain.change import Change, expected_change, sentence
 from influence_core.workflow.explain.explain import Explanation, explain
 from influence_core.workflow.explain.prove import (
+    Expected,
     FlipReport,
     ProofReport,
     prove,
@@ -39,11 +42,19 @@ def proof_box(session: Session, answer: Explanation) -> None:
             "these, and without as many random rows of the same classes. The smallest set is "
             f"searched along the first {SEARCHED} rows of the list, by doubling and halving."
         )
+        count = int(k)
+        if answer.effects is not None and not table.empty:
+            change = expected_change(session, answer.effects, side, count)
+            st.markdown(plain(sentence(change, count, session.classes[answer.label])))
         asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
         asked = (*asked, answer.options.estimator, answer.label)
         if go_proof:
-            keys = table["key"].to_numpy()[: int(k)]
-            found = _waiting(lambda tell: prove(session, answer.item, keys, progress=tell))
+            keys = table["key"].to_numpy()[:count]
+            effects = answer.effects
+            expected = effects and Expected.of(effects, answer.label, side, count)
+            found = _waiting(
+                lambda tell: prove(session, answer.item, keys, expected=expected, progress=tell)
+            )
             st.session_state[_KEPT] = (asked, found)
         if go_flip:
             options = replace(answer.options, k=SEARCHED)
@@ -79,6 +90,8 @@ def _waiting(work):  # type: ignore[no-untyped-def]
 
 def _show(report: ProofReport) -> None:
     st.info(plain(report.sentence))
+    if report.change is not None and report.actual is not None:
+        _predicted_beside_actual(report.change, report.actual)
     name = report.table["class"].iloc[report.label]
     shown = report.table[report.table["class"] == name]
     figure = go.Figure(
@@ -100,6 +113,26 @@ def _show(report: ProofReport) -> None:
     st.plotly_chart(
         figure, key="proof_chart", config={"displayModeBar": False}, alt=plain(report.sentence)
     )
+
+
+def _predicted_beside_actual(change: Change, actual: Change) -> None:
+    """This very model: probability and loss of the label asked about, told and retrained."""
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "this model": ["probability", "loss, nats"],
+                "with all rows": [change.before, change.loss_before],
+                "without, predicted": [change.after, change.loss_after],
+                "± (95 %)": [change.half, change.loss_half],
+                "without, retrained": [actual.after, actual.loss_after],
+            }
+        ),
+        hide_index=True, key="proof_change",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.3f")
+            for name in ("with all rows", "without, predicted", "± (95 %)", "without, retrained")
+        },
+    )  # fmt: skip
 
 
 def _show_flip(report: FlipReport) -> None:

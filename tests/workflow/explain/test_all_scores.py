@@ -20,8 +20,8 @@ from influence_core.workflow.explain.explain import (
     find_item,
     own_item,
     query_of,
-    score_of,
 )
+from influence_core.workflow.explain.one_row import score_of
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

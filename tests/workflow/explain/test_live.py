@@ -272,3 +272,37 @@ def test_the_cache_stays_within_its_bytes_and_drops_the_least_used(session, item
 def test_sizes_grow_with_the_lists(session, items):
     sizes = [size_of(explain(session, items[0], ExplainOptions(k=k))) for k in (1, 40)]
     assert np.diff(sizes)[0] > 39 * 8
+
+
+def test_the_ridges_list_stands_there_until_the_replayed_one_is_in(session, items):
+    seen = []
+    options = ExplainOptions("replay", k=4)
+    answer = explain(session, items[0], options, on_partial=seen.append)
+    first = explain(session, items[0], replace(options, estimator="flipped-ridge"))
+    pd.testing.assert_frame_equal(seen[0].helpful, first.helpful)
+    waiting = [part for part in seen if part.instead_of]
+    assert all(part.instead_of == "replay" and part.provisional for part in waiting)
+    assert all(part.helpful is seen[0].helpful for part in waiting)  # so a page draws it once
+    passed = [part.passed for part in waiting]
+    assert passed == sorted(passed) and passed[0] == 0 and passed[-1] == 1
+    assert answer.options.estimator == "replay" and not answer.instead_of
+    assert answer.effects.helpful.shape == (2, 4)
+    listed = answer.helpful["influence"].to_numpy()
+    np.testing.assert_allclose(answer.effects.helpful.mean(0), listed, rtol=1e-3, atol=1e-7)
+
+
+def test_a_replay_that_is_given_up_leaves_the_ridges_list_and_the_next_one_whole(session, items):
+    cancel, seen = threading.Event(), []
+
+    def stop(part):
+        seen.append(part)
+        if part.passed > 0.2:
+            cancel.set()
+
+    options = ExplainOptions("together", k=3)
+    with pytest.raises(CancelledError):
+        explain(session, items[1], options, on_partial=stop, cancel=cancel)
+    assert seen[-1].options.estimator == "flipped-ridge"
+    again = explain(session, items[1], options)
+    fresh = explain(open_session(session.project), items[1], options)
+    pd.testing.assert_frame_equal(again.helpful, fresh.helpful)
