@@ -22,7 +22,7 @@ from influence_core.errors import DataError
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE_CHARACTERS = 500_000
 NEARLY_ALL = 0.95
-_SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEP = re.compile(r"""("?)sep=([^\w\r\n"'\\#])\1[\r\n]*""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def _lines_above(sample: str) -> tuple[int, str | None]:
     above = int(told is not None)
     for number, line in enumerate(lines[above:], start=above + 1):
         if line.strip() and not line.startswith("#"):
-            return above, told and told[1]
+            return above, told and told[2]
         above = number if line.startswith("#") else above
-    return int(told is not None), told and told[1]
+    return int(told is not None), told and told[2]
 
 
 def _without_titles(sample: str, fit: _Fit, header: bool | None) -> CsvFormat:

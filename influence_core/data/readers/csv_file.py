@@ -73,7 +73,7 @@ def read_as(path: Path, form: CsvFormat, options: ReadOptions, limit: int | None
     first = next(records, None)
     if first is None:
         raise DataError(f"{path.name} is empty; it needs a line of column names and rows below it.")
-    if first.fields[0].startswith(FASTTEXT):
+    if first.fields[0].startswith(FASTTEXT) and " " in first.fields[0]:
         raise DataError(
             f"{path.name} is written for fastText, label and text in one; save it as CSV, with a "
             "column of labels and a column of texts."

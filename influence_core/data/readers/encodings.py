@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 SAMPLE_BYTES = 1 << 16
+MANY = 10_000  # stray bytes, with which a file is no UTF-8 whatever follows
 MARGIN = 0.04  # of oddity, within which no text is more likely than another
 LEAST_LETTERS = 15  # different ones, beyond ASCII, before another script than Latin is believed in
 _BOMS = (  # the longer ones first: UTF-16's is the beginning of UTF-32's
@@ -58,11 +59,16 @@ ALPHABETS = {
     "German": "äöüß", "Hungarian": "áéíóöőúüű", "Icelandic": "áðéíóúýþæö", "Italian": "àèéìíîòóùú",
     "Latvian": "āčēģīķļņšūž", "Lithuanian": "ąčęėįšųūž", "Polish": "ąćęłńóśźż",
     "Portuguese": "áâãàçéêíóôõúü", "Romanian": "ăâîșțşţ", "Slovak": "áäčďéíĺľňóôŕšťúýž",
+    "Belarusian": "абвгдеёжзійклмнопрстуўфхцчшыьэюя", "Bulgarian": "абвгдежзийклмнопрстуфхцчшщъьюя",
+    "Russian": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "Serbian": "абвгдђежзијклљмнњопрстћуфхцчџш",
+    "Ukrainian": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
+    "Greek": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",
     "Spanish": "áéíñóúü", "Swedish": "åäöé", "Turkish": "çğıöşüâîûİ",
 }  # fmt: skip
 _STRAY, _BEYOND = re.compile("[\udc80-\udcff]"), re.compile("[^\0-\x7f]")
 _HIRAGANA = re.compile("[ぁ-ん]")
-_SIGNS = "“”‘’„‚«»‹›–—…•·§°€£¥©®™½¼¾²³µ¿¡ªº×´\xa0"
+_WORD = re.compile(r"[^\W\d_]+")
+_SIGNS = "№“”‘’„‚«»‹›–—…•·§°€£¥©®™½¼¾²³µ¿¡ªº×´\xa0"
 # Signs stand beside words, not within them, and capitals begin words.
 _UNLIKELY = re.compile(rf"[^\W\d_](?:(?![’–—·…])[{_SIGNS}])+[^\W\d_]")
 
@@ -214,6 +220,8 @@ def _recognised(path: Path) -> str:
             if len(sample) < SAMPLE_BYTES:
                 lines = (part for part in re.split(b"(?<=[\r\n])", data) if not part.isascii())
                 sample = (sample + b"".join(lines))[:SAMPLE_BYTES]
+            if bad > max(good, MANY):
+                break
     where = f"Line {line} of {path.name} does not fit UTF-8"
     if good > bad:
         more = f", and {bad - 1:,} more bytes do not" if bad > 1 else ""
@@ -244,22 +252,24 @@ def _latin(sample: bytes) -> list[str]:
             text = sample.decode(codec)
         except UnicodeDecodeError:
             continue
-        beyond = {c for c in text if c > "\x7f"}
-        letters = {c for c in beyond if c.isalpha() and c not in "ªºµ"}
-        if beyond - letters - set(_SIGNS) or _UNLIKELY.search(text):
-            continue
-        words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
-        if any(not (word.istitle() or word.islower() or word.isupper()) for word in words):
-            continue
-        joined = "".join(words)
-        if 2 * sum(c.isascii() for c in joined) < len(joined):
-            continue
-        if any(letters <= set(known + known.upper()) for known in ALPHABETS.values()):
+        words = "".join(word for word in _WORD.findall(text) if not word.isascii())
+        if _is_spelt(text) and 2 * sum(c.isascii() for c in words) >= len(words):
             found.append(codec)
-            few &= len(letters) < 3
-            if codec == "cp1252" and not letters and _is_english(text):
+            few &= len(set(_letters(text))) < 3
+            if codec == "cp1252" and not _letters(text) and _is_english(text):
                 return [codec]
     return [] if few and not set(_WINDOWS) & set(found) else found
+
+
+def _is_spelt(text: str) -> bool:
+    """Whether one language has all its letters, and signs and capitals stand where they do."""
+    letters = set(_letters(text))
+    if {c for c in text if c > "\x7f"} - letters - set(_SIGNS) or _UNLIKELY.search(text):
+        return False
+    words = (word for word in _WORD.findall(text) if not word.isascii())
+    if not all(word.istitle() or word.islower() or word.isupper() for word in words):
+        return False
+    return any(letters <= set(known + known.upper()) for known in ALPHABETS.values())
 
 
 def _is_english(text: str) -> bool:
@@ -286,13 +296,15 @@ def _other(sample: bytes) -> list[str]:
     if len(set(letters)) < LEAST_LETTERS or 10 * latin > len(letters):
         return []
     near = [match for match in matches if _oddity(match) < _oddity(best) + MARGIN]
+    if _is_spelt(str(best)):
+        near = [match for match in near if _is_spelt(str(match))]
     names = {name for match in near for name in (match.encoding, *match.could_be_from_charset)}
     return [codec for codec in OTHERS if codec in names]
 
 
 def _letters(text: str) -> str:
     """Those beyond ASCII."""
-    return "".join(c for c in text if c > "\x7f" and c.isalpha())
+    return "".join(c for c in text if c > "\x7f" and c.isalpha() and c not in _SIGNS)
 
 
 def _oddity(match: "CharsetMatch") -> float:

@@ -163,6 +163,17 @@ def test_fasttext_is_refused_by_its_name(tmp_path):
         _read(tmp_path, "".join(f"__label__{x} {t}\n" for t, x in ROWS), name="data.txt")
 
 
+def test_labels_of_fasttext_in_a_column_of_their_own_are_labels(tmp_path):
+    text = "label\ttext\n" + "".join(f"__label__{x}\t{t}\n" for t, x in ROWS)
+    assert _read(tmp_path, text).classes == ("__label__negative", "__label__positive")
+
+
+@pytest.mark.parametrize("line", ["sep=", "sep=x", "sep=#", "sep=;;"])
+def test_what_is_no_delimiter_is_not_taken_for_one(tmp_path, line):
+    with pytest.raises(DataError, match=r"data\.csv"):
+        _read(tmp_path, line + "\n" + _lines(ROWS, "{0};{1}", "a;b"))
+
+
 def test_the_names_once_more_and_empty_rows_are_left_out_and_counted(tmp_path):
     lines = _lines(ROWS, "{0},{1}").splitlines(keepends=True)
     text = "".join([*lines[:9], lines[0], ",\n", *lines[9:], ",\r\n", "  \n", "\n"])
