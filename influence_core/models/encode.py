@@ -70,7 +70,9 @@ def encode_split(
             "dataset_fingerprint": dataset_fingerprint,
         },
     )
-    if not file.finished():
+    if file.finished():
+        file.mark()
+    else:
         with locked(path, cancel=cancel):
             if not file.finished():  # another process may have been at it
 

@@ -5,7 +5,7 @@ A spec names one: `minilm`, `hf:<name or folder>`, `vgg:<file in the project>`,
 kind in `text.py` or `images.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ import torch
 
 from influence_core.errors import ModelError
 from influence_core.models.images import load_torchvision, load_vgg
-from influence_core.models.text import load_hugging_face, load_minilm
+from influence_core.models.text import TextEncoder, load_hugging_face, load_minilm
 
 
 class Encoder(Protocol):
@@ -57,7 +57,11 @@ SCHEMES: dict[str, Loader] = {
 
 
 def load_encoder(
-    spec: str, *, root: Path | None = None, device: torch.device | None = None
+    spec: str,
+    *,
+    root: Path | None = None,
+    device: torch.device | None = None,
+    fingerprint: str = "",
 ) -> Encoder:
     """Load the encoder of a spec.
 
@@ -65,6 +69,7 @@ def load_encoder(
         spec: `scheme` or `scheme:name`.
         root: the project folder, for files that a spec names.
         device: where it runs; cpu by default.
+        fingerprint: of features that exist: if windows made them, it reads in windows.
 
     Raises:
         ModelError: unknown scheme, missing weights, or a hub that cannot be reached.
@@ -75,4 +80,19 @@ def load_encoder(
             f"There is no encoder '{spec}'; an encoder is one of {', '.join(SCHEMES)}, such as "
             "'minilm' or 'torchvision:mobilenet_v2'."
         )
-    return SCHEMES[scheme](rest, root, device or torch.device("cpu"))
+    encoder = SCHEMES[scheme](rest, root, device or torch.device("cpu"))
+    if isinstance(encoder, TextEncoder) and encoder.windowed().fingerprint == fingerprint:
+        return encoder.windowed()
+    return encoder
+
+
+def for_texts(encoder: Encoder, texts: Iterable[Sequence[str]]) -> Encoder:
+    """The encoder, reading in windows if any text is longer than it reads at once.
+
+    Args:
+        encoder: as it was loaded.
+        texts: of one split after the other; looked at until one is long.
+    """
+    if not isinstance(encoder, TextEncoder):
+        return encoder
+    return encoder.windowed() if any(encoder.longer(part).any() for part in texts) else encoder

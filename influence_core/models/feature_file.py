@@ -20,6 +20,17 @@ from influence_core.disk.atomic import plain_errors, write_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.errors import MismatchError, StoreError
 
+# In the card: whoever wrote it chose between cutting long texts and reading them in windows.
+WINDOWS = "windows"
+
+
+def knows_windows(path: Path) -> bool:
+    """Whether the features at `path` are as this version would make them."""
+    try:
+        return bool(json.loads(path.with_suffix(".json").read_bytes()).get(WINDOWS))
+    except (OSError, ValueError, AttributeError):
+        return False
+
 
 @dataclass(frozen=True)
 class FeatureFile:
@@ -71,10 +82,16 @@ class FeatureFile:
             StoreError: the disk is full or not writable.
         """
         done = self.card["rows"] if finished else 0
-        card = stamped("features", {**self.card, "done": done, "items": items})
+        card = {**self.card, "done": done, "items": items, WINDOWS: True}
         with plain_errors("write", self.path):
             features.flush()
-        write_json(self._card_path, card)
+        write_json(self._card_path, stamped("features", card))
+
+    def mark(self) -> None:
+        """Say of a finished file of an earlier version that windows would not change it."""
+        found = self._found()
+        if not found.get(WINDOWS):
+            write_json(self._card_path, stamped("features", {**found, WINDOWS: True}))
 
     @property
     def _card_path(self) -> Path:

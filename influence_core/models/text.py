@@ -1,7 +1,13 @@
-"""Sentence encoders: a transformer's token vectors, averaged over the tokens of the sentence."""
+"""Sentence encoders: a transformer's token vectors, averaged over the tokens of the sentence.
+
+A text that is longer than the transformer reads is read in windows that overlap, and its features
+are their mean. Where no text of a data set is that long, windows change nothing, and neither the
+features nor the fingerprint do: features of earlier versions stay valid exactly where they are
+right, and runs on texts that were cut keep the encoder that cuts.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -9,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from influence_core.disk.fingerprint import of_tensors
+from influence_core.disk.fingerprint import of_parts, of_tensors
 from influence_core.errors import ModelError
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
 
@@ -23,7 +29,9 @@ _LIVE = 16
 class TextEncoder:
     """A transformers encoder with mean pooling.
 
-    `max_tokens`: longer sentences are cut off there.
+    Attributes:
+        max_tokens: that it reads at once.
+        overlap: tokens that two windows of a longer text share; None cuts it off instead.
     """
 
     modality: ClassVar[Literal["text"]] = "text"
@@ -33,6 +41,7 @@ class TextEncoder:
     device: torch.device
     fingerprint: str
     max_tokens: int = MAX_TOKENS
+    overlap: int | None = None
 
     @property
     def dim(self) -> int:
@@ -50,15 +59,60 @@ class TextEncoder:
             index = order[part]
             out[index] = self._pooled([texts[i] for i in index])
 
-        each = _LIVE * self.max_tokens * self.dim * 4
-        chunk = chunk_that_fits(each, _CHUNK, self.device)
-        in_chunks(run, len(texts), chunk, lower="the length of the sentences")
+        in_chunks(run, len(texts), self._chunk(), lower="the length of the sentences")
         return out
 
+    def windowed(self) -> "TextEncoder":
+        """The same encoder, reading long texts to their end; without a fast tokenizer it cannot."""
+        if not self.tokenizer.is_fast or self.overlap is not None:
+            return self
+        room = self.max_tokens - self.tokenizer.num_special_tokens_to_add()
+        overlap = min(self.max_tokens // 4, room - 1)
+        if overlap < 0:
+            return self
+        fingerprint = of_parts([self.fingerprint, f"windows that share {overlap} tokens"])
+        return replace(self, overlap=overlap, fingerprint=fingerprint)
+
+    def longer(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which texts have more tokens than it reads at once, (n,)."""
+        # However a tokenizer unfolds letters, a text that is so short fits, and need not be cut.
+        maybe = np.flatnonzero([len(text) > self.max_tokens // 16 for text in texts])
+        out = np.zeros(len(texts), dtype=bool)
+        for start in range(0, len(maybe), _CHUNK):
+            part = maybe[start : start + _CHUNK]
+            found = self.tokenizer([texts[i] for i in part], truncation=False, verbose=False)
+            out[part] = [len(ids) > self.max_tokens for ids in found["input_ids"]]
+        return out
+
+    def _chunk(self) -> int:
+        each = _LIVE * self.max_tokens * self.dim * 4
+        return chunk_that_fits(each, _CHUNK, self.device)
+
     def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        """(n, dim) features; the beginnings of all texts are one batch, as if none went on."""
+        more = {}
+        if self.overlap is not None:
+            more = {"stride": self.overlap, "return_overflowing_tokens": True}
         batch = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        ).to(self.device)
+            texts, padding=True, truncation=True, max_length=self.max_tokens,
+            return_tensors="pt", **more,
+        )  # fmt: skip
+        owner = np.asarray(batch.pop("overflow_to_sample_mapping", np.arange(len(texts))))
+        first = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+        sums = self._means(batch, first)
+        rest = np.setdiff1d(np.arange(len(owner)), first)
+        if rest.size:
+            step = self._chunk()
+            for start in range(0, len(rest), step):
+                part = rest[start : start + step]
+                np.add.at(sums, owner[part], self._means(batch, part))
+            sums /= np.bincount(owner)[:, None]
+        return sums
+
+    def _means(self, whole: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Mean over the tokens of each of these windows."""
+        index = torch.from_numpy(rows)
+        batch = {name: values[index].to(self.device) for name, values in whole.items()}
         with autocast(self.device):
             hidden = self.model(**batch).last_hidden_state.float()  # (n, tokens, dim)
         mask = batch["attention_mask"][..., None].to(hidden.dtype)

@@ -154,7 +154,12 @@ class Session:
         record = self.run.record
         if record.kind == "network":
             return self.network()
-        found = load_encoder(record.encoder, root=self.project.root, device=self.device)
+        found = load_encoder(
+            record.encoder,
+            root=self.project.root,
+            device=self.device,
+            fingerprint=record.encoder_fingerprint,
+        )
         if found.fingerprint != record.encoder_fingerprint:
             raise MismatchError(
                 f"The weights of encoder '{record.encoder}' have changed since run '{record.id}' "

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny
@@ -9,6 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import (
     AutoTokenizer,
+    BertTokenizerFast,
     GPT2Config,
     GPT2Model,
     PreTrainedTokenizerFast,
@@ -17,7 +20,7 @@ from transformers import (
 )
 
 from influence_core.errors import ModelError
-from influence_core.models.encoders import SCHEMES, load_encoder
+from influence_core.models.encoders import SCHEMES, for_texts, load_encoder
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +63,87 @@ def test_a_hub_name_that_cannot_be_reached_says_what_to_do():
         load_encoder("hf:nobody/such-a-model")
 
 
-def test_sentences_longer_than_the_model_has_positions_are_cut(folder):
-    encoder = load_encoder(f"hf:{folder}")
-    long = " ".join(["a dull grey film"] * 100)
-    assert encoder.max_tokens == 62
-    assert np.isfinite(encoder.encode([long, "a film"])).all()
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A folder whose tokenizer knows every word, so that windows differ."""
+    made = tiny.encoder(tmp_path_factory.mktemp("reader") / "tiny")
+    words = (made / "vocab.txt").read_text("utf-8").splitlines()
+    BertTokenizerFast(vocab={word: i for i, word in enumerate(words)}).save_pretrained(made)
+    assert load_encoder(f"hf:{made}").tokenizer.tokenize("a dull film") == ["a", "dull", "film"]
+    return made
+
+
+LONG = " ".join(["a dull grey film", "moving and true", "boring and long"] * 60)
+
+
+def test_sentences_longer_than_the_model_has_positions_are_cut_unless_read_in_windows(reader):
+    encoder = load_encoder(f"hf:{reader}")
+    assert encoder.max_tokens == 62 and encoder.overlap is None
+    beginning = " ".join(LONG.split()[:60])
+    np.testing.assert_array_equal(encoder.encode([LONG]), encoder.encode([beginning]))
+    assert encoder.longer([LONG, beginning, "a film", ""]).tolist() == [True, False, False, False]
+
+
+def slow_windows(encoder, text):
+    """One window after the other, by hand: the oracle."""
+    ids = encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+    start, end = (encoder.tokenizer.convert_tokens_to_ids(t) for t in ("[CLS]", "[SEP]"))
+    size = encoder.max_tokens - 2
+    means, at = [], 0
+    while True:
+        window = torch.tensor([[start, *ids[at : at + size], end]])
+        with torch.no_grad():
+            means.append(encoder.model(input_ids=window).last_hidden_state[0].mean(0).numpy())
+        if at + size >= len(ids):
+            return np.mean(means, axis=0)
+        at += size - encoder.overlap
+
+
+@pytest.mark.parametrize("words", [1, 59, 60, 61, 105, 106, 400])
+def test_a_long_text_is_the_mean_of_its_windows(reader, words):
+    encoder = load_encoder(f"hf:{reader}").windowed()
+    assert encoder.overlap == 15
+    text = " ".join(LONG.split()[:words])
+    np.testing.assert_allclose(encoder.encode([text])[0], slow_windows(encoder, text), atol=1e-5)
+
+
+def test_windows_do_not_depend_on_the_batch_and_leave_short_texts_to_the_bit(reader):
+    cut = load_encoder(f"hf:{reader}")
+    whole = cut.windowed()
+    texts = [LONG, "a film", *GOOD, LONG[:900], LONG[40:]]
+    together = whole.encode(texts)
+    for order in (range(len(texts)), reversed(range(len(texts)))):
+        alone = {i: whole.encode([texts[i]])[0] for i in order}
+        np.testing.assert_allclose(together, [alone[i] for i in range(len(texts))], atol=1e-5)
+    short = [i for i, text in enumerate(texts) if not cut.longer([text])[0]]
+    np.testing.assert_array_equal(together[short], cut.encode(texts)[short])
+    assert len(short) == 5
+
+
+def test_an_end_that_is_cut_off_tells_no_texts_apart_and_windows_do(reader):
+    cut = load_encoder(f"hf:{reader}")
+    ends = [LONG + " a lovely warm film", LONG + " a dull grey mess"]
+    assert (cut.encode(ends)[0] == cut.encode(ends)[1]).all()
+    assert np.abs(np.subtract(*cut.windowed().encode(ends))).max() > 1e-3
+
+
+def test_the_fingerprint_tells_windows_and_loads_them_again(reader):
+    cut = load_encoder(f"hf:{reader}")
+    whole = cut.windowed()
+    assert cut.fingerprint != whole.fingerprint and whole.windowed() is whole
+    assert for_texts(cut, [["a film"], GOOD]) is cut
+    chosen = for_texts(cut, [["a film"], [LONG]])
+    assert chosen.fingerprint == whole.fingerprint
+    for one in (cut, whole):
+        again = load_encoder(f"hf:{reader}", fingerprint=one.fingerprint)
+        assert (again.fingerprint, again.overlap) == (one.fingerprint, one.overlap)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 9])
+def test_an_encoder_that_reads_a_few_tokens_has_windows_that_go_on(reader, most):
+    encoder = replace(load_encoder(f"hf:{reader}"), max_tokens=most).windowed()
+    if encoder.overlap is not None:
+        assert np.isfinite(encoder.encode([LONG, "a film"])).all()
 
 
 def test_the_fingerprint_follows_the_tokenizer(folder, tmp_path):

@@ -57,7 +57,12 @@ def _encoded(task: SplitTask, rows: Positions) -> Values:
 @lru_cache(maxsize=1)
 def _encoder(task: SplitTask) -> Encoder:
     """The encoder in this worker, kept for its next blocks."""
-    encoder = load_encoder(task.encoder, root=Path(task.root), device=pick_device(task.device))
+    encoder = load_encoder(
+        task.encoder,
+        root=Path(task.root),
+        device=pick_device(task.device),
+        fingerprint=task.fingerprint,
+    )
     if encoder.fingerprint != task.fingerprint:
         raise MismatchError(
             f"A worker's encoder {task.encoder} has other weights than this machine's; install the "

@@ -24,7 +24,7 @@ from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import mean_influence
 from influence_core.models.device import pick_device
-from influence_core.models.encoders import load_encoder
+from influence_core.models.encoders import for_texts, load_encoder
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
@@ -93,6 +93,8 @@ def measure_encoder(project: Project, device: str = "auto") -> _Entry:
     """Encode a few of the training rows, of similar length together as encoding does."""
     split = project.dataset.train
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
+    if split.content_column == "text":
+        encoder = for_texts(encoder, [split.texts()])
     some = _spread(split, _SAMPLE)
     if split.content_column == "text":
         some.sort(key=len)

@@ -24,7 +24,8 @@ from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
 from influence_core.models.device import pick_device
 from influence_core.models.encode import encode_split
-from influence_core.models.encoders import load_encoder
+from influence_core.models.encoders import for_texts, load_encoder
+from influence_core.models.feature_file import knows_windows
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run, RunWriter
@@ -155,10 +156,20 @@ def encode(
     cancel: threading.Event | None = None,
     cluster: Cluster | None = None,
 ) -> Project:
-    """Make the features of every split that has none yet; returns the project as stored."""
-    if all(has_features(project, name) for name in project.dataset.splits):
+    """Make the features of every split that has none yet; returns the project as stored.
+
+    Texts that are longer than the encoder reads get features in windows; those of earlier versions,
+    which were cut, stay with their runs.
+    """
+    data = project.dataset
+    settled = data.modality == "image" or all(
+        knows_windows(project.features_path(name)) for name in data.splits
+    )
+    if settled and all(has_features(project, name) for name in data.splits):
         return project
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
+    if data.modality == "text":
+        encoder = for_texts(encoder, (split.texts() for split in data))
     if encoder.fingerprint != project.settings.encoder_fingerprint:
         project = project.with_settings(encoder_fingerprint=encoder.fingerprint)
     for name, split in project.dataset.splits.items():
