@@ -24,6 +24,7 @@ from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
 from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.findings import COMPARED
 
 MOST_NAMES = 1_000_000  # bytes of a file of class names
 
@@ -116,6 +117,7 @@ def new_verb(
                 "classes": project.dataset.classes,
                 "rows": {split.name: len(split) for split in project.dataset},
                 "findings": [{"severity": f.severity, "what": f.what} for f in findings],
+                "compared": COMPARED[project.dataset.modality],
             }
         )
         return
@@ -123,6 +125,7 @@ def new_verb(
     out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}: {sizes}")
     for finding in findings:
         out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
+    out.print(COMPARED[project.dataset.modality])
     out.print(f"Next: turnover train {escape(project.root.name)}")
 
 

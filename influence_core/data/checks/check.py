@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 
 from influence_core.data.checks.contents import (
-    COMPARED,
     duplicates,
     empty_texts,
     leakage,
@@ -65,8 +64,3 @@ def check_dataset(
     if images and dataset.modality == "image":
         found += unreadable_images(dataset, progress, cancel)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-
-
-def what_was_compared(dataset: Dataset) -> str:
-    """How copies and leakage were looked for, in a sentence."""
-    return COMPARED[dataset.modality]

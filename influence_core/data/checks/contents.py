@@ -34,7 +34,7 @@ def empty_texts(dataset: Dataset) -> Found:
         rows = np.flatnonzero(np.fromiter(blank, dtype=bool, count=len(split)))
         if rows.size:
             what = rows_have(rows, "an empty text", split)
-            yield Finding("error", what, split.name, rows, advice, ("bad_rows", "drop"))
+            yield Finding("error", what, split.name, rows, advice)
 
 
 def repeated_ids(dataset: Dataset) -> Found:
@@ -132,7 +132,7 @@ def unreadable_images(
         if rows.size:
             what = rows_have(rows, "no readable picture", split)
             advice = "Save the pictures again, or leave bad rows out."
-            yield Finding("error", what, split.name, rows, advice, ("bad_rows", "drop"))
+            yield Finding("error", what, split.name, rows, advice)
 
 
 def folded_text(text: str) -> str:

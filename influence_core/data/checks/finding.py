@@ -25,7 +25,6 @@ class Finding:
         split: where the rows are.
         rows: positions in that split, int64, ascending; may be empty.
         advice: what to do about it.
-        remedy: the option of the import that mends it, such as ("join", "alike"), or None.
     """
 
     severity: Severity
@@ -33,7 +32,6 @@ class Finding:
     split: str
     rows: Rows
     advice: str
-    remedy: tuple[str, str] | None = None
 
 
 Found = Iterator[Finding]

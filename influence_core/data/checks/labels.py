@@ -29,7 +29,6 @@ def missing_labels(dataset: Dataset) -> Found:
         if rows.size:
             yield Finding(
                 "error", rows_have(rows, "no label", split), split.name, rows, advice,
-                ("bad_rows", "drop"),
             )  # fmt: skip
 
 
@@ -61,11 +60,14 @@ def rare_classes(dataset: Dataset) -> Found:
 def one_class_in_two_spellings(dataset: Dataset) -> Found:
     """Names that mean the same apart from how they are written."""
     groups = same_classes(dataset.classes)
-    advice = "Join them (--join alike), or leave them as they are if they differ in meaning."
+    advice = (
+        f"Join them (--join {ALIKE}; in the wizard under More about the columns), or keep them if "
+        "they differ in meaning."
+    )
     for names in groups[:MOST_NAMED]:
         what = f"These may be one class: {', '.join(telling(names))}."
         rows = _of(dataset, [dataset.classes.index(name) for name in names])
-        yield Finding("warning", what, "train", rows, advice, ("join", ALIKE))
+        yield Finding("warning", what, "train", rows, advice)
     named = {name for group in groups for name in group}
     blank = [n for n in dataset.classes if n not in named and n != n.strip()]
     for name in blank[:MOST_NAMED]:
@@ -79,8 +81,11 @@ def words_for_missing(dataset: Dataset) -> Found:
     for name in missing_names(dataset.classes)[:MOST_NAMED]:
         rows = _of(dataset, [dataset.classes.index(name)])
         what = f"Class {name!r} ({number_of(len(rows))} of train) reads like a missing label."
-        advice = f"Leave these rows out (--leave-out {MISSING}), or keep it as a class of its own."
-        yield Finding("warning", what, "train", rows, advice, ("leave_out", MISSING))
+        advice = (
+            f"Leave these rows out (--leave-out {MISSING}; in the wizard under More about the "
+            "columns), or keep it as a class of its own."
+        )
+        yield Finding("warning", what, "train", rows, advice)
 
 
 def several_labels_a_row(dataset: Dataset) -> Found:
@@ -97,9 +102,9 @@ def several_labels_a_row(dataset: Dataset) -> Found:
     advice = (
         "Several labels a row are not supported: each combination is a class here. Make one "
         f"project a label (a column that says yes or no), or keep the first label of each row "
-        f"(--join {FIRST})."
+        f"(--join {FIRST}; in the wizard under More about the columns)."
     )
-    yield Finding("warning", what, "train", rows, advice, ("join", FIRST))
+    yield Finding("warning", what, "train", rows, advice)
 
 
 def _of(dataset: Dataset, numbers: list[int]) -> Rows:

@@ -21,7 +21,8 @@ from influence_core.data.images import open_image
 from influence_core.errors import ModelError, one_line
 from influence_core.models.images import pretrained, read_vgg
 from influence_core.models.scratch_vgg import is_plan, scratch_spec, scratch_vgg
-from influence_core.models.text import hugging_face_source, load_text_model, minilm_folder
+from influence_core.models.text import load_text_model
+from influence_core.models.tokens import hugging_face_source, minilm_folder
 from influence_core.training.networks.checkpoint import load_learned
 from influence_core.training.networks.rows import NetworkRows, image_rows, text_rows, tokens
 from influence_core.training.networks.sentence_classifier import SentenceClassifier

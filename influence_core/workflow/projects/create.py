@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from influence_core.data.checks.check import check_dataset
 from influence_core.data.checks.finding import Finding
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
@@ -14,10 +13,8 @@ from influence_core.data.rows import Watch
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
+from influence_core.workflow.projects.findings import DEFAULT_ENCODERS, findings_of
 from influence_core.workflow.projects.uploads import is_zip, readable
-
-# Frozen encoders that work without a choice; the image one needs its weights once from the network.
-DEFAULT_ENCODERS = {"text": "minilm", "image": "torchvision:mobilenet_v2"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,7 @@ def create(
 
     Raises:
         DataError: the data cannot be used; the sentence names the row or column.
+        ModelError: the encoder that was chosen is not there, or does not read such data.
         StoreError: a project of this name exists, or the folder cannot be written.
     """
     parts = {"train": request.source, "valid": request.valid, "test": request.test}
@@ -67,11 +65,15 @@ def create(
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
         encoder = request.encoder or DEFAULT_ENCODERS[dataset.modality]
+        if request.encoder:
+            from influence_core.models.encoders import check_encoder
+
+            check_encoder(encoder, dataset.modality, home / folder_name(name))
         target = "valid" if "valid" in dataset.splits else "train"
         project = Project.create(
             home / folder_name(name), name, dataset, encoder, target_split=target
         )
-        return project, list(check_dataset(dataset))
+        return project, findings_of(dataset, encoder)
 
 
 def folder_name(name: str) -> str:

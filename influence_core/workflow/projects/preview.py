@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from influence_core.data.checks.check import check_dataset
 from influence_core.data.checks.finding import Finding
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
@@ -25,6 +24,7 @@ from influence_core.data.readers.encodings import first_lines
 from influence_core.data.readers.registry import READERS, preview_source, read_source
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
+from influence_core.workflow.projects.findings import findings_of
 
 ROWS_SHOWN = 8
 TEXT_SHOWN = 160  # characters of a cell
@@ -151,7 +151,7 @@ def inspect_source(
     whole = replace(options, bad_rows=bad_rows, valid_share=0.0, test_share=0.0)
     dataset = read_source(source, whole, progress=progress, cancel=cancel)
     few = sum(len(split) for split in dataset) <= MOST_DECODED
-    findings = check_dataset(dataset, images=few, progress=progress, cancel=cancel)
+    findings = findings_of(dataset, images=few, progress=progress, cancel=cancel)
     return Inspection(
         modality=dataset.modality,
         rows={split.name: len(split) for split in dataset},

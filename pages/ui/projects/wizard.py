@@ -16,6 +16,7 @@ import streamlit as st
 from influence_core.errors import DataError, TurnoverError
 from influence_core.progress import ProgressFn
 from influence_core.workflow.projects.create import folder_name
+from influence_core.workflow.projects.findings import COMPARED
 from influence_core.workflow.projects.looking import inspect_safely, look_safely
 from influence_core.workflow.projects.preview import (
     FirstLook,
@@ -78,6 +79,7 @@ def _steps(source: ChosenSource) -> None:
         return
     _contents(found)
     problems(found.problems)
+    st.caption(COMPARED[found.modality])
     _make(source, options, found)
 
 

@@ -35,6 +35,9 @@ ENCODINGS = (
     *("koi8-u", "cp866", "cp1253", "cp1255", "cp1256", "cp874", "gb18030", "big5", "shift_jis"),
     *("euc_jp", "euc_kr", "utf-16-le", "utf-16-be"),
 )
+# As `--join` and `--leave-out` take them.
+JOINS = {"alike": "names that may be one class", "first": "the first of several labels a row"}
+OUT = {"missing": "all that read like a missing label"}
 YES_NO = {"yes": True, "no": False}
 
 
@@ -127,6 +130,13 @@ def _more(source: ChosenSource, look: FirstLook, content: str | None) -> dict[st
             width=WIDTH,
             height=100,
         )
+        join = _several(
+            "Join labels", source, JOINS,
+            "Labels that become one class; or type CLASS=LABEL for one of your own.",
+        )  # fmt: skip
+        leave_out = _several(
+            "Leave out labels", source, OUT, "Rows with these labels are left out; type others."
+        )
         root = (
             st.text_input("Image folder", key=f"wizard_root_{token}", width=WIDTH,
                           help="That paths of images are relative to; by default the file's.")
@@ -138,8 +148,26 @@ def _more(source: ChosenSource, look: FirstLook, content: str | None) -> dict[st
         "split_column": NO_COLUMN if split is None else split,
         "group_column": group,
         "classes": classes or None,
+        "join": join,
+        "leave_out": leave_out,
         "image_root": root.strip() or None,
     }
+
+
+def _several(
+    title: str, source: ChosenSource, known: dict[str, str], help_: str
+) -> tuple[str, ...] | None:
+    """What is chosen of what the option knows, or typed; None if nothing is."""
+    chosen = st.multiselect(
+        title,
+        list(known),
+        format_func=lambda name: known.get(name, visible(name)),
+        accept_new_options=True,
+        key=f"wizard_{title}_{source.token}",
+        help=help_,
+        width=WIDTH,
+    )
+    return tuple(chosen) or None
 
 
 def _menu(
