@@ -1,7 +1,7 @@
 """The verb `new`: every option is named like the field of `ReadOptions` that it fills."""
 
 import json as json_text
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from influence_core.data.readers.registry import READERS
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
+from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.projects.findings import COMPARED
 
@@ -110,19 +111,24 @@ def new_verb(
     with bar(json) as tell, stoppable() as cancel:
         project, findings = create(request, projects_home(), progress=tell, cancel=cancel)
     keep_result(project=project.root.name)
+    account = account_of(project.header.source, project.header.splits)
     if json:
         print_json(
             {
                 "project": project.root,
                 "classes": project.dataset.classes,
-                "rows": {split.name: len(split) for split in project.dataset},
-                "findings": [{"severity": f.severity, "what": f.what} for f in findings],
+                "rows": account.kept,
+                "account": asdict(account),
+                "findings": [
+                    {"severity": f.severity, "what": f.what, "advice": f.advice} for f in findings
+                ],
                 "compared": COMPARED[project.dataset.modality],
             }
         )
         return
-    sizes = ", ".join(f"{len(split):,} {split.name}" for split in project.dataset)
-    out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}: {sizes}")
+    out.print(f"[bold]{escape(project.name)}[/bold] in {escape(str(project.root))}")
+    for sentence in account.sentences():
+        out.print(escape(sentence), highlight=False, soft_wrap=True)
     for finding in findings:
         out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
     out.print(COMPARED[project.dataset.modality])

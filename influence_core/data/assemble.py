@@ -15,13 +15,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from influence_core.data.budget import short_list
+from influence_core.data.bad_rows import (
+    bad_row,
+    find_problems,
+    good_rows,
+    left_out,
+    refuse_repeated_ids,
+    split_names,
+)
 from influence_core.data.build import build_dataset
 from influence_core.data.checks.spellings import several_labels
 from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.joining import with_wanted_labels
-from influence_core.data.keys import content_hashes, occurrence_numbers
+from influence_core.data.keys import content_hashes
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
@@ -55,10 +62,11 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     tables, numbered = _named(tables, options.classes)
     tables, became = with_wanted_labels(tables, options)
     classes = _classes(tables, options, roles, became)
-    kept = [_good_rows(table, classes, options) for table in tables]
+    problems = [find_problems(table, classes, options) for table in tables]
+    kept = [good_rows(table, found) for table, found in zip(tables, problems, strict=True)]
     if options.bad_rows != "keep":
         for table, rows in zip(tables, kept, strict=True):
-            _refuse_repeated_ids(table, rows, roles)
+            refuse_repeated_ids(table, rows, roles)
     parts = _name_splits(tables, kept)
     parts = _cut(parts, options)
     if not parts["train"][1].size:
@@ -69,7 +77,16 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     return build_dataset(
         columns,
         classes,
-        source=replace(_source(parts, roles, options), numbered=numbered, joined=became),
+        source=replace(
+            _source(parts, roles, options),
+            numbered=numbered,
+            joined=became,
+            read=sum(raw.table.num_rows + sum(o.count for o in raw.left_out) for raw in raws),
+            left_out=tuple(
+                out for pair in zip(tables, problems, strict=True) for out in left_out(*pair)
+            ),
+            told=(*roles.told, *(sentence for raw in raws for sentence in raw.told)),
+        ),
         image_root=image_root,
         repeated_ids=options.bad_rows == "keep",
     )
@@ -162,68 +179,19 @@ def _classes(
     return tuple(sorted(found))
 
 
-def _good_rows(
-    table: PreparedTable, classes: tuple[str, ...], options: ReadOptions
-) -> npt.NDArray[np.int64]:
-    """Positions that go on; refuses or leaves out the others, as told."""
-    problems = dict(table.problems)
-    known = pc.is_in(table.labels, value_set=pa.array(classes, pa.string()))
-    strange = pc.and_(pc.invert(known), table.labels.is_valid()).to_numpy()
-    for position in np.flatnonzero(strange).tolist():
-        label = table.labels[position].as_py()
-        problems[position] = f"has the label {label!r}, which is not among {short_list(classes)}"
-    everything = np.arange(len(table.labels))
-    if table.unwanted is not None:
-        everything = np.flatnonzero(~table.unwanted)
-        problems = {row: why for row, why in problems.items() if not table.unwanted[row]}
-    if not problems or options.bad_rows == "keep":
-        return everything
-    if options.bad_rows == "refuse":
-        raise _bad_row(replace(table, problems=problems), min(problems), len(problems))
-    return np.setdiff1d(everything, np.fromiter(problems, dtype=np.int64))
-
-
-def _bad_row(table: PreparedTable, first: int, count: int) -> DataError:
-    """Names the first bad row, and says how many there are."""
-    others = f" ({count:,} rows have problems)" if count > 1 else ""
-    place, problem = table.raw.place(first), table.problems[first].rstrip(".;")
-    return DataError(
-        f"{place[:1].upper()}{place[1:]} {problem}{others}; fix it, or choose to leave such rows "
-        "out."
-    )
-
-
-def _refuse_repeated_ids(
-    table: PreparedTable, rows: npt.NDArray[np.int64], roles: ColumnRoles
-) -> None:
-    if roles.id is None:
-        return
-    ids = table.table.column("id").take(pa.array(rows))
-    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy()
-    repeats = np.flatnonzero(occurrence_numbers(codes))
-    if repeats.size:
-        again = int(repeats[0])
-        first = int(np.flatnonzero(codes == codes[again])[0])
-        place = table.raw.place(int(rows[again]))
-        raise DataError(
-            f"{place[:1].upper()}{place[1:]} repeats the id {ids[again].as_py()!r} of "
-            f"{table.raw.place(int(rows[first]))} in column {roles.id!r}; fix the ids, choose "
-            "another column, or use none (then the content tells rows apart)."
-        )
-
-
 def _name_splits(
     tables: Sequence[PreparedTable], kept: Sequence[npt.NDArray[np.int64]]
 ) -> dict[str, Part]:
     """Which rows belong to which split, by the source's own names in our spelling."""
     parts: dict[str, Part] = {}
     for table, rows in zip(tables, kept, strict=True):
-        named = [("train" if table.raw.split is None else table.raw.split, rows)]
-        if table.split_values is not None:
-            values = np.array(table.split_values.to_pylist(), dtype=object)
-            none = [row for row in rows.tolist() if values[row] is None]
+        values = split_names(table)
+        if values is None:
+            named = [("train", rows)]
+        else:
+            none = {row: table.problems[row] for row in rows.tolist() if values[row] is None}
             if none:  # only if bad rows are kept: there is nowhere to keep these
-                raise _bad_row(table, none[0], len(none))
+                raise bad_row(table.raw, none)
             named = [(value, rows[values[rows] == value]) for value in dict.fromkeys(values[rows])]
         for name, chosen in named:
             ours = known_split(name) or name
@@ -286,9 +254,6 @@ def _columns(
 def _source(parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions) -> SourceInfo:
     chosen: dict[str, Any] = {k: v for k, v in asdict(options).items() if v is not None}
     whole = {name: table.raw for name, (table, _) in parts.items()}
-    used: dict[str, int] = {}
-    for table, rows in parts.values():
-        used[table.raw.file.path] = used.get(table.raw.file.path, 0) + len(rows)
     return SourceInfo(
         files={name: raw.file for name, raw in whole.items()},
         label_column=roles.label,
@@ -297,8 +262,4 @@ def _source(parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions)
         split_column=roles.split,
         columns=tuple(parts["train"][0].raw.table.column_names),
         options=chosen,
-        dropped={
-            path: raw.table.num_rows + raw.dropped - used[path]
-            for path, raw in {raw.file.path: raw for raw in whole.values()}.items()
-        },
     )

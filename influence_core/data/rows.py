@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,27 +23,13 @@ from influence_core.data.columns import ColumnRoles, with_joined
 from influence_core.data.dataset import Split
 from influence_core.data.images import PixelBudget, image_problem, present_path
 from influence_core.data.keys import Keys, content_hashes
+from influence_core.data.source import LeftOut as LeftOut  # noqa: PLC0414  (for readers)
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 REPORT_EVERY = 500
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Rows that were left out for one reason.
-
-    Attributes:
-        why: goes on after a place: "has empty fields only".
-        count: how many.
-        places: the first few, as in "line 17 of reviews.csv".
-    """
-
-    why: str
-    count: int
-    places: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,8 +44,8 @@ class RawTable:
         rows: (N,) record number of each row in the file, from 0.
         classes: class names if the source declares them for integer labels.
         image_root: folder that paths of images are relative to.
-        left_out: rows that the reader could not take, by reason.
-        told: sentences about what the reader found out by itself.
+        left_out: records that the reader could not take, by reason.
+        told: what it found out by itself, in sentences for people.
 
     Raises:
         DataError: the columns cannot be told apart by their names, or would unfold to too much.
@@ -84,10 +70,12 @@ class RawTable:
         """Of the file or folder, for messages."""
         return Path(self.file.path).name
 
-    @property
-    def dropped(self) -> int:
-        """How many rows the reader left out."""
-        return sum(part.count for part in self.left_out)
+
+class Problem(NamedTuple):
+    """What is wrong with a row: "has no label in column 'mood'"; `detail` goes on from there."""
+
+    what: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +94,7 @@ class PreparedTable:
     table: pa.Table
     labels: pa.ChunkedArray
     split_values: pa.ChunkedArray | None
-    problems: dict[int, str] = field(default_factory=dict)
+    problems: dict[int, Problem] = field(default_factory=dict)
     unwanted: npt.NDArray[np.bool_] | None = None
 
 
@@ -148,7 +136,8 @@ def prepare(
                 f"columns are {short_list(raw.table.column_names)}."
             )
     labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
-    problems = dict.fromkeys(_null_positions(labels), f"has no label in column {roles.label!r}")
+    unlabelled = Problem(f"has no label in column {roles.label!r}")
+    problems = dict.fromkeys(np.flatnonzero(labels.is_null().to_numpy()).tolist(), unlabelled)
     contents = _contents(source.column(roles.content), roles.kind)
     if roles.kind == "image_path":
         contents = _present_paths(contents, raw, roles.content)
@@ -161,7 +150,7 @@ def prepare(
     if roles.id is not None:
         ids = column_text(raw.table.column(roles.id), roles.id)
         missing = np.flatnonzero(_blank(ids).to_numpy()).tolist()
-        problems |= dict.fromkeys(missing, f"has no id in column {roles.id!r}")
+        problems |= dict.fromkeys(missing, Problem(f"has no id in column {roles.id!r}"))
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
         columns[kept] = _extra(raw, name)
@@ -172,7 +161,7 @@ def prepare(
     return PreparedTable(raw, pa.table(columns), labels, values, problems | bad)
 
 
-def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict[int, str]]:
+def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict[int, Problem]]:
     """The split of each row, and what is wrong where its name is missing or none."""
     texts = column_text(column, str(roles.split)).to_pylist()
     own = set(roles.own_splits)
@@ -182,7 +171,7 @@ def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict
     for row in (row for row, split in enumerate(splits) if split is None):
         blank = not (texts[row] or "").strip()
         what = "no split" if blank else f"{texts[row]!r}, which is the name of no split,"
-        problems[row] = f"has {what} in column {roles.split!r}"
+        problems[row] = Problem(f"has {what} in column {roles.split!r}")
     return pa.array(splits, pa.string()), problems
 
 
@@ -278,13 +267,13 @@ def _contents(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
 
 def _hash_contents(
     raw: RawTable, contents: pa.ChunkedArray, roles: ColumnRoles, check: bool, watch: Watch
-) -> tuple[Keys, dict[int, str]]:
+) -> tuple[Keys, dict[int, Problem]]:
     """Content hashes, and what is wrong with which content; one picture in memory at a time."""
     if roles.kind == "text":
         blank = np.flatnonzero(_blank(contents).to_numpy()).tolist()
-        problems = dict.fromkeys(blank, f"has an empty text in column {roles.content!r}")
+        problems = dict.fromkeys(blank, Problem(f"has an empty text in column {roles.content!r}"))
         return content_hashes(_values(contents, watch)), problems
-    broken: dict[int, str] = {}
+    broken: dict[int, Problem] = {}
     budget = PixelBudget(raw.name)
     split = Split("", pa.table({roles.kind: contents}), raw.image_root)
 
@@ -297,7 +286,7 @@ def _hash_contents(
             if check and why is None:
                 why = image_problem(data, budget)
             if why is not None:
-                broken[i] = f"has a bad image in column {roles.content!r}, {why}"
+                broken[i] = Problem(f"has a bad image in column {roles.content!r}", f", {why}")
             watch.step(i + 1, len(split))
             yield data
 
@@ -329,7 +318,3 @@ def column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 def _blank(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
-
-
-def _null_positions(column: pa.ChunkedArray) -> list[int]:
-    return np.flatnonzero(column.is_null().to_numpy()).tolist()

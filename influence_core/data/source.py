@@ -59,6 +59,23 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Records that did not become rows, for one reason.
+
+    Attributes:
+        why: goes on after a place: "has no label in column 'mood'".
+        count: how many.
+        places: the first few, as in "line 17 of reviews.csv".
+        split: that the source puts them in; "" if it names none.
+    """
+
+    why: str
+    count: int
+    places: tuple[str, ...] = ()
+    split: str = ""
+
+
+@dataclass(frozen=True)
 class SourceInfo:
     """Origin of a data set.
 
@@ -70,7 +87,9 @@ class SourceInfo:
         options: the reader's options that made this data set, for the record.
         numbered: whether labels are numbers there, of the class names that the user gave.
         joined: what became of labels of the source that were joined or left out (None).
-        dropped: number of rows left out because they were bad, by path of the file.
+        read: records that were found; those of the splits, and those that were left out.
+        left_out: these.
+        told: what the reader found out by itself, in sentences.
     """
 
     files: Mapping[str, SourceFile] = field(default_factory=dict)
@@ -82,7 +101,9 @@ class SourceInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     numbered: bool = False
     joined: Mapping[str, str | None] = field(default_factory=dict)
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    read: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def refuse_changed(file: SourceFile) -> None:

@@ -140,11 +140,28 @@ def _quoting(value: Any) -> Any:
     return {**value, "quoting": "double" if value["quoting"] else "none"}
 
 
+def _dataset_3(value: Value) -> Value:
+    """Of what was left out only the number was kept, by file."""
+    source, splits = value.get("source"), value.get("splits")
+    if not isinstance(source, dict):
+        return value
+    dropped = source.get("dropped")
+    counts = dropped.values() if isinstance(dropped, dict) else ()
+    # A folder of several splits had a wrong number, below nothing.
+    gone = [count for count in counts if isinstance(count, int) and count > 0]
+    why = "was left out by an earlier version, which did not keep why"
+    kept = splits.values() if isinstance(splits, dict) else ()
+    read = sum(count for count in (*kept, *gone) if isinstance(count, int))
+    left_out = [{"why": why, "count": count} for count in gone]
+    source = {name: v for name, v in source.items() if name != "dropped"}
+    return {**value, "source": {"read": read, "left_out": left_out, **source}}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
-    "dataset": (_dataset_1, _dataset_2),  # data/dataset.json
+    "dataset": (_dataset_1, _dataset_2, _dataset_3),  # data/dataset.json
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json

@@ -165,8 +165,7 @@ def _moved(source: SourceInfo, place: Callable[[Path], str]) -> SourceInfo:
         return path if path in names else place(Path(path))
 
     files = {name: replace(file, path=moved(file.path)) for name, file in source.files.items()}
-    dropped = {moved(path): rows for path, rows in source.dropped.items()}
-    return replace(source, files=files, dropped=dropped)
+    return replace(source, files=files)
 
 
 def copy_sources(folder: Path, dataset: Dataset, project_root: Path) -> Dataset:

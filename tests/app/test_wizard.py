@@ -70,6 +70,10 @@ def test_what_is_not_sure_of_a_file_can_be_told_and_is_seen_at_once(tmp_path):
     assert "5 sentences: 5 train" in said(page)
 
 
+def read_out(test):
+    return "\n".join(element.value for element in test.text)
+
+
 def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
     page = given(table(tmp_path))
     assert not page.exception
@@ -96,7 +100,8 @@ def test_problems_stand_in_the_way_until_bad_rows_are_left_out(tmp_path):
     assert "a copy with a different label" in said(page)
     assert page.button(key="wizard_create").disabled
     page.toggle[0].set_value(True).run()
-    assert "1 bad rows left out" in said(page)
+    assert "left out 1." in read_out(page)
+    assert "it has no label in column 'label' (line 62 of mine.csv)" in read_out(page)
     assert not page.button(key="wizard_create").disabled
 
 

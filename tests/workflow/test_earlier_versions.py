@@ -30,6 +30,7 @@ from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
+from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
@@ -73,6 +74,14 @@ def test_settings_data_and_runs(films):
     assert films.run(NETWORK).record.trained == "hf:encoder"
     assert [record.isolation.rows for record in films.runs()] == [4, 4]
     assert overview(films.root).runs == 2
+
+
+def test_what_earlier_versions_left_out_is_in_the_account():
+    old, header = (read_header(FORMATS / v / "films" / "data") for v in ("v1", "v3"))
+    assert account_of(old.source, old.splits).read == 150
+    account = account_of(header.source, header.splits)
+    assert (account.read, sum(account.kept.values())) == (153, 150)
+    assert [out.count for out in account.left_out] == [3]
 
 
 @pytest.mark.parametrize("run", [HEAD, NETWORK])

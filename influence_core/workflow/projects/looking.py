@@ -19,8 +19,10 @@ from influence_core.data.columns import ColumnRoles
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.zip_file import pack_pictures
 from influence_core.data.rows import Watch
+from influence_core.disk.records import build
 from influence_core.jobs.guarded import Limits, answer, run_guarded
 from influence_core.progress import ProgressFn
+from influence_core.workflow.projects.account import Account
 from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
@@ -87,7 +89,7 @@ def inspect_safely(
             for p in found["problems"]
         ),
         thumbnails=tuple((base64.b64decode(data), label) for data, label in found["thumbnails"]),
-        dropped=found["dropped"],
+        account=build(Account, found["account"], "The account"),
     )
 
 
@@ -137,6 +139,7 @@ def _handle(request: Mapping[str, Any], tell: ProgressFn) -> Mapping[str, Any]:
     found = inspect_source(request["source"], options, progress=tell)
     return {
         **vars(found),
+        "account": asdict(found.account),
         "balance": _plain_frame(found.balance),
         "problems": [{**vars(p), "examples": _plain_frame(p.examples)} for p in found.problems],
         "thumbnails": [(base64.b64encode(d).decode(), label) for d, label in found.thumbnails],

@@ -24,6 +24,7 @@ from influence_core.data.readers.encodings import first_lines
 from influence_core.data.readers.registry import READERS, preview_source, read_source
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
+from influence_core.workflow.projects.account import Account, account_of
 from influence_core.workflow.projects.findings import findings_of
 
 ROWS_SHOWN = 8
@@ -79,7 +80,7 @@ class Inspection:
         balance: one line a class: its name, then its rows in each split.
         problems: worst first.
         thumbnails: the first pictures as WebP with their class names; empty for sentences.
-        dropped: number of rows that were left out as bad.
+        account: what was chosen, read, kept and left out.
     """
 
     modality: Modality
@@ -87,7 +88,7 @@ class Inspection:
     balance: pd.DataFrame
     problems: tuple[Problem, ...]
     thumbnails: tuple[tuple[bytes, str], ...]
-    dropped: int
+    account: Account
 
     @property
     def usable(self) -> bool:
@@ -152,13 +153,14 @@ def inspect_source(
     dataset = read_source(source, whole, progress=progress, cancel=cancel)
     few = sum(len(split) for split in dataset) <= MOST_DECODED
     findings = findings_of(dataset, images=few, progress=progress, cancel=cancel)
+    rows = {split.name: len(split) for split in dataset}
     return Inspection(
         modality=dataset.modality,
-        rows={split.name: len(split) for split in dataset},
+        rows=rows,
         balance=_balance(dataset),
         problems=tuple(_problem(dataset, f) for f in findings if not _is_about_splits(f, dataset)),
         thumbnails=_thumbnails(dataset) if dataset.modality == "image" else (),
-        dropped=sum(dataset.source.dropped.values()),
+        account=account_of(dataset.source, rows),
     )
 
 

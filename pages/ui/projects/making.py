@@ -4,10 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.uploads import forget_upload
 from influence_core.workflow.results import Project, projects_home
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
+from pages.ui.projects.wizard_findings import account
 from pages.ui.train import train_controls
 
 
@@ -34,6 +36,7 @@ def training(folder: str, known: set[str]) -> None:
         return
     project = Project.open(projects_home() / folder)
     st.markdown(f"##### Train {short(project.name)}")
+    account(account_of(project.header.source, project.header.splits), "made")
     job = train_controls(project)
     if job is None or job.state != "done":
         st.caption(

@@ -30,7 +30,7 @@ from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
 from pages.ui.projects.waiting import stoppable
 from pages.ui.projects.wizard_columns import columns, how_to_read
-from pages.ui.projects.wizard_findings import balance, head, problems
+from pages.ui.projects.wizard_findings import account, balance, head, problems
 from pages.ui.projects.wizard_source import ChosenSource, choose_source
 
 T = TypeVar("T")
@@ -123,8 +123,8 @@ def _stamp(place: str) -> tuple[int, int]:
 def _contents(found: Inspection) -> None:
     what = "sentences" if found.modality == "text" else "images"
     rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in found.rows.items())
-    out = f"; {numbers.count(found.dropped)} bad rows left out" if found.dropped else ""
-    st.caption(f"{numbers.count(sum(found.rows.values()))} {what}: {rows}{out}")
+    st.caption(f"{numbers.count(sum(found.rows.values()))} {what}: {rows}")
+    account(found.account, "wizard")
     with st.container(horizontal=True, gap="small"):
         for data, label in found.thumbnails:
             st.image(data, alt=f"Image labelled {visible(label)}", width=96)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from influence_core.workflow.projects.account import Account
 from influence_core.workflow.projects.preview import Problem
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
@@ -31,6 +32,13 @@ def balance(table: pd.DataFrame) -> None:
         width=560,
         alt="Rows of each class",
     )
+
+
+def account(made: Account, key: str) -> None:
+    """What was chosen, read, kept and left out; open where something was left out."""
+    with st.expander("What was read", key=f"{key}_account", expanded=bool(made.left_out)):
+        for sentence in made.sentences():
+            st.text(visible(sentence))
 
 
 def problems(found: Sequence[Problem]) -> None:

@@ -179,7 +179,7 @@ def test_the_names_once_more_and_empty_rows_are_left_out_and_counted(tmp_path):
     text = "".join([*lines[:9], lines[0], ",\n", *lines[9:], ",\r\n", "  \n", "\n"])
     dataset = _read(tmp_path, text)
     assert _rows(dataset) == ROWS
-    assert list(dataset.source.dropped.values()) == [4]
+    assert sum(out.count for out in dataset.source.left_out) == 4
     assert dataset.train.rows.tolist() == [*range(8), *range(10, 26)]
 
 
@@ -191,7 +191,7 @@ def test_short_rows_are_padded_and_spare_delimiters_passed_over(tmp_path):
         dataset = _read(tmp_path, "text,label,note\n" + "".join(lines))
         assert _rows(dataset) == ROWS
         assert set(dataset.train.extra("note")) == {""}
-        assert list(dataset.source.dropped.values()) == [0]
+        assert not dataset.source.left_out
         assert told == any(len(line.split(",")) < 3 for line in lines)
 
 
@@ -200,7 +200,7 @@ def test_rows_too_long_are_refused_by_line_or_left_out(tmp_path):
     with pytest.raises(DataError, match=r"Line 26 of data\.csv has 3 fields instead of 2.*--drop"):
         _read(tmp_path, text)
     dataset = _read(tmp_path, text, ReadOptions(bad_rows="drop"))
-    assert list(dataset.source.dropped.values()) == [1]
+    assert [out.count for out in dataset.source.left_out] == [1]
 
 
 @pytest.mark.parametrize("quoting", ["double", "single", "none", "backslash"])

@@ -31,7 +31,7 @@ def test_row_numbers_point_into_the_source_past_blank_lines(tmp_path):
     dataset = read_source(_csv(tmp_path, text), options)
     assert dataset.train.rows.tolist() == [0, 2]
     assert dataset.train.ids == ["7", "9"]
-    assert list(dataset.source.dropped.values()) == [1]
+    assert [out.count for out in dataset.source.left_out] == [1]
 
 
 def test_values_stay_the_text_they_are(tmp_path):
@@ -48,7 +48,7 @@ def test_values_stay_the_text_they_are(tmp_path):
         (HEADER + "1,x,a\n2, ,b\n", {}, r"Line 3 of data\.csv has an empty text in column 'text'"),
         (HEADER + "1,x,a\n,y,b\n", {}, r"Line 3 of data\.csv has no id in column 'id'"),
         (HEADER + '1,"x\ny",a\n1,y,b\n', {}, r"Line 4 .* repeats the id '1' of line 2"),
-        (HEADER + "1,x,a\n2,y,b\n", {"classes": ("a",)}, r"Line 3 .* has the label 'b'"),
+        (HEADER + "1,x,a\n2,y,b\n", {"classes": ("a",)}, r"Line 3 .* no class: 'b' is not"),
         (HEADER + "1,x,a\n2,y\n", {}, r"Line 3 of data\.csv has no label in column 'label'"),
         (HEADER + "1,x,a\n2,y, yes,b\n", {}, r"Line 3 of data\.csv has 4 fields .*--drop-bad"),
         ("text,text\nx,a\n", {}, r"more than one column 'text'"),
@@ -64,7 +64,7 @@ def test_ragged_lines_can_be_left_out_and_are_counted(tmp_path):
     text = HEADER + _rows(4) + "4,x,\n5,,a\n6,short\n7,z,a\n"
     dataset = read_source(_csv(tmp_path, text), ReadOptions(bad_rows="drop"))
     assert sum(len(split) for split in dataset) == 5
-    assert list(dataset.source.dropped.values()) == [3]
+    assert sum(out.count for out in dataset.source.left_out) == 3
 
 
 def test_a_nameless_column_gets_its_number(tmp_path):

@@ -60,7 +60,7 @@ def test_bad_rows_left_out_make_it_usable_and_are_counted(tmp_path):
     source = csv(tmp_path, [*rows(), ("no label here", None), ("", "good")])
     found = inspect_source(source, replace(COLUMNS, bad_rows="drop"))
     assert found.usable
-    assert found.dropped == 2
+    assert sum(out.count for out in found.account.left_out) == 2
     assert found.rows == {"train": 40}
 
 
