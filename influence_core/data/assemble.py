@@ -53,7 +53,6 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     """
     raws = [_rooted(raw, options) for raw in raws]
     roles = detect_columns(raws[0].table, options, raws[0].name)
-    raws = [replace(raws[0], told=(*raws[0].told, *roles.told)), *raws[1:]]
     check = options.bad_rows != "keep"
     tables = [prepare(raw, roles, check_images=check, watch=watch) for raw in raws]
     image_root = None

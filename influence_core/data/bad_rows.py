@@ -70,7 +70,7 @@ def left_out(table: PreparedTable, problems: dict[int, Problem]) -> Iterator[Lef
     """What the reader and the checks took out, by reason and split."""
     split = table.raw.split or ""
     for out in table.raw.left_out:
-        yield replace(out, split=known_split(split) or split)
+        yield out if out.split is not None else replace(out, split=known_split(split) or split)
     names = split_names(table)
     alike: dict[tuple[str, str], list[int]] = {}
     for position in sorted(problems):

@@ -66,13 +66,13 @@ class LeftOut:
         why: goes on after a place: "has no label in column 'mood'".
         count: how many.
         places: the first few, as in "line 17 of reviews.csv".
-        split: that the source puts them in; "" if it names none.
+        split: that the source puts them in; "" if it names none, None for that of their table.
     """
 
     why: str
     count: int
     places: tuple[str, ...] = ()
-    split: str = ""
+    split: str | None = None
 
 
 @dataclass(frozen=True)

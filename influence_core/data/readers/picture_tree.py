@@ -120,7 +120,7 @@ def arrange(paths: Iterable[str], name: str) -> Tree:
         levels=_levels(rows),
         told=(*told, *_deeper(rows), *_passed_over(others, rows)),
         left_out=tuple(
-            LeftOut(why, len(out), tuple(f"{_printable(p)} of {name}" for p in out[:NAMED]))
+            LeftOut(why, len(out), tuple(f"{_printable(p)} of {name}" for p in out[:NAMED]), "")
             for why, out in left.items()
             if out
         ),

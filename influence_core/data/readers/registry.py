@@ -60,6 +60,10 @@ READERS: dict[str, Reader] = {
 }
 
 
+# What files are called for people; a ZIP's pictures are read as Parquet.
+TITLES = {kind: reader.title for kind, reader in READERS.items()} | {"zip": "ZIP of images"}
+
+
 @dataclass(frozen=True)
 class Preview:
     """A first look at a source, before anything is decided.

@@ -76,7 +76,7 @@ def as_packed(raw: RawTable) -> RawTable:
     try:
         told = json.loads(note)
         left_out = tuple(
-            LeftOut(str(out["why"]), int(out["count"]), tuple(map(str, out["places"])))
+            LeftOut(str(out["why"]), int(out["count"]), tuple(map(str, out["places"])), "")
             for out in told["left_out"]
         )
         name, sentences = str(told["name"]), tuple(map(str, told["told"]))

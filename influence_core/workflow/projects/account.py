@@ -7,7 +7,7 @@ made of what the project keeps of its source, so it can be asked for ever after.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from influence_core.data.readers.registry import READERS
+from influence_core.data.readers.registry import TITLES
 from influence_core.data.source import LeftOut, SourceInfo
 
 
@@ -62,7 +62,7 @@ def account_of(source: SourceInfo, kept: Mapping[str, int]) -> Account:
         kept: rows by split.
     """
     files = {file.path: file for file in source.files.values()}.values()
-    kinds = dict.fromkeys(READERS[file.kind].title for file in files if file.kind in READERS)
+    kinds = dict.fromkeys(TITLES[file.kind] for file in files if file.kind in TITLES)
     chosen = {
         "kind": "; ".join(kinds) or None,
         "content": source.content_column,

@@ -17,6 +17,7 @@ from influence_core.data.options import ReadOptions
 from influence_core.errors import CancelledError, DataError
 from influence_core.store.project import Project
 from influence_core.workflow.projects import uploads
+from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.projects.uploads import forget_upload, keep_upload, safe_name
 
@@ -96,6 +97,11 @@ def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
         assert (one.name, len(one)) == (two.name, len(two))
         assert Counter(one.labels.tolist()) == Counter(two.labels.tolist())
     assert [f.what for f in findings] == [f.what for f in others]
+    accounts = [
+        account_of(p.dataset.source, {s.name: len(s) for s in p.dataset}) for p in (made, other)
+    ]
+    assert [a.chosen["kind"].split()[0] for a in accounts] == ["ZIP", "Folder"]
+    assert accounts[0].left_out[:1] == accounts[1].left_out[:1]
     assert not list((home / uploads.FOLDER).iterdir())
     archive.unlink()
     assert Project.open(made.root).dataset.train.image_bytes(0)
