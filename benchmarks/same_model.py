@@ -5,8 +5,9 @@
 
 The run is trained again from the same start, with the same masks and batch order, without a random
 1 % or 10 % of its rows; the rank correlation between the summed scores of the kept rows and minus
-the loss is the same-model LDS. Nothing random is left, so there is no ceiling below 1.0. Writes
-benchmarks/same_model.md.
+the loss is the same-model LDS. Nothing random is left, so there is no ceiling below 1.0. Beside it:
+the predicted against the actual change of an item's probability without its 20 most harmful rows,
+as the Errors page tells it before an evaluation (slope 1). Writes benchmarks/same_model.md.
 """
 
 import argparse
@@ -19,15 +20,16 @@ import torch
 
 from benchmarks.run import SAMPLES
 from benchmarks.task import digits, from_project, raw
+from influence_core.evaluation.change import predicted_change
 from influence_core.evaluation.lds import lds, subset_sums
-from influence_core.evaluation.retrain import label_losses, retrain
+from influence_core.evaluation.retrain import label_losses, retrain, without
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
 from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.presets import preset
-from influence_core.training.heads.types import Rows
+from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 
@@ -35,9 +37,33 @@ OUT = Path(__file__).with_suffix(".md")
 EPOCHS = {"digits": 20, "fashion": 8, "reviews": 5}  # where accuracy ceases to rise
 DROPPED = (0.01, 0.1)
 METHODS = ("replay", "flipped-ridge")
+HARMFUL = 20
 
 
-def measure(name: str, size: str, subsets: int, count: int) -> dict[str, object]:
+def change(
+    evidence: Evidence, training: HeadTraining, targets: Targets
+) -> tuple[tuple[float, float], float]:
+    """Slopes of actual on predicted change of probability and of loss; correlation of the first."""
+    head = evidence.head
+    query = ESTIMATORS["replay"].prepare(evidence).query(targets)
+    top = query.scores(slice(0, len(evidence))).scores.topk(HARMFUL, largest=False).indices
+    rows = Rows(evidence.features, evidence.labels, evidence.keys)
+    removed = [np.array([], dtype=np.int64), *top.numpy()]
+    grouped = replace(rows, weights=without(len(evidence), removed))
+    seen = retrain(grouped, head.config, training, targets.features)  # (1 + T, E, T, C)
+    told, was = [], []
+    for t, label in enumerate(targets.labels):
+        effects = query.by_member(top[t])[t].sum(1).numpy()
+        before, after = seen[0, :, t, label], seen[1 + t, :, t, label]
+        found = predicted_change(before, effects)
+        told.append((found.after - found.before, found.rise))
+        was.append((np.exp(after).mean() - np.exp(before).mean(), (before - after).mean()))
+    a, b = np.array(told), np.array(was)
+    slopes = (a * b).sum(0) / (a * a).sum(0)
+    return (slopes[0], slopes[1]), float(np.corrcoef(a[:, 0], b[:, 0])[0, 1])
+
+
+def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[str, object]:
     """One line of the table."""
     found = digits(0) if name == "digits" else from_project(SAMPLES / name)
     X, y, _, Xt, yt = found
@@ -76,6 +102,12 @@ def measure(name: str, size: str, subsets: int, count: int) -> dict[str, object]
         for method, query in queries.items():
             each = lds(subset_sums(query, weights), losses)
             line[f"{method}, {share:.0%}"] = (each[:count].mean(), each[count:].mean())
+    if items:
+        some = rng.permutation(wrong)[:items]
+        labels, proba = torch.from_numpy(yt[some]), head.proba(there[some])
+        slopes, correlation = change(evidence, training, Targets(there[some], labels, proba))
+        line["change, slope (probability / loss)"] = slopes
+        line["change, correlation"] = correlation
     return line
 
 
@@ -93,11 +125,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["lean", "standard"])
     parser.add_argument("--subsets", type=int, default=24)
     parser.add_argument("--targets", type=int, default=6)
+    parser.add_argument("--items", type=int, default=60, help="of the predicted change; 0: none")
     asked = parser.parse_args()
     lines = []
     for name in asked.sets:
         for size in asked.sizes:
-            lines.append(measure(name, size, asked.subsets, asked.targets))
+            lines.append(measure(name, size, asked.subsets, asked.targets, asked.items))
             print(lines[-1], flush=True)
     heads = list(lines[0])
     table = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads))]
