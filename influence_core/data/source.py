@@ -34,6 +34,9 @@ class SourceFile:
         path: file, or folder of several `parts`.
         sha256: of the file's bytes; of the parts' names and hashes for a folder; "" for a folder
             of pictures, whose rows carry hashes of their own.
+        packing: "gz" or "zip" if the file is packed; all but its hash is about what is in it.
+        packed: name of that in it.
+        sheet: of a workbook.
         parts: file names below `path`, in reading order, if it is a folder.
         rows: records in the file, whatever was left out of the data set.
         encoding: Python codec without a byte-order mark ("utf-8", "utf-16-le", "cp1252", ...).
@@ -56,6 +59,9 @@ class SourceFile:
     skip_blanks: bool = False
     header: bool = True
     above: int = 0
+    packing: str = ""
+    packed: str = ""
+    sheet: str = ""
 
 
 @dataclass(frozen=True)

@@ -152,12 +152,20 @@ def test_reading_can_be_watched_and_stopped(tmp_path):
 
 def test_every_reader_is_found_by_the_looks_of_its_source(tmp_path, picture_folder):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.xlsx", "a.feather"):
+        (tmp_path / name).touch()
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "state.json").touch()
     (tmp_path / "shards").mkdir()
     pq.write_table(pa.table({"a": [1]}), tmp_path / "shards" / "train.parquet")
     sources = {
         "csv": _csv(tmp_path, "a\n1\n", "a.tsv"),
+        "json": tmp_path / "a.jsonl",
+        "xlsx": tmp_path / "a.xlsx",
         "parquet": tmp_path / "a.parquet",
-        "hf": tmp_path / "shards",
+        "arrow": tmp_path / "a.feather",
+        "hf": tmp_path / "saved",
+        "tables": tmp_path / "shards",
         "folder": picture_folder,
         "hub": "someone/something",
     }

@@ -1,12 +1,11 @@
-"""Reads Parquet files, and folders of them or of Hugging Face data sets.
+"""Reads Parquet and Arrow (Feather) files, and folders that `datasets` saved.
 
 All end as Arrow tables with the columns of the source; class names come from the `ClassLabel`
 feature where there is one. Pictures are left encoded. `data.readers` is the caller.
 """
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,32 +15,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from influence_core.data.budget import refuse_growing_parquet, refuse_growing_table
+from influence_core.data.budget import (
+    refuse_growing_parquet,
+    refuse_growing_table,
+    refuse_growth,
+)
 from influence_core.data.columns import LABEL_NAMES
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.zip_file import as_packed
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
-from influence_core.data.splitting import known_split
-from influence_core.disk.fingerprint import of_file, of_files
+from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError, one_line
 
 SUFFIXES = (".parquet", ".pq")
+ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
 SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
-_SHARD = re.compile(r"-\d+-of-\d+.*$")
-
-
-def looks_like_parquet(source: str) -> bool:
-    """Whether the path is a Parquet file by its name."""
-    return Path(source).suffix.lower() in SUFFIXES and Path(source).is_file()
 
 
 def looks_like_hf(source: str) -> bool:
-    """Whether it is a folder of `save_to_disk`, or one with Parquet files in it."""
-    root = Path(source)
-    if not root.is_dir():
-        return False
-    return any((root / name).is_file() for name in SAVED) or bool(_parquet_parts(root))
+    """Whether it is a folder of `save_to_disk`."""
+    return any((Path(source) / name).is_file() for name in SAVED)
 
 
 def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
@@ -55,15 +49,17 @@ def read_parquet(source: str, options: ReadOptions, limit: int | None) -> list[R
     Raises:
         DataError: it does not exist or is damaged.
     """
-    path = Path(source)
-    table = _open_parquet(path, limit)
-    digest = of_file(path) if limit is None else ""
-    file = SourceFile("parquet", str(path.resolve()), digest, rows=table.num_rows)
-    return [as_packed(_raw(None, table, file, _declared(table, options), path.name))]
+    raw = _of_file("parquet", Path(source), _open_parquet(Path(source), limit), options, limit)
+    return [as_packed(raw)]
+
+
+def read_arrow(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Read one Arrow file or stream, such as Feather; arguments and errors as `read_parquet`."""
+    return [_of_file("arrow", Path(source), _open_arrow(Path(source), limit), options, limit)]
 
 
 def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
-    """Read a folder: one of `save_to_disk`, or Parquet files named after their splits.
+    """Read a folder of `save_to_disk`.
 
     Args:
         source: the folder.
@@ -73,30 +69,17 @@ def read_hf(source: str, options: ReadOptions, limit: int | None) -> list[RawTab
     Raises:
         DataError: it does not exist or is damaged.
     """
-    root = Path(source)
-    if any((root / name).is_file() for name in SAVED):
-        import datasets
+    import datasets
 
-        try:
-            loaded = datasets.load_from_disk(str(root))
-        except MemoryError:
-            raise
-        except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
-            why = one_line(error)
-            raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
-        return one_table_a_split(loaded, SourceFile("hf", str(root.resolve()), ""), options, limit)
-    splits: dict[str | None, list[str]] = {}
-    for part in _parquet_parts(root):
-        splits.setdefault(_split_of(part), []).append(part)
-    if not splits:
-        raise DataError(f"{root} holds no Hugging Face data set and no Parquet files.")
-    raws = []
-    for split, parts in splits.items():
-        table = _concat([_open_parquet(root / part, limit) for part in parts], root)
-        digest = of_files(root, parts) if limit is None else ""
-        file = SourceFile("parquet", str(root.resolve()), digest, table.num_rows, tuple(parts))
-        raws.append(_raw(split, table, file, _declared(table, options), f"{root.name}/{parts[0]}"))
-    return raws
+    root = Path(source)
+    try:
+        loaded = datasets.load_from_disk(str(root))
+    except MemoryError:
+        raise
+    except Exception as error:  # Damaged Arrow and JSON files surface as almost anything.
+        why = one_line(error)
+        raise DataError(f"{root} is not a data set that can be loaded ({why}).") from error
+    return one_table_a_split(loaded, SourceFile("hf", str(root.resolve()), ""), options, limit)
 
 
 def one_table_a_split(
@@ -139,6 +122,14 @@ def one_table_a_split(
     return raws
 
 
+def _of_file(
+    kind: str, path: Path, table: pa.Table, options: ReadOptions, limit: int | None
+) -> RawTable:
+    digest = of_file(path) if limit is None else ""
+    file = SourceFile(kind, str(path.resolve()), digest, rows=table.num_rows)
+    return _raw(None, table, file, _declared(table, options), path.name)
+
+
 def _raw(
     split: str | None,
     table: pa.Table,
@@ -173,6 +164,49 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     return _without_views(table)
 
 
+def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """An Arrow file or stream, batch by batch; first an empty one, which has its schema.
+
+    Raises:
+        DataError: its batches would unfold to too much, or it is of the first version of Feather.
+        pyarrow.ArrowException: it is damaged.
+    """
+    decoded, size = 0, path.stat().st_size
+    with pa.OSFile(str(path)) as file:
+        magic = file.read(6)
+        file.seek(0)
+        if magic[:4] == b"FEA1":
+            raise DataError(f"{path.name} is a Feather file of version 1; save it again.")
+        if magic == b"ARROW1":
+            opened = pa.ipc.open_file(file)
+            batches = map(opened.get_batch, range(opened.num_record_batches))
+        else:
+            opened = batches = pa.ipc.open_stream(file)
+        yield pa.RecordBatch.from_pylist([], opened.schema)
+        for batch in batches:
+            decoded += batch.nbytes
+            refuse_growth(decoded, size, path.name)
+            yield batch
+
+
+def _open_arrow(path: Path, limit: int | None) -> pa.Table:
+    held, rows = [], 0
+    try:
+        for batch in arrow_batches(path):
+            held.append(batch if limit is None else batch.slice(0, limit - rows))
+            rows += len(held[-1])
+            if rows == limit:
+                break
+        table = pa.Table.from_batches(held)
+        table.validate(full=True)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        why = one_line(error)
+        raise DataError(f"{path} cannot be read as an Arrow file ({why}).") from error
+    return _without_views(table)
+
+
 def _without_views(table: pa.Table) -> pa.Table:
     """Strings and bytes in the older layout; Arrow cannot pick rows of views yet."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
@@ -181,26 +215,6 @@ def _without_views(table: pa.Table) -> pa.Table:
             column = table.column(i).cast(plain[field.type])
             table = table.set_column(i, field.with_type(column.type), column)
     return table
-
-
-def _concat(tables: Sequence[pa.Table], root: Path) -> pa.Table:
-    try:
-        return pa.concat_tables(tables, promote_options="default")
-    except pa.ArrowException as error:
-        why = one_line(error)
-        raise DataError(f"The Parquet files in {root} do not fit together ({why}).") from error
-
-
-def _parquet_parts(root: Path) -> list[str]:
-    found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path.relative_to(root).as_posix() for path in found if path.is_file())
-
-
-def _split_of(part: str) -> str | None:
-    """Split of a shard: "train-00000-of-00002.parquet", "valid.parquet", "test/0000.parquet"."""
-    path = Path(part)
-    words = (_SHARD.sub("", path.stem), *(folder for folder in reversed(path.parts[:-1])))
-    return next((split for word in words if (split := known_split(word))), None)
 
 
 def _declared(table: pa.Table, options: ReadOptions) -> tuple[str, ...] | None:

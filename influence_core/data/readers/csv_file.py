@@ -28,11 +28,6 @@ FIRST = 3  # places that are named
 FASTTEXT = "__label__"
 
 
-def looks_like_csv(source: str) -> bool:
-    """Whether the path is a file with a usual name for such text."""
-    return Path(source).suffix.lower() in SUFFIXES and Path(source).is_file()
-
-
 def read_csv(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
     """Read one file.
 

@@ -2,11 +2,11 @@
 
 The wizard, the command line and the library come in here. A reader finds tables (`RawTable`), the
 rest - bad rows, splits, classes, keys - is the same for all and lives in `data.assemble`. A new
-kind of source is one module that calls `register`.
+kind of source is one module and one line here, or in `files` if it is one of files.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +18,13 @@ from influence_core.data.assemble import assemble
 from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.arrow_file import (
-    looks_like_hf,
-    looks_like_parquet,
-    read_hf,
-    read_parquet,
-)
-from influence_core.data.readers.csv_file import looks_like_csv, read_csv
+from influence_core.data.readers.arrow_file import looks_like_hf, read_hf
+from influence_core.data.readers.files import FILES, Reader
 from influence_core.data.readers.hub import looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
+from influence_core.data.readers.table_folder import looks_like_tables, read_tables
 from influence_core.data.rows import RawTable, Watch
+from influence_core.data.source import SourceFile
 from influence_core.errors import DataError, ResourceError, one_line
 from influence_core.progress import ProgressFn
 
@@ -35,26 +32,11 @@ Source = str | Path | Mapping[str, str | Path]
 PREVIEW_ROWS = 200
 
 
-@dataclass(frozen=True)
-class Reader:
-    """One kind of source.
-
-    Attributes:
-        title: for menus.
-        matches: whether a path looks like this kind.
-        read: (path or name, options, most rows wanted or None) to tables of different splits.
-    """
-
-    title: str
-    matches: Callable[[str], bool]
-    read: Callable[[str, ReadOptions, int | None], list[RawTable]]
-
-
 # In the order in which they are tried.
 READERS: dict[str, Reader] = {
-    "csv": Reader("CSV or tab-separated text", looks_like_csv, read_csv),
-    "parquet": Reader("Parquet file", looks_like_parquet, read_parquet),
+    **FILES,
     "hf": Reader("Hugging Face dataset folder", looks_like_hf, read_hf),
+    "tables": Reader("Folder or ZIP of tables named by split", looks_like_tables, read_tables),
     "folder": Reader("Folder of images, one folder per class", looks_like_images, read_images),
     "hub": Reader("Hugging Face hub name", looks_like_hub, read_hub),
 }
@@ -161,6 +143,16 @@ def _plain_errors(source: str | Path) -> Iterator[None]:
         ) from error
 
 
+def read_again(file: SourceFile, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """The tables of a file or folder that was read before.
+
+    Raises:
+        DataError: it cannot be read any more.
+    """
+    several = file.parts or (file.packing == "zip" and not file.packed)
+    return READERS["tables" if several else file.kind].read(file.path, options, limit)
+
+
 def guess_kind(source: str, options: ReadOptions) -> str:
     """Name of the reader for a source: the one that was asked for, else the first that matches.
 
@@ -170,6 +162,8 @@ def guess_kind(source: str, options: ReadOptions) -> str:
     if options.kind is not None:
         if options.kind not in READERS:
             raise DataError(f"There is no reader {options.kind!r}; there are {list(READERS)}.")
+        if options.kind == "hf" and not looks_like_hf(source):
+            return "tables"  # files of the hub, which nobody has saved by `datasets`
         return options.kind
     found = next((kind for kind, reader in READERS.items() if reader.matches(source)), None)
     if found is not None:

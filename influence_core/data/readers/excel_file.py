@@ -1,0 +1,159 @@
+"""Reads Excel workbooks by openpyxl: the first sheet with rows in it, or sheets named like splits.
+
+The first line that is not empty names the columns; empty lines are no rows. Of formulas the stored
+results are read; one without a result is refused by name. A workbook is a ZIP, and what it would
+unfold to is looked at before anything is. The reader and the export share `sheet_rows`.
+"""
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from influence_core.data.budget import MOST_COLUMNS, refuse_columns, refuse_growth
+
+from influence_core.data.options import ReadOptions
+from influence_core.data.readers.values import to_table
+from influence_core.data.rows import RawTable
+from influence_core.data.source import SourceFile
+from influence_core.data.splitting import known_split
+from influence_core.disk.fingerprint import of_file
+from influence_core.errors import DataError, one_line
+
+SUFFIXES = (".xlsx", ".xlsm")
+MOST_ROWS = 1 << 20  # of a sheet, by its format
+Row = tuple[int, tuple[Any, ...]]  # number of the line in the sheet, from 1; its values
+
+
+def read_excel(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Read one workbook.
+
+    Args:
+        source: path.
+        options: not used; columns are found by the rest.
+        limit: most rows wanted of each split, None for all.
+
+    Raises:
+        DataError: it is damaged or empty, or a formula has no result.
+    """
+    del options
+    path = Path(source)
+    digest = of_file(path) if limit is None else ""
+    with workbook(path) as book:
+        sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        filled = [s for s in sheets if len(list(islice(sheet_rows(s, path), 2))) == 2]
+        if not filled:
+            raise DataError(
+                f"{path.name} has no sheet with a line of column names and rows below it."
+            )
+        splits = [known_split(sheet.title) for sheet in filled]
+        if None in splits or len(set(splits)) < len(splits):
+            filled, splits = filled[:1], [None]
+        return [
+            _read_sheet(path, sheet, split, digest, limit)
+            for sheet, split in zip(filled, splits, strict=True)
+        ]
+
+
+@contextmanager
+def workbook(path: Path, *, read_only: bool = True, values: bool = True) -> Iterator[Any]:
+    """The workbook by openpyxl, with the results of formulas, or with their texts.
+
+    Raises:
+        DataError: it is damaged, or would unfold to too much.
+    """
+    import openpyxl
+
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it leaves aside, which is no data
+            with zipfile.ZipFile(file) as packed:
+                unfolded = sum(entry.file_size for entry in packed.infolist())
+            refuse_growth(unfolded, path.stat().st_size, path.name)
+            book = openpyxl.load_workbook(
+                file, read_only=read_only, data_only=values, keep_links=False
+            )
+            try:
+                yield book
+            finally:
+                book.close()
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # A damaged workbook surfaces as almost anything.
+        raise DataError(
+            f"{path.name} cannot be read as an Excel workbook ({one_line(error)}); save it again "
+            "as .xlsx."
+        ) from error
+
+
+def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
+    """The lines of a sheet that are not empty, the one of column names first.
+
+    Raises:
+        DataError: it has more lines or columns than can be.
+    """
+    if hasattr(sheet, "reset_dimensions"):
+        sheet.reset_dimensions()  # what a file says of its size is not believed
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > MOST_ROWS or len(values) > MOST_COLUMNS:
+            raise DataError(
+                f"Sheet {sheet.title!r} of {path.name} has more than {MOST_ROWS:,} lines or "
+                f"{MOST_COLUMNS:,} columns; leave out what is not needed."
+            )
+        if any(value is not None for value in values):
+            yield number, values
+
+
+def _read_sheet(
+    path: Path, sheet: Any, split: str | None, digest: str, limit: int | None
+) -> RawTable:
+    found = sheet_rows(sheet, path)
+    _, header = next(found)
+    rows = list(islice(found, limit))
+    width = max(len(header), *(len(values) for _, values in rows))
+    names = [
+        f"column_{i + 1}" if name is None else str(name)
+        for i, name in zip_longest(range(width), header)
+    ]
+    refuse_columns(names, path.name)
+    # Columns without a name and a value are only formatted.
+    used = [
+        i
+        for i, name in zip_longest(range(width), header)
+        if name is not None or any(len(v) > i and v[i] is not None for _, v in rows)
+    ]
+    lines = [number for number, _ in rows]
+    values = [{names[i]: v[i] if i < len(v) else None for i in used} for _, v in rows]
+    if any(value is None for row in values for value in row.values()):
+        _refuse_formulas(path, sheet.title, lines[-1])
+    place = f"sheet {sheet.title!r} of {path.name}"
+    return RawTable(
+        split=split,
+        table=to_table(values, path.name),
+        file=SourceFile("xlsx", str(path.resolve()), digest, rows=len(rows), sheet=sheet.title),
+        place=lambda i: f"line {lines[i]} of {place}",
+        rows=np.arange(len(rows), dtype=np.int64),
+        image_root=path.parent,
+    )
+
+
+def _refuse_formulas(path: Path, title: str, last: int) -> None:
+    """Programs other than Excel may write a formula without its result, which reads as nothing."""
+    with workbook(path) as results, workbook(path, values=False) as texts:
+        both = [book[title] for book in (results, texts)]
+        for sheet in both:
+            sheet.reset_dimensions()
+        pairs = zip(*(sheet.iter_rows(values_only=True) for sheet in both), strict=False)
+        for line, (values, formulas) in enumerate(islice(pairs, last), 1):
+            for value, formula in zip(values, formulas, strict=False):
+                if value is None and formula is not None:
+                    raise DataError(
+                        f"Line {line} of sheet {title!r} of {path.name} has the formula "
+                        f"{str(formula)[:60]!r} without a result; open and save it in Excel, or "
+                        "put the value in its place."
+                    )
