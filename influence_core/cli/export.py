@@ -20,6 +20,7 @@ from influence_core.cli.common import (
 )
 from influence_core.progress import Progress, check_cancel
 from influence_core.store.exports.edits import ExportOptions
+from influence_core.store.exports.plan import FORMATS
 from influence_core.store.exports.revert import revert
 from influence_core.workflow.cleanse.cleansings import load_cleansing, newest_cleansing
 from influence_core.workflow.cleanse.export import export_project
@@ -42,7 +43,10 @@ def export_verb(
     ] = None,
     target: Annotated[Path | None, typer.Option("--out", help="File or folder to make.")] = None,
     form: Annotated[
-        str | None, typer.Option("--format", help="csv, parquet, hf or folder.")
+        str | None,
+        typer.Option(
+            "--format", help=f"One of {', '.join(FORMATS)}; that of the source by default."
+        ),
     ] = None,
     cleansing: CleansingOption = None,
     number: RoundOption = None,

@@ -19,7 +19,8 @@ from influence_core.models.device import DEVICES, pick_device
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
 from influence_core.store.exports.edits import Edit, ExportOptions
 from influence_core.store.exports.plan import FORMATS as EXPORT_FORMATS
-from influence_core.store.exports.plan import natural_format
+from influence_core.store.exports.plan import OWN as OWN_FORMATS
+from influence_core.store.exports.plan import natural_format, usual_suffix
 from influence_core.store.project import Project, install_samples, list_projects
 from influence_core.store.runs import Run, RunRecord
 from influence_core.training.heads.presets import PRESETS, STANDARD
@@ -29,6 +30,7 @@ __all__ = [
     "ESTIMATORS",
     "EXPORT_FORMATS",
     "NO_COLUMN",
+    "OWN_FORMATS",
     "PRESETS",
     "STANDARD",
     "Edit",
@@ -55,5 +57,6 @@ __all__ = [
     "sample_root",
     "thumbnail",
     "to_hex",
+    "usual_suffix",
     "warnings_of",
 ]

@@ -161,7 +161,7 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         why = one_line(error)
         raise DataError(f"{path} cannot be read as Parquet ({why}).") from error
-    return _without_views(table)
+    return without_views(table)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -204,10 +204,10 @@ def _open_arrow(path: Path, limit: int | None) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         why = one_line(error)
         raise DataError(f"{path} cannot be read as an Arrow file ({why}).") from error
-    return _without_views(table)
+    return without_views(table)
 
 
-def _without_views(table: pa.Table) -> pa.Table:
+def without_views(table: pa.Table) -> pa.Table:
     """Strings and bytes in the older layout; Arrow cannot pick rows of views yet."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
     for i, field in enumerate(table.schema):

@@ -7,16 +7,16 @@ unfold to is looked at before anything is. The reader and the export share `shee
 
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, zip_longest
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from influence_core.data.budget import MOST_COLUMNS, refuse_columns, refuse_growth
-
+from influence_core.data.budget import MOST_COLUMNS, refuse_columns, refuse_growth, short_list
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.values import to_table
 from influence_core.data.rows import RawTable
@@ -54,10 +54,13 @@ def read_excel(source: str, options: ReadOptions, limit: int | None) -> list[Raw
         splits = [known_split(sheet.title) for sheet in filled]
         if None in splits or len(set(splits)) < len(splits):
             filled, splits = filled[:1], [None]
-        return [
+        over = [s.title for s in book.worksheets if s not in filled]
+        told = (f"Sheets of {path.name} that are passed over: {short_list(over)}.",) * bool(over)
+        raws = [
             _read_sheet(path, sheet, split, digest, limit)
             for sheet, split in zip(filled, splits, strict=True)
         ]
+        return [replace(raws[0], told=told), *raws[1:]]
 
 
 @contextmanager
@@ -76,7 +79,11 @@ def workbook(path: Path, *, read_only: bool = True, values: bool = True) -> Iter
                 unfolded = sum(entry.file_size for entry in packed.infolist())
             refuse_growth(unfolded, path.stat().st_size, path.name)
             book = openpyxl.load_workbook(
-                file, read_only=read_only, data_only=values, keep_links=False
+                file,
+                read_only=read_only,
+                data_only=values,
+                keep_links=False,
+                keep_vba=not read_only and path.suffix.lower() == ".xlsm",
             )
             try:
                 yield book
@@ -109,26 +116,24 @@ def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
             yield number, values
 
 
+def column_names(header: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[int, str]:
+    """Names by position; a column with neither a name nor a value is only formatted, and none."""
+    filled = {i for row in rows for i, value in enumerate(row) if value is not None}
+    filled |= {i for i, name in enumerate(header) if name is not None}
+    named = dict(enumerate(header))
+    return {i: f"column_{i + 1}" if named.get(i) is None else str(named[i]) for i in sorted(filled)}
+
+
 def _read_sheet(
     path: Path, sheet: Any, split: str | None, digest: str, limit: int | None
 ) -> RawTable:
     found = sheet_rows(sheet, path)
     _, header = next(found)
     rows = list(islice(found, limit))
-    width = max(len(header), *(len(values) for _, values in rows))
-    names = [
-        f"column_{i + 1}" if name is None else str(name)
-        for i, name in zip_longest(range(width), header)
-    ]
-    refuse_columns(names, path.name)
-    # Columns without a name and a value are only formatted.
-    used = [
-        i
-        for i, name in zip_longest(range(width), header)
-        if name is not None or any(len(v) > i and v[i] is not None for _, v in rows)
-    ]
+    names = column_names(header, [values for _, values in rows])
+    refuse_columns(list(names.values()), path.name)
     lines = [number for number, _ in rows]
-    values = [{names[i]: v[i] if i < len(v) else None for i in used} for _, v in rows]
+    values = [{name: v[i] if i < len(v) else None for i, name in names.items()} for _, v in rows]
     if any(value is None for row in values for value in row.values()):
         _refuse_formulas(path, sheet.title, lines[-1])
     place = f"sheet {sheet.title!r} of {path.name}"

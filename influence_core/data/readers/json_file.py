@@ -16,7 +16,7 @@ import numpy as np
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.csv_format import detect_encoding
 from influence_core.data.readers.values import to_table
-from influence_core.data.rows import RawTable
+from influence_core.data.rows import LeftOut, RawTable
 from influence_core.data.source import SourceFile
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError, one_line
@@ -63,10 +63,10 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
         encoding, bom = detect_encoding(path, options.encoding)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
-    file = SourceFile("json", str(path.resolve()), "", encoding=encoding, bom=bom)
-    pieces = (piece for piece in read_pieces(path, file) if piece.start >= 0)
+    pieces = (piece for piece in read_pieces(path, encoding, bom) if piece.start >= 0)
     lines: list[int] = []
     rows: list[int] = []
+    out: list[str] = []
     count = 0
 
     def kept() -> Iterator[dict[str, Any]]:
@@ -75,6 +75,7 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
             count += 1
             if isinstance(piece.value, str):
                 if options.bad_rows == "drop":
+                    out.append(f"line {piece.line} of {path.name}")
                     continue
                 raise DataError(
                     f"Line {piece.line} of {path.name} is no record ({piece.value}); write "
@@ -87,9 +88,8 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
     table = to_table(kept(), path.name)
     if not rows or not table.num_columns:
         raise DataError(f"{path.name} has no records.")
-    file = SourceFile(
-        "json", file.path, of_file(path) if limit is None else "", count, (), encoding, bom
-    )
+    digest = of_file(path) if limit is None else ""
+    file = SourceFile("json", str(path.resolve()), digest, count, encoding=encoding, bom=bom)
     return [
         RawTable(
             split=None,
@@ -98,24 +98,25 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
             place=lambda i: f"line {lines[i]} of {path.name}",
             rows=np.array(rows, dtype=np.int64),
             image_root=path.parent,
-            dropped=count - len(rows),
+            left_out=(LeftOut("is no record", len(out), tuple(out[:3])),) * bool(out),
         )
     ]
 
 
-def read_pieces(path: Path, file: SourceFile) -> Iterator[Piece]:
+def read_pieces(path: Path, encoding: str, bom: bool) -> Iterator[Piece]:
     """The whole file, piece by piece, without a byte-order mark.
 
     Args:
         path: where it lies.
-        file: tells encoding and mark.
+        encoding: Python codec.
+        bom: whether it begins with a byte-order mark.
 
     Raises:
         DataError: it cannot be read, or is no JSON as a whole.
     """
     try:
-        with path.open(encoding=file.encoding, newline="") as opened:
-            if file.bom:
+        with path.open(encoding=encoding, newline="") as opened:
+            if bom:
                 opened.read(1)
             head = ""
             for head in opened:
@@ -123,7 +124,7 @@ def read_pieces(path: Path, file: SourceFile) -> Iterator[Piece]:
                     break
             begins = head.strip(_BLANK)
             opened.seek(0)
-            if file.bom:
+            if bom:
                 opened.read(1)
             if begins[:1] != "[" and (path.suffix.lower() in LINES or _is_record_line(begins)):
                 yield from _lines(opened)

@@ -1,7 +1,7 @@
 """Files in a .gz or a .zip: unpacked into a folder of our own, and no more than can be believed.
 
 Nothing is unpacked to a place that an archive names: a file of a ZIP gets its own plain name. Bytes
-are counted as they come out. `data.readers.files` reads what is in it.
+are counted as they come out. `data.readers.tables` reads what is in it.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -21,6 +22,7 @@ from influence_core.errors import DataError
 PACKINGS = {".gz": "gz", ".zip": "zip"}
 MOST_FILES = 100  # tables in a ZIP
 _PIECE = 1 << 20
+_END_BYTES = 1 << 17  # the end of a ZIP and its longest comment lie within
 
 
 def packing_of(path: Path) -> str:
@@ -30,27 +32,30 @@ def packing_of(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """The file in it for as long as the block runs, or a folder of them if there are several.
+    """As `unpack`, for as long as the block runs."""
+    with TemporaryDirectory(prefix="turnover-") as folder:
+        yield unpack(path, Path(folder), suffixes)
+
+
+def unpack(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
+    """The file in it, or the folder if there are several.
 
     Args:
         path: a .gz, or a .zip.
+        folder: where to put them.
         suffixes: of the files that are wanted of a ZIP; others stay in it.
 
     Raises:
         DataError: it is damaged or protected, holds no such file, or would unfold to too much.
     """
-    with TemporaryDirectory(prefix="turnover-") as place:
-        folder = Path(place)
-        try:
-            made = _gunzipped if packing_of(path) == "gz" else _unzipped
-            found = made(path, folder, suffixes)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-            raise DataError(f"{path.name} cannot be unpacked ({error}); pack it again.") from error
-        except gzip.BadGzipFile as error:
-            raise DataError(f"{path.name} is no gz file ({error}); pack it again.") from error
-        except OSError as error:
-            raise DataError(f"{path.name} cannot be unpacked ({error.strerror}).") from error
-        yield found
+    try:
+        made = _gunzipped if packing_of(path) == "gz" else _unzipped
+        return made(path, folder, suffixes)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be unpacked ({error}); pack it again.") from error
+    except OSError as error:  # also of gzip, without a number
+        why = error.strerror or error
+        raise DataError(f"{path.name} cannot be unpacked ({why}); pack it again.") from error
 
 
 def tables_in(path: Path, suffixes: tuple[str, ...]) -> list[str]:
@@ -62,11 +67,23 @@ def tables_in(path: Path, suffixes: tuple[str, ...]) -> list[str]:
     if packing_of(path) == "gz":
         return [path.stem]
     try:
+        if not _is_small(path):
+            return []
         with zipfile.ZipFile(path) as archive:
             pictures = any(map(is_image_name, archive.namelist()))
             return [] if pictures else [info.filename for info in _wanted(archive, suffixes)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise DataError(f"{path.name} is no ZIP that can be read ({error}).") from error
+
+
+def _is_small(path: Path) -> bool:
+    """Whether the directory of a ZIP is one of few files: a large one would fill the memory."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        end = file.read()
+    at = end.rfind(b"PK\5\6")
+    more = b"PK\6\7" in end  # another directory, of more than 65,535 files
+    return at >= 0 and not more and int.from_bytes(end[at + 12 : at + 16], "little") < _PIECE
 
 
 def packed_like(source: Path, member: str, edited: Path, out: Path) -> None:
@@ -77,7 +94,7 @@ def packed_like(source: Path, member: str, edited: Path, out: Path) -> None:
         return
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
         for info in old.infolist():
-            with new.open(info, "w", force_zip64=True) as target:
+            with new.open(copy(info), "w", force_zip64=True) as target:
                 kept = info.filename != member
                 with old.open(info.filename) if kept else edited.open("rb") as file:
                     shutil.copyfileobj(file, target, _PIECE)
@@ -129,7 +146,7 @@ def _wanted(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> list[zipfile
     ]
 
 
-def _copied(file: IO[bytes], target: Path, source: Path) -> None:
+def _copied(file: "IO[bytes] | gzip.GzipFile", target: Path, source: Path) -> None:
     done, size = 0, source.stat().st_size
     with target.open("wb") as opened:
         while piece := file.read(_PIECE):

@@ -19,10 +19,9 @@ from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import looks_like_hf, read_hf
-from influence_core.data.readers.files import FILES, Reader
 from influence_core.data.readers.hub import looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
-from influence_core.data.readers.table_folder import looks_like_tables, read_tables
+from influence_core.data.readers.tables import FILES, Reader, looks_like_tables, read_tables
 from influence_core.data.rows import RawTable, Watch
 from influence_core.data.source import SourceFile
 from influence_core.errors import DataError, ResourceError, one_line
@@ -150,7 +149,8 @@ def read_again(file: SourceFile, options: ReadOptions, limit: int | None) -> lis
         DataError: it cannot be read any more.
     """
     several = file.parts or (file.packing == "zip" and not file.packed)
-    return READERS["tables" if several else file.kind].read(file.path, options, limit)
+    kind = "parquet" if file.kind == "zip" else file.kind  # of pictures
+    return READERS["tables" if several else kind].read(file.path, options, limit)
 
 
 def guess_kind(source: str, options: ReadOptions) -> str:

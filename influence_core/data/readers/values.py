@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,7 +31,7 @@ def to_table(rows: Iterable[Mapping[str, Any]], place: str) -> pa.Table:
     chunks: dict[str, list[pa.Array]] = {}
     done, rows = 0, iter(rows)
     while batch := list(islice(rows, ROWS_PER_CHUNK)):
-        names = {name: None for name in chunks} | {name: None for row in batch for name in row}
+        names = dict.fromkeys([*chunks, *(name for row in batch for name in row)])
         refuse_columns(list(names), place)
         for name in names:
             arrays = chunks.setdefault(name, [pa.nulls(done)])
@@ -46,6 +47,24 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
+def label_of(value: Any) -> str | None:
+    """A value as the name of the class that a label column reads from it."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None if value is None else value_text(value)
+
+
+def like(name: str, old: Any) -> Any:
+    """A class name as a value of the type that stands in its place."""
+    if isinstance(old, str) or old is None:
+        return name
+    try:
+        value = json.loads(name)
+    except ValueError:
+        return name
+    return value if isinstance(value, bool | int | float) else name
+
+
 def _array(values: list[Any]) -> pa.Array:
     try:
         array = pa.array(values, from_pandas=True)  # NaN is nothing
@@ -53,7 +72,8 @@ def _array(values: list[Any]) -> pa.Array:
             return array
     except (pa.ArrowException, OverflowError):
         pass
-    return pa.array([None if v is None or v != v else value_text(v) for v in values], pa.string())
+    texts = [None if pd.api.types.is_scalar(v) and pd.isna(v) else value_text(v) for v in values]
+    return pa.array(texts, pa.string())
 
 
 def _can_be_kept(kind: pa.DataType) -> bool:

@@ -6,15 +6,17 @@ everywhere, so the way back is a copy of the original, kept beside the export un
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence_core.data.readers.arrow_file import arrow_batches, without_views
 from influence_core.data.rows import label_texts
-from influence_core.disk.fingerprint import of_file, of_files
+from influence_core.disk.fingerprint import of_file, of_files, of_parts
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.exports.convert import save_hf
@@ -108,18 +110,43 @@ def write_parquet(plan: ExportPlan, out: Path, progress: ProgressFn | None = Non
                         progress(Progress("export", done, sum(groups)))
         except pa.ArrowException as error:
             raise StoreError(f"{source} cannot be exported as Parquet ({error}).") from error
-    _check_reach(plan.edits, first)
+    check_reach(plan.edits, first)
     read = of_files(plan.path, plan.parts) if plan.parts else of_file(plan.path)
     if read != plan.sha256:
         raise MismatchError(
             "The source changed while it was exported; nothing was written. Import it again."
         )
     if plan.parts:
-        return _with_originals(plan, plan.path, plan.parts, out, rows)
+        return _with_originals(plan, plan.parts, plan.parts, out, rows)
+    return with_original(plan, rows)
+
+
+def write_arrow(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited Arrow file or stream, in the same schema.
+
+    Raises:
+        MismatchError: as `edited_table`. DataError: it cannot be read any more.
+    """
+    del progress
+    batches = list(arrow_batches(plan.path))
+    check_reach(plan.edits, sum(map(len, batches)))
+    table = without_views(pa.Table.from_batches(batches))
+    table = edited_table(table, plan, plan.edits, plan.classes)
+    packed = "lz4" if plan.path.suffix.lower() == ".feather" else None
+    options = pa.ipc.IpcWriteOptions(compression=packed, unify_dictionaries=True)
+    with plan.path.open("rb") as file:
+        opened = pa.ipc.new_file if file.read(6) == b"ARROW1" else pa.ipc.new_stream
+    with opened(out, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=max(map(len, batches)))
+    return with_original(plan, int(table.num_rows))
+
+
+def with_original(plan: ExportPlan, rows: int, notes: tuple[str, ...] = ()) -> Written:
+    """A file whose way back is a copy of the original beside it, unless that was declined."""
     if not plan.options.keep_original:
-        return Written(rows, notes=(NO_WAY_BACK,))
+        return Written(rows, notes=(*notes, NO_WAY_BACK))
     revert = {"kind": "file", "name": plan.path.name, "sha256": plan.sha256}
-    return Written(rows, revert, original=plan.path)
+    return Written(rows, revert, notes, original=plan.path)
 
 
 def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
@@ -135,7 +162,7 @@ def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) ->
     data = loaded if plan.inner is None else loaded[plan.inner]
     label = data.features[plan.label]
     classes = tuple(label.names) if isinstance(label, datasets.ClassLabel) else plan.classes
-    _check_reach(plan.edits, len(data))
+    check_reach(plan.edits, len(data))
     table = data.with_format("arrow")[:] if len(data) else data.data.table
     table = edited_table(table, plan, plan.edits, classes)
     info = datasets.DatasetInfo(
@@ -146,24 +173,83 @@ def write_hf(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) ->
         features=data.features,
     )
     made = datasets.Dataset(datasets.table.InMemoryTable(table), info=info, split=data.split)
-    save_hf(made, out)
-    original = plan.path if plan.inner is None else plan.path / plan.inner
-    parts = tuple(sorted(p.name for p in original.iterdir() if p.is_file()))
-    return _with_originals(plan, original, parts, out, int(table.num_rows))
+    inner = plan.inner or ""
+    save_hf(made, out / inner)
+    parts = saved_parts(plan.path)
+    changed = [part for part in parts if not inner or part.startswith(f"{inner}/")]
+    for part in set(parts) - set(changed):
+        _copy(plan.path / part, out / part)
+    return _with_originals(plan, parts, changed, out, int(table.num_rows))
+
+
+def saved_parts(root: Path) -> tuple[str, ...]:
+    """Files of a folder of `save_to_disk`, without what reading it leaves there."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    names = (path.relative_to(root).as_posix() for path in files)
+    kept = (n for n in names if not any(p[0] == "." for p in n.split("/")) and "cache-" not in n)
+    return tuple(sorted(kept))
+
+
+def write_untouched(plan: ExportPlan, out: Path) -> Written:
+    """The source itself, to the byte, where nothing was decided.
+
+    Raises:
+        MismatchError: it changed meanwhile.
+    """
+    rows = plan.file.rows if plan.file is not None else 0
+    if not plan.is_folder:
+        shutil.copyfile(plan.path, out)
+        same = of_file(out) == plan.sha256
+        revert = {"name": plan.path.name, "sha256": plan.sha256}
+        written = Written(rows, {"kind": "patches", **revert, "patches": []})
+    else:
+        parts = plan.parts or saved_parts(plan.path)
+        for part in parts:
+            _copy(plan.path / part, out / part)
+        digest = of_files(out, parts)
+        same = digest == plan.sha256 or not plan.parts
+        written = Written(rows, {"kind": "files", "parts": list(parts), "sha256": digest})
+    if not same:
+        raise MismatchError(
+            "The source changed while it was exported; nothing was written. Import it again."
+        )
+    return written
+
+
+def write_parts(
+    plan: ExportPlan, out: Path, write: Callable[[ExportPlan, Path], Written]
+) -> Written:
+    """Write each of several files of a split by `write`."""
+    rows, notes = 0, dict[str, None]()
+    for part, one in zip(plan.parts, plan.files, strict=True):
+        (out / part).parent.mkdir(parents=True, exist_ok=True)
+        if one.edits:
+            written = write(one, out / part)
+        else:
+            shutil.copyfile(one.path, out / part)
+            written = Written(one.file.rows if one.file is not None else 0)
+        rows += written.rows
+        notes |= dict.fromkeys(written.notes)
+    made = _with_originals(plan, plan.parts, plan.parts, out, rows)
+    return replace(made, notes=(*notes, *made.notes))
 
 
 def _with_originals(
-    plan: ExportPlan, source: Path, parts: tuple[str, ...], out: Path, rows: int
+    plan: ExportPlan, parts: Sequence[str], changed: Sequence[str], out: Path, rows: int
 ) -> Written:
-    """Copy the original files into the exported folder."""
+    """Copy the original files into the exported folder; others stand there as they were."""
     if not plan.options.keep_original:
         return Written(rows, notes=(NO_WAY_BACK,))
-    for part in parts:
-        target = out / ORIGINAL / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / part, target)
-    digest = of_files(out / ORIGINAL, parts)
+    for part in changed:
+        _copy(plan.path / part, out / ORIGINAL / part)
+    back = [out / ORIGINAL / part if part in changed else out / part for part in parts]
+    digest = of_parts(f"{n}\0{of_file(p)}\n" for n, p in zip(parts, back, strict=True))
     return Written(rows, {"kind": "files", "parts": list(parts), "sha256": digest})
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _writer_like(file: pq.ParquetFile, out: Path) -> pq.ParquetWriter:
@@ -188,7 +274,7 @@ def _check(
     table: pa.Table, plan: ExportPlan, edits: Mapping[int, Edit], classes: tuple[str, ...] | None
 ) -> None:
     """Refuse edits whose row has another label than they say."""
-    _check_reach(edits, table.num_rows)
+    check_reach(edits, table.num_rows)
     column = table.column(plan.label).take(pa.array(list(edits), pa.int64()))
     found = label_texts(column, plan.label, classes).to_pylist()
     for edit, name in zip(edits.values(), found, strict=True):
@@ -199,7 +285,8 @@ def _check(
             )
 
 
-def _check_reach(edits: Mapping[int, Edit], rows: int) -> None:
+def check_reach(edits: Mapping[int, Edit], rows: int) -> None:
+    """Refuse edits of rows that the source does not have."""
     beyond = [row for row in edits if row >= rows]
     if beyond:
         raise MismatchError(

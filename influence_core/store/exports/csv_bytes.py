@@ -48,7 +48,7 @@ def write_csv(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -
     editor = _Editor(plan)
     total = plan.path.stat().st_size
     with out.open("wb") as file:
-        writer = _Writer(file, plan.csv, lambda done: _tell(progress, done, total))
+        writer = PatchWriter(file, plan.csv, lambda done: _tell(progress, done, total))
         if plan.csv.bom:
             writer.copy("\ufeff")
         for record in read_records(plan.path, plan.csv):
@@ -58,15 +58,8 @@ def write_csv(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -
             else:
                 writer.change(record.raw, new)
         writer.flush()
-    if writer.read.hexdigest() != plan.sha256:
-        raise MismatchError(
-            f"{plan.path} changed while it was exported, or its text does not survive the encoding "
-            f"{plan.csv.encoding}; nothing was written. Import it again."
-        )
     editor.check_all_met()
-    target = {"name": plan.path.name, "sha256": plan.sha256}
-    revert = {"kind": "patches", **target, "patches": patches_to_json(writer.patches)}
-    return Written(editor.rows, revert, _escaped_note(editor.escaped))
+    return writer.written(plan, editor.rows, _escaped_note(editor.escaped))
 
 
 def _escaped_note(fields: int) -> tuple[str, ...]:
@@ -134,7 +127,7 @@ class _Editor:
         return "".join([*parts, record.raw[done:]])
 
 
-class _Writer:
+class PatchWriter:
     """Writes and hashes both sides, and notes where they differ."""
 
     def __init__(self, file: BinaryIO, form: CsvFormat, tell: Callable[[int], None]) -> None:
@@ -168,6 +161,21 @@ class _Writer:
         self._put("".join(self._waiting))
         self._waiting.clear()
         self._tell(self._done)
+
+    def written(self, plan: ExportPlan, rows: int, notes: tuple[str, ...] = ()) -> Written:
+        """What the manifest must know.
+
+        Raises:
+            MismatchError: what was read is not what was imported.
+        """
+        if self.read.hexdigest() != plan.sha256:
+            raise MismatchError(
+                f"{plan.path} changed while it was exported, or its text does not survive the "
+                f"encoding {plan.csv.encoding}; nothing was written. Import it again."
+            )
+        target = {"name": plan.path.name, "sha256": plan.sha256}
+        revert = {"kind": "patches", **target, "patches": patches_to_json(self.patches)}
+        return Written(rows, revert, notes)
 
     def _put(self, text: str) -> None:
         data = self._encoded(text)

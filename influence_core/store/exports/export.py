@@ -10,11 +10,19 @@ from dataclasses import asdict
 from pathlib import Path, PurePath
 
 from influence_core.data.dataset import Dataset
+from influence_core.data.readers.packed import packed_like, packing_of
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.disk.temporary import remove_abandoned, temporary_folder
 from influence_core.progress import ProgressFn
-from influence_core.store.exports.arrow import write_hf, write_parquet
+from influence_core.store.exports.arrow import (
+    with_original,
+    write_arrow,
+    write_hf,
+    write_parquet,
+    write_parts,
+    write_untouched,
+)
 from influence_core.store.exports.csv_bytes import write_csv
 from influence_core.store.exports.edits import Edit, ExportOptions
 from influence_core.store.exports.images import write_images
@@ -27,11 +35,15 @@ from influence_core.store.exports.publish import (
     put_manifest,
     refuse_target,
 )
+from influence_core.store.exports.values import write_excel, write_json
 from influence_core.store.exports.way_back import Written
 
 # A writer a format: it fills a temporary path, and says what the manifest must know.
 WRITERS: dict[str, Callable[[ExportPlan, Path, ProgressFn | None], Written]] = {
     "csv": write_csv,
+    "json": write_json,
+    "xlsx": write_excel,
+    "arrow": write_arrow,
     "parquet": write_parquet,
     "hf": write_hf,
     "folder": write_images,
@@ -55,7 +67,7 @@ def export(
         edits: changes to training rows.
         out: file or folder to make; its manifest is `<out>.manifest.json`, or `manifest.json` in a
             folder.
-        form: "csv", "parquet", "hf" or "folder"; None means the source's own.
+        form: one of `WRITERS`; None means the source's own.
         options: see there.
         run: id of the run behind the scores, for the manifest.
         progress: hears how far it is.
@@ -73,21 +85,37 @@ def export(
     # Beside the target, so that it is on a disk that has to be large enough anyway.
     with plain_errors("write", out), temporary_folder(out) as scratch:
         plan = make_plan(dataset, edits, form, options, scratch)
-        write = WRITERS[plan.form]
         refuse_target(out, plan.file, options.overwrite, plan.is_folder)
         if plan.is_folder:
             with publish_folder(out) as folder:
-                written = write(plan, folder, progress)
+                written = _write(plan, folder, out, progress)
                 made = _manifest(dataset, run, plan, written, out, folder_hash(folder))
                 made.write(folder / IN_FOLDER)
             return made
         with publish_file(out, plan.sha256) as temporary:
-            written = write(plan, temporary, progress)
+            written = _write(plan, temporary, out, progress)
             made = _manifest(dataset, run, plan, written, out, of_file(temporary))
             if written.original is not None:
                 keep_beside(out, written.original, plan.sha256)
             put_manifest(made, out)
         return made
+
+
+def _write(plan: ExportPlan, out: Path, target: Path, progress: ProgressFn | None) -> Written:
+    """By the writer of the format; packed if the target is called so, or file by file."""
+    inside = plan.inside
+    packs = inside is not None and packing_of(target) == packing_of(plan.path)
+    if plan.is_untouched and plan.form != "folder" and packs == (inside is not None):
+        return write_untouched(plan, out)
+    if inside is not None:
+        edited = inside.path.with_name("edited") if packs else out
+        written = WRITERS[plan.form](inside, edited, progress)
+        if packs:
+            packed_like(plan.path, plan.member, edited, out)
+        return with_original(plan, written.rows, written.notes)
+    if plan.files:
+        return write_parts(plan, out, lambda one, to: WRITERS[plan.form](one, to, progress))
+    return WRITERS[plan.form](plan, out, progress)
 
 
 def _manifest(

@@ -10,31 +10,42 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from influence_core.data.build import extra_names
-from influence_core.data.columns import ColumnRoles
-from influence_core.data.dataset import Dataset, Split
+from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.csv_file import form_of, read_as
+from influence_core.data.readers.csv_file import form_of
 from influence_core.data.readers.csv_format import CsvFormat
-from influence_core.data.readers.registry import READERS, Reader
-from influence_core.data.rows import RawTable, Watch, prepare
-from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
+from influence_core.data.readers.packed import packing_of, unpack
+from influence_core.data.readers.registry import read_again
+from influence_core.data.readers.tables import FILES, SUFFIXES
+from influence_core.data.source import SourceFile, SourceInfo
 from influence_core.data.splitting import known_split
 from influence_core.disk.fingerprint import of_file
-from influence_core.errors import DataError, MismatchError, StoreError
-from influence_core.store.exports.convert import WRITTEN, to_csv, to_hf, to_parquet
+from influence_core.errors import StoreError
+from influence_core.store.exports.convert import (
+    WRITTEN,
+    present_file,
+    project_table,
+    raw_table,
+    to_arrow,
+    to_csv,
+    to_hf,
+    to_json,
+    to_parquet,
+)
 from influence_core.store.exports.edits import Edit, ExportOptions, edits_by_row
 from influence_core.store.exports.listing import LISTING, Pictures, list_folder, list_zip
 
 FORMATS = {
     "csv": "CSV",
+    "json": "JSON lines or records",
+    "xlsx": "Excel workbook",
     "parquet": "Parquet",
+    "arrow": "Arrow or Feather",
     "hf": "Hugging Face dataset folder",
     "folder": "Image folder",
 }
+# Only their own kind of source becomes one of these.
+OWN = {"folder": "image folders", "xlsx": "workbooks"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,14 @@ class ExportPlan:
         options: of the export.
         label: name of the label column; `column` is its position.
         sha256: of the file; "" if `path` is a folder.
-        parts: files of a folder of Parquet files.
-        inner: split within a Hugging Face folder, None if it holds one data set only.
+        parts: files of a folder that together are one split; `files` are their own plans, but
+            for Parquet.
+        inside: the plan of the file that is packed in this one, whose name there is `member`.
+        inner: split within a Hugging Face folder, None if it holds one data set only; sheet of a
+            workbook.
+        native: whether `path` is the source itself.
         classes: names of class numbers, None if labels are names or plain numbers.
-        csv: how a CSV is cut into fields.
+        csv: how a CSV is cut into fields; of JSON its encoding only.
         pictures: of an image folder.
         file: the source, None for the project's own rows.
         notes: sentences for the manifest.
@@ -66,7 +81,11 @@ class ExportPlan:
     column: int = 0
     sha256: str = ""
     parts: tuple[str, ...] = ()
+    files: "tuple[ExportPlan, ...]" = ()
+    inside: "ExportPlan | None" = None
+    member: str = ""
     inner: str | None = None
+    native: bool = False
     classes: tuple[str, ...] | None = None
     csv: CsvFormat = WRITTEN
     pictures: Pictures | None = None
@@ -78,6 +97,11 @@ class ExportPlan:
     def is_folder(self) -> bool:
         """Whether the export is a folder rather than a file."""
         return self.form in ("hf", "folder") or bool(self.parts)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the export is the source itself."""
+        return self.native and not self.edits and not self.options.spreadsheet_safe
 
     @property
     def record(self) -> dict[str, Any]:
@@ -95,6 +119,16 @@ def natural_format(dataset: Dataset) -> str:
     if file is None:
         return "csv" if dataset.modality == "text" else "parquet"
     return {"hub": "hf", "zip": "folder"}.get(file.kind, file.kind)
+
+
+def usual_suffix(dataset: Dataset, form: str) -> str:
+    """How an export in this format is called: as the source if it is its own, "" for a folder."""
+    file = dataset.source.files.get("train")
+    if file is not None and not file.parts and file.kind == form and form not in ("hf", "folder"):
+        path = Path(file.path)
+        return Path(path.stem).suffix + path.suffix if packing_of(path) == "gz" else path.suffix
+    usual = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet", "arrow": ".arrow"}
+    return "" if file is not None and file.parts else usual.get(form, "")
 
 
 def make_plan(
@@ -119,7 +153,7 @@ def make_plan(
     """
     form = form or natural_format(dataset)
     _check(form, options)
-    file = None if options.from_project else _present_file(dataset.source)
+    file = None if options.from_project else present_file(dataset.source)
     by_row = edits_by_row(dataset, edits)
     joined = {} if file is None else dataset.source.joined
     if file is not None and dataset.source.numbered:
@@ -129,9 +163,9 @@ def make_plan(
     label = dataset.source.label_column or "label"
     notes = () if file is None else _other_splits(dataset.source)
     plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes, joined=joined)
-    if form == "folder":
-        if file is None or file.kind not in ("folder", "zip"):
-            raise StoreError("Only image folders can be exported as 'folder'; choose another one.")
+    if form in OWN and (file is None or form != natural_format(dataset)):
+        raise StoreError(f"Only {OWN[form]} can be exported as {form!r}; choose another format.")
+    if form == "folder" and file is not None:
         return _listed(plan, dataset, file)
     if file is None or form != natural_format(dataset) or file.kind == "hub":
         return _converted(plan, dataset, file)
@@ -163,15 +197,19 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     """The source as it stands."""
     import datasets
 
-    source, place = dataset.source, Path(file.path)
+    source, path = dataset.source, Path(file.path)
     column = source.columns.index(plan.label)
-    plan = replace(plan, path=place, column=column, sha256=file.sha256, parts=file.parts)
-    if file.kind == "csv":
-        return replace(plan, csv=form_of(file))
-    if file.kind == "parquet":
-        first = _reader(file).read(file.path, ReadOptions.of(source.options), 1)[0]
-        return replace(plan, classes=first.classes)
-    _raw_table(dataset, file)  # refuses if it has changed
+    plan = replace(plan, column=column, native=True)
+    if file.parts:
+        plan = replace(plan, path=path, sha256=file.sha256, parts=file.parts)
+        if file.kind == "parquet":
+            first = read_again(file, ReadOptions.of(source.options), 1)[0]
+            return replace(plan, classes=first.classes)
+        return _with_parts(plan, file, ReadOptions.of(source.options))
+    if file.kind != "hf":
+        return _of_file(plan, file, path, ReadOptions.of(source.options))
+    plan = replace(plan, path=path)
+    raw_table(dataset, file)  # refuses if it has changed
     loaded = datasets.load_from_disk(file.path)
     if not isinstance(loaded, datasets.DatasetDict):
         return plan
@@ -179,39 +217,81 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     return replace(plan, inner=named["train"])
 
 
+def _of_file(plan: ExportPlan, file: SourceFile, path: Path, options: ReadOptions) -> ExportPlan:
+    """One file as it stands, and what is packed in it."""
+    scratch = plan.path
+    plan = replace(plan, path=path, sha256=file.sha256, member=file.packed)
+    if file.packing:
+        folder = scratch / "unpacked"
+        folder.mkdir(exist_ok=True)
+        found = unpack(path, folder, SUFFIXES)
+        found = found / file.packed if found.is_dir() else found
+        bare = replace(file, packing="", packed="", sha256=of_file(found))
+        inside = _of_file(plan, bare, found, options)
+        return replace(plan, inside=inside, csv=inside.csv)
+    if file.kind == "csv":
+        return replace(plan, csv=form_of(file))
+    if file.kind == "json":
+        cut = replace(WRITTEN, encoding=file.encoding or "utf-8", bom=file.bom)
+        return replace(plan, csv=cut)
+    if file.kind == "xlsx":
+        return replace(plan, inner=file.sheet)
+    return replace(plan, classes=FILES[file.kind].read(str(path), options, 1)[0].classes)
+
+
+def _with_parts(plan: ExportPlan, file: SourceFile, options: ReadOptions) -> ExportPlan:
+    """Several files of a split, each with the edits of its own records."""
+    files, first = [], 0
+    for part in file.parts:
+        path = Path(file.path) / part
+        own = FILES[file.kind].read(str(path), options, None)[0].file
+        stop = first + own.rows
+        edits = {row - first: e for row, e in plan.edits.items() if first <= row < stop}
+        alone = replace(plan, path=path, edits=edits, parts=(), file=own)
+        if own.packing:
+            raise StoreError(
+                f"{part} is packed and one of several files of its split; unpack them, or export "
+                "as CSV."
+            )
+        files.append(_of_file(alone, own, path, options))
+        first = stop
+    return replace(plan, files=tuple(files))
+
+
 def _converted(plan: ExportPlan, dataset: Dataset, file: SourceFile | None) -> ExportPlan:
     """The rows, written into another format."""
     classes: tuple[str, ...] | None
     if file is None:
-        table, rows = _project_table(dataset.train, dataset.source), dataset.train.rows
+        table, rows = project_table(dataset.train, dataset.source), dataset.train.rows
         classes, note = dataset.classes, "Written from the project's own copy of the rows."
     else:
-        raw = _raw_table(dataset, file)
+        raw = raw_table(dataset, file)
         table, rows, classes = raw.table, raw.rows, raw.classes
         note = "Converted from another format."
     # The records of the new file, which may be fewer than those of the source.
     place = {row: position for position, row in enumerate(rows.tolist())}
     plan = replace(
         plan,
-        path=plan.path / f"train.{plan.form}",
+        path=plan.path / ("train.jsonl" if plan.form == "json" else f"train.{plan.form}"),
         edits={place[row]: edit for row, edit in plan.edits.items()},
         column=table.column_names.index(plan.label),
-        classes=None if plan.form == "csv" else classes,
+        classes=None if plan.form in ("csv", "json") else classes,
         notes=(note, *plan.notes),
     )
     if plan.form == "hf":
         to_hf(table, plan.label, classes, plan.path)
         return plan
-    if plan.form == "csv":
-        to_csv(table, plan.label, classes, plan.path)
+    if plan.form in ("csv", "json"):
+        write = to_csv if plan.form == "csv" else to_json
+        write(table, plan.label, classes, plan.path)
     else:
-        to_parquet(table, plan.path)
+        (to_arrow if plan.form == "arrow" else to_parquet)(table, plan.path)
     return replace(plan, sha256=of_file(plan.path))
 
 
 def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     """A fresh list of the pictures of an image folder or a ZIP, those that were imported."""
-    table, path = _raw_table(dataset, file).table, plan.path / LISTING
+    table, path = raw_table(dataset, file).table, plan.path / LISTING
     notes = plan.notes
     if file.kind == "zip":
         copied = plan.options.copy_images
@@ -232,81 +312,6 @@ def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     )
 
 
-def _present_file(source: SourceInfo) -> SourceFile | None:
-    """The file or folder of the training rows, checked to be what was imported.
-
-    Returns:
-        None if the data set was built by a program.
-
-    Raises:
-        MismatchError: it is gone, or has changed since the import.
-    """
-    file = source.files.get("train")
-    if file is None or file.kind == "hub":
-        return file
-    if not Path(file.path).exists():
-        raise MismatchError(
-            f"The source {file.path} is not there any more; put it back, or export the project's "
-            "own copy of the rows (from_project)."
-        )
-    try:
-        refuse_changed(file)
-    except DataError as error:
-        raise MismatchError(str(error)) from error
-    return file
-
-
-def _raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
-    """The source's own table, with all its columns, that the training rows were taken from.
-
-    Raises:
-        MismatchError: it no longer holds these rows.
-    """
-    source = dataset.source
-    place = file.path if file.kind != "folder" else str(dataset.image_root)
-    options = ReadOptions.of(source.options)
-    if file.kind == "csv":  # read as it was then, whatever is found out by now
-        raws = [read_as(Path(place), form_of(file), options, None)]
-    else:
-        raws = _reader(file).read(place, options, None)
-    named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
-    of_split = {s.name: named.get(s.name) or named.get("train") or raws[0] for s in dataset}
-    raw = of_split["train"]
-    if not file.sha256:
-        # Splits that were cut off the same table are exported with it.
-        _check_rows(raw, [s for s in dataset if of_split[s.name] is raw], source)
-    return raw
-
-
-def _reader(file: SourceFile) -> Reader:
-    """What has read it; several files of one split were found in a folder."""
-    kind = "parquet" if file.kind == "zip" else file.kind
-    return READERS["hf" if file.parts else kind]
-
-
-def _project_table(split: Split, source: SourceInfo) -> pa.Table:
-    """A split's rows in the source's columns and order, labels as class numbers.
-
-    Used where the source is gone or never was a file.
-    """
-    table = split.table
-    roles = (source.label_column, source.content_column, source.id_column, source.split_column)
-    names = {kept: name for name, kept in extra_names(source.columns, roles).items()}
-    names |= {split.content_column: source.content_column or split.content_column}
-    names |= {"label": source.label_column or "label"}
-    if source.id_column or not source.columns:
-        names["id"] = source.id_column or "id"
-    ours = ["id", split.content_column, "label", *split.extra_columns]
-    content = source.content_column
-    if source.columns and content is not None and content not in source.columns:
-        ours.remove(split.content_column)  # its parts stand there as they were
-    columns = {
-        names.get(name, name): table.column(name) for name in ours if name != "id" or "id" in names
-    }
-    order = dict.fromkeys([*(name for name in source.columns if name in columns), *columns])
-    return pa.table({name: columns[name] for name in order})
-
-
 def _other_splits(source: SourceInfo) -> tuple[str, ...]:
     """Says so if the exported file holds rows of other splits too."""
     mine = source.files["train"]
@@ -314,25 +319,3 @@ def _other_splits(source: SourceInfo) -> tuple[str, ...]:
         return ()  # one path for all splits, but a table of its own for each
     others = ", ".join(n for n, file in source.files.items() if n != "train" and file == mine)
     return (f"The source also holds the rows of {others}; they are as they were.",) * bool(others)
-
-
-def _check_rows(raw: RawTable, splits: list[Split], source: SourceInfo) -> None:
-    """Compare contents where the source has no hash of its own."""
-    kind = splits[0].content_column
-    roles = ColumnRoles(
-        source.label_column or "label",
-        source.content_column or kind,
-        kind,  # type: ignore[arg-type]  # the names of kinds and columns agree
-        source.id_column,
-        source.split_column,
-    )
-    found = prepare(raw, roles, check_images=False, watch=Watch()).table
-    rows = np.concatenate([split.rows for split in splits])
-    wanted = np.concatenate([split.content_hashes for split in splits])
-    places = np.searchsorted(raw.rows, rows)
-    hashes = found.column("content_hash").to_numpy()
-    if places.max(initial=-1) >= len(raw.rows) or (hashes[places] != wanted).any():
-        raise MismatchError(
-            f"The source {raw.file.path} has changed since it was imported; restore it, or import "
-            "it again."
-        )

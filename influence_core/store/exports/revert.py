@@ -90,7 +90,8 @@ def _from_files(manifest: Manifest, path: Path, export: Path, out: Path) -> None
         for part in parts:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(export / ORIGINAL / part, target)
+            kept = export / ORIGINAL / part  # others stand in the export as they were
+            shutil.copyfile(kept if kept.is_file() else export / part, target)
         _check_result(of_files(folder, parts), manifest, path)
 
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from influence_core.data.readers.arrow_file import SUFFIXES as PARQUET
 from influence_core.data.readers.csv_file import SUFFIXES as TEXT
+from influence_core.data.readers.packed import PACKINGS, tables_in
+from influence_core.data.readers.tables import SUFFIXES as TABLES
 from influence_core.data.readers.zip_file import SUFFIX as ZIP
 from influence_core.data.readers.zip_file import pack_pictures
 from influence_core.data.rows import Watch
@@ -26,7 +27,7 @@ FOLDER = ".uploads"
 MOST_MEGABYTES = 200
 KEPT_SECONDS = 24 * 3600
 Pack = Callable[[Path, Path], object]  # an archive, the file to write
-SUFFIXES = (*TEXT, *PARQUET, ZIP)
+SUFFIXES = (*TABLES, *PACKINGS)
 
 
 def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_pictures) -> Path:
@@ -58,7 +59,7 @@ def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_picture
     folder = _new_folder(home)
     with plain_errors("write", folder):
         (folder / safe).write_bytes(content)
-    if Path(safe).suffix.lower() != ZIP:
+    if not is_zip(folder / safe):
         return folder / safe
     packed = _packed(folder / safe, folder, pack)
     (folder / safe).unlink()
@@ -66,13 +67,15 @@ def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_picture
 
 
 def is_zip(path: str | Path) -> bool:
-    """Whether a path is called like a ZIP, and is a file."""
-    return Path(path).suffix.lower() == ZIP and Path(path).is_file()
+    """Whether a path is a file that is called like a ZIP, and holds something else than tables."""
+    called = Path(path).suffix.lower() == ZIP and Path(path).is_file()
+    return called and not tables_in(Path(path), TABLES)
 
 
 def is_text(path: str | Path) -> bool:
-    """Whether a path is called like a CSV or other text."""
-    return Path(path).suffix.lower() in TEXT
+    """Whether a path is called like a CSV or other text, perhaps in a .gz."""
+    name = Path(path).name.lower().removesuffix(".gz")
+    return Path(name).suffix in TEXT
 
 
 def keep_zip(home: Path, archive: Path, pack: Pack = pack_pictures) -> Path:

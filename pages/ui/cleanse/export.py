@@ -10,7 +10,14 @@ from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.export import export_project
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import report_html
-from influence_core.workflow.results import EXPORT_FORMATS, Edit, ExportOptions, natural_format
+from influence_core.workflow.results import (
+    EXPORT_FORMATS,
+    OWN_FORMATS,
+    Edit,
+    ExportOptions,
+    natural_format,
+    usual_suffix,
+)
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 
@@ -37,8 +44,7 @@ def export_box(session: Session, name: str, edits: Sequence[Edit], number: int |
 
 def _options(session: Session) -> tuple[str, ExportOptions]:
     own = natural_format(session.project.dataset)
-    image = session.project.dataset.modality == "image"
-    formats = [f for f in EXPORT_FORMATS if f != "folder" or own == "folder" or image]
+    formats = [f for f in EXPORT_FORMATS if f not in OWN_FORMATS or f == own]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         form = st.selectbox(
             "Format", formats, index=formats.index(own), key="export_format", width=260,
@@ -69,7 +75,8 @@ def _export(
     form, options = chosen
     run = load_cleansing(session.project, name).run
     folder = session.project.exports_folder
-    target = _free(folder, name if number is None else f"{name}-round-{number}", form)
+    stem = name if number is None else f"{name}-round-{number}"
+    target = _free(folder, stem, usual_suffix(session.project.dataset, form))
     st.session_state.pop("exported", None)
     try:
         folder.mkdir(exist_ok=True)
@@ -84,9 +91,8 @@ def _export(
     st.session_state["exported"] = target
 
 
-def _free(folder: Path, name: str, form: str) -> Path:
+def _free(folder: Path, name: str, suffix: str) -> Path:
     """A path that is not taken yet; earlier exports stay."""
-    suffix = {"csv": ".csv", "parquet": ".parquet"}.get(form, "")
     path, count = folder / f"cleansed-{name}{suffix}", 1
     while path.exists():
         count += 1

@@ -82,7 +82,7 @@ def choose_source() -> ChosenSource | None:
 
 def _upload() -> ChosenSource | None:
     file = st.file_uploader(
-        "CSV, tab-separated text, Parquet, or a ZIP of pictures",
+        "CSV, JSON, Excel, Parquet, Arrow, a .gz or ZIP of these, or a ZIP of pictures",
         type=[suffix.lstrip(".") for suffix in SUFFIXES],
         max_upload_size=MOST_MEGABYTES,
         key="wizard_file",
@@ -105,8 +105,9 @@ def _path() -> ChosenSource | None:
         key="wizard_path",
         max_chars=4096,
         placeholder="/data/reviews.csv",
-        help="A CSV, TSV or Parquet file, a folder `<class>/<image>` or `<split>/<class>/<image>`, "
-        "a ZIP of one, or a Hugging Face data set folder. It is only read.",
+        help="A CSV, JSON, Excel, Parquet or Arrow file, a folder of these named by split, one of "
+        "`<class>/<image>` or `<split>/<class>/<image>`, a ZIP of one, or a Hugging Face data set "
+        "folder. It is only read.",
     ).strip()
     if not given:
         return None

@@ -1,6 +1,7 @@
 """Every kind of file with a table in it is read as it was written."""
 
 import json
+import zipfile
 
 import openpyxl
 import pandas as pd
@@ -192,8 +193,6 @@ def test_what_is_no_workbook_is_refused(tmp_path, content):
 
 
 def test_a_workbook_that_is_only_called_one_is_refused(tmp_path):
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
         archive.writestr("[Content_Types].xml", "<x/>")
         archive.writestr("xl/workbook.xml", "<x/>")

@@ -182,13 +182,13 @@ def test_hf_folder_keeps_features_and_the_way_back(tmp_path):
     dataset = read_source(root)
     edits = _edits(dataset)
     export(dataset, edits, out)
-    made = datasets.load_from_disk(str(out))
+    made = datasets.load_from_disk(str(out))["training"]
     assert made.features == data.features
     labels = made.features["label"].int2str(made["label"][:])
     assert labels == _expected(edits)["label"].tolist()
     revert(out / "manifest.json", tmp_path / "back")
     for part in (root / "training").iterdir():
-        assert (tmp_path / "back" / part.name).read_bytes() == part.read_bytes()
+        assert (tmp_path / "back" / "training" / part.name).read_bytes() == part.read_bytes()
 
 
 def test_a_changed_hf_folder_is_refused(tmp_path):

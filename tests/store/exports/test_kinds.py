@@ -1,25 +1,25 @@
 """Exports of every kind of file: the source without edits, with them only what was decided."""
 
+import json
+import zipfile
+
+import datasets
+import openpyxl
 import pandas as pd
 import pytest
 from edits import Why, make_edits
+from kinds import KINDS, reviews, write
 
+from influence_core.data.options import ReadOptions
+from influence_core.data.readers.registry import read_source
+from influence_core.errors import StoreError
+from influence_core.store.exports.edits import ExportOptions
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import manifest_path
 from influence_core.store.exports.revert import revert
 from influence_core.workflow.projects.create import NewProject, create
 
 WHY = Why("flipped-ridge", who="ada")
-
-
-def frame(rows=24, start=0):
-    numbers = range(start, start + rows)
-    return pd.DataFrame(
-        {
-            "text": [f'Film {i}, "so" to speak\n😀' for i in numbers],
-            "label": [["neg", "pos"][i % 2] for i in numbers],
-        }
-    )
 
 
 def edits_of(dataset):
@@ -50,7 +50,7 @@ def test_each_split_may_be_of_another_kind(tmp_path, train, valid, test):
     given = {"train": train, "valid": valid, "test": test}
     files = {split: tmp_path / f"{split}.{kind}" for split, kind in given.items() if kind}
     for number, (split, path) in enumerate(files.items()):
-        WRITE[given[split]](frame(start=100 * number), path, index=False)
+        WRITE[given[split]](reviews(start=100 * number), path, index=False)
     parts = {split: str(path) for split, path in files.items() if split != "train"}
     request = NewProject(str(files["train"]), name="mixed", **parts)
     project, _ = create(request, tmp_path / "home")
@@ -59,6 +59,197 @@ def test_each_split_may_be_of_another_kind(tmp_path, train, valid, test):
     edits = edits_of(project.dataset)
     out = tmp_path / f"clean.{train}"
     export(project.dataset, edits, out)
-    pd.testing.assert_frame_equal(READ[train](out), expected(edits, frame()))
+    pd.testing.assert_frame_equal(READ[train](out), expected(edits, reviews()))
     revert(manifest_path(out, folder=False), tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == files["train"].read_bytes()
+
+
+WHOLE = ReadOptions(valid_share=0, test_share=0)
+
+
+def again(path):
+    """What an export reads as, by the reader that read its source."""
+    data = read_source(str(path), WHOLE)
+    stars = [float(value) for value in data.train.extra("stars")]
+    labels = [data.classes[i] for i in data.train.labels]
+    return pd.DataFrame({"text": data.train.texts(), "label": labels, "stars": stars})
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_without_edits_the_source_comes_back_to_the_byte(tmp_path, name):
+    path = write(name, tmp_path)
+    out = tmp_path / "out" / name
+    manifest = export(read_source(str(path), WHOLE), [], out)
+    assert out.read_bytes() == path.read_bytes()
+    assert manifest.counts == {"remove": 0, "relabel": 0, "rows": 24}
+    revert(manifest_path(out, folder=False), tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_edits_change_what_was_decided_and_nothing_else(tmp_path, name):
+    path = write(name, tmp_path)
+    data = read_source(str(path), WHOLE)
+    train, edits = data.train, edits_of(data)
+    # The last one, and two neighbours in the middle, go too.
+    gone = {int(train.keys[i]): None for i in (9, 10, 23)}
+    edits = sorted([*edits, *make_edits(data, gone, WHY)], key=lambda edit: edit.row)
+    out = tmp_path / "out" / name
+    manifest = export(data, edits, out)
+    assert manifest.counts == {"remove": 4, "relabel": 1, "rows": 20}
+    pd.testing.assert_frame_equal(again(out), expected(edits, reviews()))
+    revert(manifest_path(out, folder=False), tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_row_may_go(tmp_path, name):
+    path = write(name, tmp_path)
+    data = read_source(str(path), WHOLE)
+    edits = make_edits(data, {int(key): None for key in data.train.keys}, WHY)
+    manifest = export(data, edits, tmp_path / "out" / name)
+    assert manifest.counts["rows"] == 0
+    if name.endswith(".json") and name != "b.json":
+        assert "data" in json.loads((tmp_path / "out" / name).read_text()) or name == "a.json"
+
+
+def test_json_changes_one_value_of_a_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [f'{{"label":"neg",  "text": "caf\\u00e9 {i}", "n": 1.50}}' for i in range(8)]
+    path.write_text("\r\n".join([*rows, '{"text": "x", "label": "pos"}']))
+    data = read_source(str(path), WHOLE)
+    edits = make_edits(data, {int(data.train.keys[2]): "pos", int(data.train.keys[3]): None}, WHY)
+    export(data, edits, tmp_path / "out.jsonl")
+    rows[2] = rows[2].replace("neg", "pos")
+    del rows[3]
+    made = "\r\n".join([*rows, '{"text": "x", "label": "pos"}'])
+    assert (tmp_path / "out.jsonl").read_bytes() == made.encode()
+
+
+def test_json_labels_keep_their_type(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"text": f"t{i}", "label": i % 2} for i in range(6)]))
+    data = read_source(str(path), WHOLE)
+    edits = make_edits(data, {int(data.train.keys[0]): "1"}, WHY)
+    export(data, edits, tmp_path / "out.json")
+    assert [row["label"] for row in json.loads((tmp_path / "out.json").read_text())] == [
+        *(1, 1, 0, 1, 0, 1)
+    ]
+
+
+def test_a_workbook_keeps_its_other_sheets_formats_and_values_of_formulas(tmp_path):
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["text", "label", "n"])
+    for i in range(8):
+        sheet.append([f"film {i}", ["neg", "pos"][i % 2], i])
+    sheet["A6"].font = openpyxl.styles.Font(bold=True)
+    book.create_sheet("Notes").append(["keep", "me"])
+    book.save(path)
+    data = read_source(str(path), WHOLE)
+    edits = make_edits(data, {int(data.train.keys[1]): None, int(data.train.keys[0]): "pos"}, WHY)
+    manifest = export(data, edits, tmp_path / "out.xlsx")
+    made = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    assert [cell.value for cell in made.active[2]] == ["film 0", "pos", 0]
+    assert [cell.value for cell in made.active["A"]][1:] == [f"film {i}" for i in (0, *range(2, 8))]
+    assert made.active["A5"].font.bold
+    assert made.active.max_row == 8
+    assert [cell.value for cell in made["Notes"][1]] == ["keep", "me"]
+    assert "all cells are kept" in manifest.notes[0]
+
+
+def test_other_files_of_a_zip_stay(tmp_path):
+    path = write("a.zip", tmp_path)
+    data = read_source(str(path), WHOLE)
+    export(data, edits_of(data), tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["README.md", "sub/b.csv"]
+        assert archive.read("README.md") == b"what this is"
+        assert archive.testzip() is None
+
+
+def test_without_a_copy_there_is_no_way_back_and_it_is_said(tmp_path):
+    for name in ("a.xlsx", "a.csv.gz", "a.feather"):
+        data = read_source(str(write(name, tmp_path)), WHOLE)
+        made = export(
+            data, edits_of(data), tmp_path / f"o-{name}", None, ExportOptions(False, False)
+        )
+        assert "cannot be reverted" in made.notes[-1]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "arrow", "hf"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.xlsx", "a.csv.gz"])
+def test_any_kind_becomes_any_other(tmp_path, name, form):
+    data = read_source(str(write(name, tmp_path)), WHOLE)
+    edits = edits_of(data)
+    suffix = {"json": "jsonl", "hf": "saved"}.get(form, form)
+    export(data, edits, tmp_path / f"out.{suffix}", form)
+    pd.testing.assert_frame_equal(again(tmp_path / f"out.{suffix}"), expected(edits, reviews()))
+
+
+def test_only_a_workbook_becomes_a_workbook(tmp_path):
+    data = read_source(str(write("a.csv", tmp_path)), WHOLE)
+    with pytest.raises(StoreError, match="Only workbooks can be exported as 'xlsx'"):
+        export(data, [], tmp_path / "out.xlsx", "xlsx")
+
+
+# -- folders --------------------------------------------------------------------------------------
+
+
+def test_several_files_of_a_split_are_written_one_by_one(tmp_path):
+    root, out = tmp_path / "many", tmp_path / "out"
+    root.mkdir()
+    write("a.csv", root, reviews(12)).rename(root / "train-1.csv")
+    reviews(12, start=12).to_csv(root / "train-2.csv", sep=";", index=False)
+    write("a.jsonl", root, reviews(4, start=90)).rename(root / "test.jsonl")
+    data = read_source(str(root), ReadOptions(valid_share=0))
+    assert {split.name: len(split) for split in data} == {"train": 24, "test": 4}
+    keys = data.train.keys
+    edits = make_edits(data, {int(keys[3]): None, int(keys[13]): "neg"}, WHY)
+    export(data, edits, out)
+    made = [pd.read_csv(out / "train-1.csv"), pd.read_csv(out / "train-2.csv", sep=";")]
+    pd.testing.assert_frame_equal(pd.concat(made, ignore_index=True), expected(edits, reviews()))
+    revert(out / "manifest.json", tmp_path / "back")
+    for name in ("train-1.csv", "train-2.csv"):
+        assert (tmp_path / "back" / name).read_bytes() == (root / name).read_bytes()
+
+
+def saved(folder, **splits):
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
+    )
+    made = {}
+    for name, rows in splits.items():
+        table = reviews(rows, start=10 * len(name)).drop(columns="stars")
+        made[name] = datasets.Dataset.from_pandas(table, preserve_index=False).cast(features)
+    datasets.DatasetDict(made).save_to_disk(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_saved_data_set_exports_all_its_splits(tmp_path, edited):
+    root, out = saved(tmp_path / "saved", train=24, validation=6, test=5), tmp_path / "out"
+    data = read_source(str(root))
+    edits = edits_of(data) if edited else []
+    export(data, edits, out)
+    made = datasets.load_from_disk(str(out))
+    assert {name: len(split) for name, split in made.items()} == {
+        "train": 24 - edited, "validation": 6, "test": 5
+    }  # fmt: skip
+    files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
+    for file in files:
+        if not edited or file.parts[0] != "train":
+            assert (out / file).read_bytes() == (root / file).read_bytes()
+    revert(out / "manifest.json", tmp_path / "back")
+    for file in files:
+        assert (tmp_path / "back" / file).read_bytes() == (root / file).read_bytes()
+
+
+def test_a_saved_data_set_beside_another_kind(tmp_path):
+    root = saved(tmp_path / "saved", train=24) / "train"
+    write("a.parquet", tmp_path, reviews(6, start=70))
+    parts = {"train": str(root), "test": str(tmp_path / "a.parquet")}
+    data = read_source(parts, ReadOptions(valid_share=0))
+    export(data, edits_of(data), tmp_path / "out")
+    assert len(datasets.load_from_disk(str(tmp_path / "out"))) == 23

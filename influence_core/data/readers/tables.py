@@ -1,15 +1,17 @@
-"""Reads a folder, or a ZIP, of tables: one or several for each split, by their names.
+"""Files that hold a table, packed or not, and folders or ZIPs of them: `READERS` of these kinds.
 
-`train.csv` and `test.parquet`, `train-00000-of-00002.parquet`, `train/part.jsonl`; and pictures
-with a `metadata.csv` or `metadata.jsonl`, which names them. Tables that are not called like a split
-are passed over if others are, and all of them are training rows if none is.
+A folder has one or several files for each split, by their names: `train.csv` and `test.parquet`,
+`train-00000-of-00002.parquet`, `train/part.jsonl`; or pictures with a `metadata.csv` that names
+them. Tables that are not called like a split are passed over if others are, and all of them are
+training rows if none is. A new kind of file is one module and one line here.
 """
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -18,17 +20,99 @@ from influence_core.data.budget import short_list
 from influence_core.data.columns import detect_columns
 from influence_core.data.images import is_image_name
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.files import SUFFIXES, file_kind, read_file, repacked
+from influence_core.data.readers import arrow_file, csv_file, excel_file, json_file
 from influence_core.data.readers.packed import packing_of, tables_in, unpacked
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split
-from influence_core.disk.fingerprint import of_files
+from influence_core.disk.fingerprint import of_file, of_files
 from influence_core.errors import DataError, one_line
 
 MOST_LOOKED_AT = 2_000
 METADATA = "metadata"
 _SHARD = re.compile(r"[-_]\d+([-_]of[-_]\d+)?.*$")
+
+Read = Callable[[str, ReadOptions, int | None], list[RawTable]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of source.
+
+    Attributes:
+        title: for menus.
+        matches: whether a path looks like this kind.
+        read: (path or name, options, most rows wanted or None) to tables of different splits.
+    """
+
+    title: str
+    matches: Callable[[str], bool]
+    read: Read
+
+
+_FILES: dict[str, tuple[str, tuple[str, ...], Read]] = {
+    "csv": ("CSV or tab-separated text", csv_file.SUFFIXES, csv_file.read_csv),
+    "json": ("JSON lines or records", json_file.SUFFIXES, json_file.read_json),
+    "xlsx": ("Excel workbook", excel_file.SUFFIXES, excel_file.read_excel),
+    "parquet": ("Parquet file", arrow_file.SUFFIXES, arrow_file.read_parquet),
+    "arrow": ("Arrow or Feather file", arrow_file.ARROW_SUFFIXES, arrow_file.read_arrow),
+}
+SUFFIXES = tuple(suffix for _, known, _ in _FILES.values() for suffix in known)
+
+
+def _is_of_kind(kind: str, source: str) -> bool:
+    return Path(source).is_file() and file_kind(Path(source)) == kind
+
+
+def file_kind(path: Path) -> str | None:
+    """The kind of a file by its name, or of the only table that is packed in it; None if of none.
+
+    Raises:
+        DataError: it is a ZIP that cannot be read.
+    """
+    name = path.name
+    if packing_of(path) and path.is_file():
+        tables = tables_in(path, SUFFIXES)
+        name = tables[0] if len(tables) == 1 else ""
+    suffix = PurePosixPath(name).suffix.lower()
+    return next((kind for kind, (_, known, _) in _FILES.items() if suffix in known), None)
+
+
+def read_file(kind: str, source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    """Read one file of this kind, unpacked before if need be.
+
+    Raises:
+        DataError: as its reader does, or it cannot be unpacked.
+    """
+    read, path = _FILES[kind][2], Path(source)
+    if not packing_of(path):
+        return read(source, options, limit)
+    with unpacked(path, SUFFIXES) as inner:
+        members = tables_in(path, SUFFIXES)
+        if len(members) > 1:
+            raise DataError(f"{path.name} holds several tables; read it as --kind tables.")
+        return [repacked(raw, path, members[0]) for raw in read(str(inner), options, limit)]
+
+
+def repacked(raw: RawTable, path: Path, member: str) -> RawTable:
+    """Rows of an unpacked file as those of the packed one."""
+    place = raw.place
+    file = replace(
+        raw.file,
+        path=str(path.resolve()),
+        sha256=of_file(path) if raw.file.sha256 else "",
+        packing=packing_of(path),
+        packed=member,
+    )
+    return replace(
+        raw, file=file, place=lambda i: f"{place(i)} in {path.name}", image_root=path.parent
+    )
+
+
+FILES: dict[str, Reader] = {
+    kind: Reader(title, partial(_is_of_kind, kind), partial(read_file, kind))
+    for kind, (title, _, read) in _FILES.items()
+}
 
 
 def looks_like_tables(source: str) -> bool:
@@ -75,6 +159,10 @@ def _read_folder(root: Path, options: ReadOptions, limit: int | None) -> list[Ra
         found = [_read_part(root, part, options, limit) for part in parts]
         raw = found[0] if len(found) == 1 else _joined(root, parts, found, limit)
         raws += [replace(raw, split=split)] if split is not None else _by_folder(raw)
+    over = sorted(set(_tables(root)[0]) - {part for parts in splits.values() for part in parts})
+    if over:
+        sentence = f"Passed over in {root.name}, since they name no split: {short_list(over)}."
+        raws[0] = replace(raws[0], told=(*raws[0].told, sentence))
     return raws
 
 
@@ -118,7 +206,8 @@ def _joined(
         rows=np.concatenate([raw.rows + records[i] for i, raw in enumerate(raws)]),
         classes=raws[0].classes,
         image_root=root,
-        dropped=sum(raw.dropped for raw in raws),
+        left_out=tuple(out for raw in raws for out in raw.left_out),
+        told=tuple(sentence for raw in raws for sentence in raw.told),
     )
 
 
@@ -144,8 +233,8 @@ def _only(raw: RawTable, split: str, rows: "np.ndarray") -> RawTable:
     )
 
 
-def _by_split(root: Path) -> dict[str | None, list[str]]:
-    """Paths of the tables below the folder by split, None for those that name none."""
+def _tables(root: Path) -> tuple[list[str], bool]:
+    """Paths of the files below a folder that may be tables, and whether there are pictures."""
     found: list[str] = []
     pictures = False
     for place, folders, names in os.walk(root):
@@ -155,7 +244,13 @@ def _by_split(root: Path) -> dict[str | None, list[str]]:
             if name[0] not in "._" and _may_be_table(Path(place) / name):
                 found.append((Path(place) / name).relative_to(root).as_posix())
         if len(found) > MOST_LOOKED_AT:
-            return {}
+            return [], pictures
+    return found, pictures
+
+
+def _by_split(root: Path) -> dict[str | None, list[str]]:
+    """The tables below a folder by split, None for those that name none."""
+    found, pictures = _tables(root)
     if pictures:
         found = [part for part in found if _names_pictures(root, part)]
     splits: dict[str | None, list[str]] = {}

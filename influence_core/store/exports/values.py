@@ -1,0 +1,136 @@
+"""JSON and workbooks with some records gone or relabelled: one value changes, the rest stays.
+
+JSON is text: what nothing happens to is copied, and every difference is a patch, as in a CSV. A
+workbook is written again by openpyxl, cell by cell as it was; its way back is a copy.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from influence_core.data.readers.excel_file import column_names, sheet_rows, workbook
+from influence_core.data.readers.json_file import Piece, members, read_pieces
+from influence_core.data.readers.values import label_of, like
+from influence_core.errors import MismatchError, StoreError
+from influence_core.progress import Progress, ProgressFn
+from influence_core.store.exports.arrow import check_reach, with_original
+from influence_core.store.exports.csv_bytes import PatchWriter
+from influence_core.store.exports.edits import Edit
+from influence_core.store.exports.plan import ExportPlan
+from influence_core.store.exports.way_back import Written
+
+REWRITTEN = (
+    "The workbook was written again: all cells are kept, but not what else it held, such as charts."
+)
+FORMULAS = "Formulas became the values that they had."
+
+
+def write_json(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited file.
+
+    Raises:
+        MismatchError: the source is not the file that was imported, or a record has another label
+            than its edit says.
+        StoreError: a label cannot be written.
+    """
+    total, number, rows = plan.path.stat().st_size, -1, 0
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(Progress("export", done, total))
+
+    with out.open("wb") as file:
+        writer = PatchWriter(file, plan.csv, tell)
+        if plan.csv.bom:
+            writer.copy("\ufeff")
+        for piece in read_pieces(plan.path, plan.csv.encoding, plan.csv.bom):
+            number += piece.start >= 0
+            edit = plan.edits.get(number) if piece.start >= 0 else None
+            new = piece.raw if edit is None else _edited(piece, edit, plan)
+            if piece.start >= 0 and new:
+                # The first that is left of a list has no comma before it.
+                lead = new[: piece.start]
+                new = (lead if rows else lead.replace(",", "")) + new[piece.start :]
+                rows += 1
+            if new == piece.raw:
+                writer.copy(new)
+            else:
+                writer.change(piece.raw, new)
+        writer.flush()
+    check_reach(plan.edits, number + 1)
+    return writer.written(plan, rows)
+
+
+def _edited(piece: Piece, edit: Edit, plan: ExportPlan) -> str:
+    """The piece with its new label; "" if it goes."""
+    if isinstance(piece.value, str):
+        raise MismatchError(f"Line {piece.line} of the source is no record; import it again.")
+    _check_label(f"Line {piece.line}", piece.value.get(plan.label), edit, plan)
+    if edit.new_label is None:
+        return ""
+    places = [m for m in members(piece.raw, piece.start) if m[0] == plan.label]
+    if not places:
+        raise StoreError(f"Line {piece.line} of the source has no label to change; add one there.")
+    _, start, end, old = places[-1]
+    value = json.dumps(like(edit.new_label, old), ensure_ascii=piece.raw.isascii())
+    return piece.raw[:start] + value + piece.raw[end:]
+
+
+def write_excel(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited workbook.
+
+    Raises:
+        DataError: it cannot be read any more.
+        MismatchError: a line has another label than its edit says.
+    """
+    del progress  # the library writes in one go
+    title = str(plan.inner)
+    with workbook(plan.path, values=False) as book:
+        formulas = any(
+            cell.data_type == "f" for sheet in book for row in sheet.iter_rows() for cell in row
+        )
+    with workbook(plan.path, read_only=False) as book:
+        sheet = book[title]
+        (_, header), *lines = sheet_rows(sheet, plan.path)
+        check_reach(plan.edits, len(lines))
+        names = column_names(header, [values for _, values in lines])
+        column = next(i for i, name in names.items() if name == plan.label)
+        gone = []
+        for row, edit in plan.edits.items():
+            line = lines[row][0]
+            cell = sheet.cell(line, column + 1)
+            _check_label(f"Line {line}", cell.value, edit, plan)
+            if edit.new_label is None:
+                gone.append(line)
+                continue
+            cell.value = like(edit.new_label, cell.value)
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # also if it looks like a formula
+        _close_up(sheet, gone)
+        book.save(out)
+    notes = (REWRITTEN, *([FORMULAS] if formulas else []))
+    return with_original(plan, len(lines) - len(gone), notes)
+
+
+def _close_up(sheet: Any, gone: list[int]) -> None:
+    """Take lines out of a sheet, those below moving up; once over the cells, not once a line."""
+    last, width = sheet.max_row, sheet.max_column
+    for line in gone:
+        for cell in sheet[line]:
+            cell.value = None
+    for shift, (line, following) in enumerate(zip(gone, [*gone[1:], last + 1], strict=True), 1):
+        if following > line + 1:
+            end = sheet.cell(following - 1, width).coordinate
+            sheet.move_range(f"A{line + 1}:{end}", rows=-shift)
+    if gone:
+        sheet.delete_rows(last - len(gone) + 1, len(gone))
+
+
+def _check_label(place: str, value: Any, edit: Edit, plan: ExportPlan) -> None:
+    found = label_of(value)
+    found = plan.joined.get(found or "", found)
+    if found != edit.old_label and not (edit.old_label is None and not (found or "").strip()):
+        raise MismatchError(
+            f"{place} of the source should have the label {edit.old_label!r} (id {edit.id!r}), "
+            f"but has {found!r}; import the data again."
+        )
