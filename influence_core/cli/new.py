@@ -35,7 +35,10 @@ MOST_NAMES = 1_000_000  # bytes of a file of class names
 def new_verb(
     context: typer.Context,
     data: Annotated[
-        str, typer.Argument(help="CSV, JSON, Excel, Parquet or Arrow file, folder or ZIP of these or of images.")
+        str,
+        typer.Argument(
+            help="CSV, JSON, Excel, Parquet or Arrow file, folder or ZIP of these or of images."
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
     label_column: Annotated[str | None, typer.Option("--label", help="Label column.")] = None,
