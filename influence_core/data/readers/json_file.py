@@ -79,7 +79,7 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
                     continue
                 raise DataError(
                     f"Line {piece.line} of {path.name} is no record ({piece.value}); write "
-                    '{"text": …, "label": …} there, or leave bad rows out.'
+                    '{"text": …, "label": …} there, or leave bad rows out (--drop-bad).'
                 )
             lines.append(piece.line)
             rows.append(count - 1)

@@ -84,7 +84,8 @@ def test_a_line_that_is_no_record_is_named_or_left_out(tmp_path, line, why):
     assert len(said) < 400
     data = read_source(str(path), ReadOptions(valid_share=0, test_share=0, bad_rows="drop"))
     assert data.train.rows.tolist() == [0, 2]
-    assert data.source.dropped == {str(path): 1}
+    (out,) = data.source.left_out
+    assert (out.why, out.count, out.places) == ("is no record", 1, ("line 2 of a.jsonl",))
 
 
 @pytest.mark.parametrize(
