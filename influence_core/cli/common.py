@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -25,8 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from influence_core.cli.verbs import Verbs
-from influence_core.disk.names import projects_home
-from influence_core.errors import CancelledError, StoreError, TurnoverError
+from influence_core.disk.names import folder_name, projects_home
+from influence_core.errors import CancelledError, DataError, StoreError, TurnoverError
 from influence_core.jobs.report import (
     at_work,
     job_folder,
@@ -130,7 +130,10 @@ def find_folder(name: str) -> Path:
     Raises:
         StoreError: neither exists.
     """
-    for folder in (Path(name), projects_home() / name):
+    named = [projects_home() / name]
+    with suppress(DataError):
+        named.append(projects_home() / folder_name(name))  # the name that was given to it
+    for folder in (Path(name), *named):
         if (folder / "project.toml").is_file():
             return folder
     raise StoreError(

@@ -22,8 +22,8 @@ from influence_core.progress import Progress, check_cancel
 from influence_core.store.exports.edits import ExportOptions
 from influence_core.store.exports.plan import FORMATS
 from influence_core.store.exports.revert import revert
-from influence_core.workflow.cleanse.cleansings import load_cleansing, newest_cleansing
-from influence_core.workflow.cleanse.export import export_project
+from influence_core.workflow.cleanse.cleansings import newest_cleansing
+from influence_core.workflow.cleanse.export import edits_to_export, export_project
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import write_report
 
@@ -50,6 +50,12 @@ def export_verb(
     ] = None,
     cleansing: CleansingOption = None,
     number: RoundOption = None,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Only what reviewers decided, no cleansing.")
+    ] = False,
+    from_project: Annotated[
+        bool, typer.Option("--from-project", help="Write the project's own copy of the rows.")
+    ] = False,
     revert_manifest: Annotated[
         Path | None, typer.Option("--revert", help="Manifest of an export to take back.")
     ] = None,
@@ -75,14 +81,14 @@ def export_verb(
         if project is None:
             raise typer.BadParameter("name a project", param_hint="PROJECT")
         opened = find_project(project)
-        found = load_cleansing(opened, cleansing)
+        found = edits_to_export(opened, cleansing, number, decisions=decisions)
         options = ExportOptions(
             spreadsheet_safe=spreadsheet_safe,
             keep_original=keep_original,
             copy_images=copy_images,
             overwrite=overwrite,
+            from_project=from_project,
         )
-        edits = found.edits(number)
         with bar(json) as tell, stoppable() as cancel:
 
             def told_or_stopped(event: Progress) -> None:
@@ -90,10 +96,12 @@ def export_verb(
                 tell(event)
 
             manifest = export_project(
-                opened, edits, target, form, options, found.run, progress=told_or_stopped
+                opened, found.edits, target, form, options, found.run, progress=told_or_stopped
             )
         keep_result(export=str(target))
         told = {"out": target, **manifest.counts}
+        if not json:
+            out.print(escape(found.said))
     if json:
         print_json({**told, "sha256": manifest.sha256})
     else:

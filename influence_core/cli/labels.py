@@ -80,7 +80,8 @@ def labels_verb(
     table, said = desk.scores, desk.skill.sentences(session.classes)
     found = _pairs(session) if duplicates else _queue(session, table)
     if target is not None:
-        _write_csv(target, found.head(top or len(found)), spreadsheet_safe)
+        shown = found.head(top or len(found))
+        _write_csv(target, shown if duplicates else _to_fill_in(shown), spreadsheet_safe)
     if json:
         print_json(
             {
@@ -125,7 +126,8 @@ def decide_verb(
     """Write decisions from a file: all of it, or nothing if a line is bad.
 
     A CSV needs the columns verdict (relabel, exclude, keep, unsure) and key or id; new_label, note
-    and reviewer are read if they are there.
+    and reviewer are read if they are there. What `turnover labels --out` writes has them: fill in
+    the verdict; where it is relabel and no new_label is given, the suggested one is meant.
     """
     opened = find_project(project)
     decisions = read_decisions(opened, source, form)
@@ -134,8 +136,11 @@ def decide_verb(
     written = apply_decisions(opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad)
     known = len(decisions) - written
     if json:
-        print_json({"written": written, "known": known, "problems": list(decisions.problems)})
+        said = {"problems": list(decisions.problems), "notes": list(decisions.notes)}
+        print_json({"written": written, "known": known, **said})
         return
+    for note in decisions.notes:
+        err.print(escape(note), soft_wrap=True)
     for problem in decisions.problems:
         err.print(f"[yellow]Left out[/yellow] {escape(problem)}", soft_wrap=True)
     tail = f"; {known:,} were there already" if known else ""
@@ -187,6 +192,14 @@ def _queue(session: Session, table: pd.DataFrame) -> pd.DataFrame:
     named = ranked.assign(**columns)
     named.insert(1, "id", [train.ids[position] for position in ranked["position"]])
     return named
+
+
+def _to_fill_in(found: pd.DataFrame) -> pd.DataFrame:
+    """With empty columns for what `turnover decide` reads."""
+    made = found.copy()
+    for name in ("new_label", "verdict"):
+        made.insert(list(made.columns).index("suggested") + 1, name, "")
+    return made
 
 
 def _pairs(session: Session) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from influence_core.cli.common import (
     JsonOption,
+    announce,
     app,
     bar,
     keep_result,
@@ -112,7 +113,9 @@ def new_verb(
     """Make a project from data of your own."""
     request = NewProject(data, valid, test, name, encoder, _options(context.params))
     with bar(json) as tell, stoppable() as cancel:
-        project, findings = create(request, projects_home(), progress=tell, cancel=cancel)
+        project, findings = create(
+            request, projects_home(), progress=tell, cancel=cancel, announce=announce
+        )
     keep_result(project=project.root.name)
     account = account_of(project.header.source, project.header.splits)
     if json:

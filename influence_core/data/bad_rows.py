@@ -112,5 +112,5 @@ def refuse_repeated_ids(
         raise DataError(
             f"{place[:1].upper()}{place[1:]} repeats the id {ids[again].as_py()!r} of "
             f"{table.raw.place(int(rows[first]))} in column {roles.id!r}; fix the ids, choose "
-            "another column, or use none (then the content tells rows apart)."
+            "another column (--id), or use none (--no-id): then the content tells rows apart."
         )

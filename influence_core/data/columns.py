@@ -104,7 +104,7 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         told += more
     if content is None:
         raise DataError(
-            f"No column of {name} looks like text or images; name it; its columns are "
+            f"No column of {name} looks like text or images; name it (--content); its columns are "
             f"{short_list(head.column_names)}."
         )
     if label is None:
@@ -233,7 +233,7 @@ def _no_label(head: pa.Table, taken: set[str | None], name: str) -> DataError:
     hint = f", perhaps {few[0]!r}" if len(few) == 1 else ""
     return DataError(
         f"{name} has no column named like a label ({', '.join(LABEL_NAMES[:4])}, ...); name the "
-        f"label column{hint}; its columns are {short_list(head.column_names)}."
+        f"label column (--label){hint}; its columns are {short_list(head.column_names)}."
     )
 
 

@@ -113,8 +113,8 @@ def keys_from_ids(ids: Sequence[str], *, repeated: bool = False) -> Keys:
         first = int(np.flatnonzero(hashes == hashes[again])[0])
         raise DataError(
             f"The id {ids[again]!r} stands at rows {first + 1} and {again + 1}; ids must be "
-            "unique: fix the id column, choose another one, or use none (then the content tells "
-            "rows apart)."
+            "unique: fix the id column, choose another one (--id), or use none (--no-id), then the "
+            "content tells rows apart."
         )
     return hashes
 

@@ -251,7 +251,9 @@ def label_texts(
                 f"Column {name!r} holds lists, several labels a row, which is not supported: make "
                 "one project a label (a column that says yes or no), or write the first label only."
             )
-        raise DataError(f"Column {name!r} holds {kind}, which cannot be a label; name another.")
+        raise DataError(
+            f"Column {name!r} holds {kind}, which cannot be a label; name another (--label)."
+        )
     texts = column.cast(pa.string())
     return pc.if_else(_blank(texts), None, texts)
 

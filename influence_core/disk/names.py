@@ -10,7 +10,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from influence_core.errors import StoreError
+from influence_core.errors import DataError, StoreError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -23,6 +23,18 @@ def projects_home() -> Path:
 def new_run_id() -> str:
     """An id that sorts by time and never meets another one: 20260131-235959-1a2b3c."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def folder_name(name: str) -> str:
+    """A project's name as a folder name: letters, digits, '-' and '_' of any script, at most 60.
+
+    Raises:
+        DataError: nothing is left of the name.
+    """
+    cleaned = re.sub(r"[^\w-]+", "-", name.strip()).strip("-_")[:60]
+    if not cleaned:
+        raise DataError(f"The project name '{name}' has no letter or digit; give it a --name.")
+    return cleaned.lower()
 
 
 def check_name(name: str, what: str) -> str:

@@ -48,7 +48,7 @@ def repeated_ids(dataset: Dataset) -> Found:
             what = rows_have(
                 rows, f"an id that stands twice, such as {split.ids[rows[0]]!r}", split
             )
-            advice = "Fix the id column, choose another one, or use none."
+            advice = "Fix the id column, choose another one (--id), or use none (--no-id)."
             yield Finding("error", what, split.name, rows, advice)
 
 

@@ -25,8 +25,19 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def looks_like_hub(source: str) -> bool:
-    """Whether it reads like "owner/name" and is nothing on this disk."""
-    return bool(_HUB_NAME.fullmatch(source)) and not Path(source).exists()
+    """Whether it reads like "owner/name" and not like a mistyped path.
+
+    What has the suffix of a file, or lies in a folder that is there, is asked of nobody.
+    """
+    path = Path(source)
+    suffix = path.suffix[1:]
+    return (
+        bool(_HUB_NAME.fullmatch(source))
+        and not source.startswith(".")
+        and not (suffix.isalnum() and not suffix.isdigit())
+        and not path.exists()
+        and not path.parent.exists()
+    )
 
 
 def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:

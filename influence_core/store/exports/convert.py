@@ -141,7 +141,7 @@ def present_file(source: SourceInfo) -> SourceFile | None:
     if not Path(file.path).exists():
         raise MismatchError(
             f"The source {file.path} is not there any more; put it back, or export the project's "
-            "own copy of the rows (from_project)."
+            "own copy of the rows (--from-project)."
         )
     try:
         refuse_changed(file)

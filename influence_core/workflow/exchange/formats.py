@@ -26,6 +26,8 @@ COLUMNS = (
 # What a person may choose beside the classes, where a tool only knows labels.
 EXCLUDE = "(exclude this row)"
 UNSURE = "(unsure)"
+# What people write for a verdict.
+WORDS = {"remove": "exclude", "delete": "exclude", "drop": "exclude"}
 
 
 def label_of(decision: Decision, given: str) -> str:
@@ -179,13 +181,15 @@ def read_csv(path: Path) -> list[Line]:
     names = [name.strip().lower() for name in header.fields]
     if "verdict" not in names or not {"key", "id"} & set(names):
         raise DataError(
-            f"{path.name} has the columns {', '.join(names)}; decisions need 'verdict' and 'key' "
-            "or 'id', and 'new_label' for the verdict 'relabel'."
+            f"{path.name} has the columns {', '.join(names)}; decisions need 'verdict' (relabel, "
+            "exclude, keep or unsure) and 'key' or 'id', and 'new_label' for the verdict 'relabel'."
         )
     lines = []
     for record in records:
         values = (v[1:] if _looks_escaped(v) else v for v in record.fields)
         fields = dict(zip(names, values, strict=False))
+        if "verdict" in fields and not (fields["verdict"] + fields.get("new_label", "")).strip():
+            continue  # nobody has decided on it
         problem = ""
         if len(record.fields) != len(names):
             problem = (
@@ -224,13 +228,19 @@ def _line(place: str, fields: Mapping[str, str], problem: str) -> Line:
     def get(name: str) -> str:
         return fields.get(name, "").strip()
 
+    verdict, label = get("verdict").lower(), fields.get("new_label", "")
+    verdict = WORDS.get(verdict, verdict)
+    if not label.strip() and verdict == "relabel":
+        label = fields.get("suggested", "")  # of `turnover labels --out`
+    if label.strip() and not verdict:
+        verdict = "label"
     return Line(
         place,
         get("key").lower(),
         # Spaces may belong to an id or a label.
         fields.get("id", ""),
-        get("verdict").lower(),
-        fields.get("new_label", ""),
+        verdict,
+        label,
         fields.get("note", ""),
         get("reviewer"),
         get("content").lower(),

@@ -36,6 +36,7 @@ from influence_core.workflow.exchange.formats import (
     write_csv,
     write_jsonl,
 )
+from influence_core.workflow.exchange.spoiled import SPOILED_KEY, meant
 
 FORMATS: dict[str, DecisionFormat] = {
     "csv": DecisionFormat("CSV", ".csv", write_csv, read_csv),
@@ -69,10 +70,12 @@ class Decisions:
     Attributes:
         by_reviewer: good decisions, "" where the file names nobody, in the order of the file.
         problems: one sentence a line that cannot be used, with its place.
+        notes: one sentence a line that is used in spite of what happened to it.
     """
 
     by_reviewer: Mapping[str, Sequence[Decision]]
     problems: Sequence[str]
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         """How many decisions are good."""
@@ -106,20 +109,28 @@ def read_decisions(project: Project, path: Path, form: str = "csv") -> Decisions
         raise DataError(f"{path.name} holds no decision; check that it is the right file.")
     rows = _Rows(project)
     good: dict[str, list[Decision]] = {}
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str, int], tuple[str, Decision]] = {}
     problems = []
     for line in lines:
         try:
             decision = rows.decision(line)
-            twice = seen.get((line.reviewer, decision.key))
-            if twice:
-                raise DataError(f"the row was decided on {twice} already.")
+            earlier = seen.get((line.reviewer, decision.key))
+            if earlier:
+                raise DataError(_twice(decision, *earlier))
         except DataError as error:
             problems.append(f"{line.place}: {error}")
             continue
-        seen[line.reviewer, decision.key] = line.place
+        seen[line.reviewer, decision.key] = line.place, decision
         good.setdefault(line.reviewer, []).append(decision)
-    return Decisions(good, problems)
+    return Decisions(good, problems, rows.notes)
+
+
+def _twice(decision: Decision, place: str, earlier: Decision) -> str:
+    """Why a second decision about a row is refused."""
+    said, says = (d.new_label or d.verdict for d in (earlier, decision))
+    if said == says:
+        return f"the row was decided on {place} already; keep one of the two."
+    return f"the row is '{says}' here and '{said}' on {place}; keep one of the two."
 
 
 def apply_decisions(
@@ -226,6 +237,7 @@ class _Rows:
     def __init__(self, project: Project) -> None:
         self._train = project.dataset.train
         self._classes = project.dataset.classes
+        self.notes: list[str] = []
         self._ids: dict[str, int | None] = {}
         for i, name in enumerate(self._train.ids):
             self._ids[name] = None if name in self._ids else i  # None: not unique
@@ -251,23 +263,39 @@ class _Rows:
     def _position(self, line: Line) -> int:
         by_id = self._ids.get(line.id) if line.id else None
         if line.key:
-            try:
-                found = self._train.position(from_hex(line.key))
-            except DataError as error:
-                raise DataError(f"no training row has the key '{line.key}'.") from error
+            found = self._by_key(line, by_id)
             if by_id is not None and by_id != found:
                 raise DataError(f"the key '{line.key}' and the id '{line.id}' are different rows.")
             return found
         if not line.id:
             raise DataError("neither a key nor an id says which row is meant.")
         if line.id not in self._ids:
-            raise DataError(f"no training row has the id '{line.id}'.")
+            raise DataError(f"no training row has the id '{line.id}'{meant(line.id, self._ids)}.")
         if by_id is None:
             raise DataError(f"several training rows have the id '{line.id}'; give the key.")
         return by_id
 
+    def _by_key(self, line: Line, by_id: int | None) -> int:
+        try:
+            return self._train.position(from_hex(line.key))
+        except DataError as error:
+            if not SPOILED_KEY.fullmatch(line.key):
+                raise DataError(f"no training row has the key '{line.key}'.") from error
+            if by_id is None:
+                raise DataError(
+                    f"a spreadsheet has made a number of the key, '{line.key}', which cannot be "
+                    "undone; give the id, or open the file with this column as text."
+                ) from error
+        self.notes.append(
+            f"{line.place}: a spreadsheet has made a number of the key, '{line.key}'; the row of "
+            f"the id '{line.id}' is taken."
+        )
+        return by_id
+
     def _verdict(self, line: Line, given: str | None) -> tuple[str, str | None]:
         verdict, label = line.verdict, line.label or None
+        if label is not None and label not in self._classes and label.strip() in self._classes:
+            label = label.strip()
         if verdict == "label":  # a tool that only tells the right label
             if label is None:
                 raise DataError("no label was chosen.")
@@ -280,7 +308,8 @@ class _Rows:
             raise DataError("the verdict 'relabel' needs a new label.")
         if label not in self._classes:
             raise DataError(
-                f"'{label}' is not a class of this project; there are {', '.join(self._classes)}."
+                f"'{label}' is not a class of this project{meant(label, self._classes)}; there are "
+                f"{', '.join(self._classes)}."
             )
         if label == given:
             raise DataError(f"the row is labelled '{label}' already; say 'keep'.")

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -126,9 +127,14 @@ def _line(place: str, row: tuple[str, str], annotation: dict[str, Any]) -> Line:
             chosen += _texts(value.get("choices"))
             box = reviewers if result.get("from_name") == "reviewer" else notes
             box += _texts(value.get("text"))
-    label = UNSURE if annotation.get("was_cancelled") else chosen[0] if chosen else ""
+    cancelled = bool(annotation.get("was_cancelled"))
+    label = UNSURE if cancelled else chosen[0] if chosen else ""
     who = reviewers[0] if reviewers else _annotator(annotation.get("completed_by"))
-    return Line.labelled(place, row, label, "\n".join(notes), who.strip())
+    line = Line.labelled(place, row, label, "\n".join(notes), who.strip())
+    several = list(dict.fromkeys(chosen))
+    if cancelled or len(several) < 2:
+        return line
+    return replace(line, problem=f"it has several labels, {', '.join(several)}; keep one of them")
 
 
 def _annotator(value: Any) -> str:

@@ -1,16 +1,16 @@
 """The verb `new`: read data of the user's own, check it, make a project of it."""
 
-import re
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from influence_core.data.checks.finding import Finding
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.registry import read_source
+from influence_core.data.readers.registry import guess_kind, read_source
 from influence_core.data.rows import Watch
-from influence_core.errors import DataError
+from influence_core.disk.names import folder_name as folder_name  # noqa: PLC0414  (for pages)
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.projects.findings import DEFAULT_ENCODERS, findings_of
@@ -42,8 +42,16 @@ def create(
     *,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
+    announce: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Project, list[Finding]]:
     """Make a project in `home`; returns it with what is worth knowing about its data.
+
+    Args:
+        request: what the user says.
+        home: of projects.
+        progress: hears how far reading is.
+        cancel: stops it.
+        announce: is told in a sentence before the network is used.
 
     Raises:
         DataError: the data cannot be used; the sentence names the row or column.
@@ -62,6 +70,9 @@ def create(
         read = {
             split: stack.enter_context(readable(home, path, watch)) for split, path in given.items()
         }
+        for path in read.values():
+            if guess_kind(path, options) == "hub":
+                announce(f"Asking the Hugging Face hub for the data set {path} …")
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
         encoder = request.encoder or DEFAULT_ENCODERS[dataset.modality]
@@ -74,15 +85,3 @@ def create(
             home / folder_name(name), name, dataset, encoder, target_split=target
         )
         return project, findings_of(dataset, encoder)
-
-
-def folder_name(name: str) -> str:
-    """A project's name as a folder name: letters, digits, '-' and '_' of any script, at most 60.
-
-    Raises:
-        DataError: nothing is left of the name.
-    """
-    cleaned = re.sub(r"[^\w-]+", "-", name.strip()).strip("-_")[:60]
-    if not cleaned:
-        raise DataError(f"The project name '{name}' has no letter or digit; choose another name.")
-    return cleaned.lower()
