@@ -29,7 +29,8 @@ ANY = "any"
 def page() -> None:
     """Filters, the desk, and how far the reviewers are."""
     session = need_session()
-    desk = desk_of(session)
+    with st.empty():  # of the spinner, see need_session
+        desk = desk_of(session)
     desk.refresh()
     who = reviewer()
     st.subheader("Labels")

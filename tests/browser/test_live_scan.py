@@ -1,9 +1,10 @@
 """Clicks while a scan is on its way: Cancel, and another question, in a real browser."""
 
+import re
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium, server, soon
+from browser import chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -41,3 +42,24 @@ def test_another_question_abandons_the_scan_at_once(slow):
     soon(ended, ["abandoned"])
     expect(page.get_by_text("rows, provisional")).to_be_visible()
     assert ended() == ["abandoned"]
+
+
+def test_proving_after_a_slow_scan_keeps_its_panel_open_and_shows_its_result(tmp_path):
+    log = tmp_path / "scans.log"
+    told = {"SLOW_SCAN_LOG": str(log), "SLOW_SCAN_SECONDS": "0.2"}
+    with server(tmp_path / "home", start=(SLOW,), **told) as url, chromium() as page:
+        page.goto(f"{url}/?project=fashion")
+        page.get_by_role("button", name="Explain").first.click()
+        panels = page.locator("details").filter(has_text="Prove it: retrain without these rows")
+        panels.wait_for()
+        settled(page)
+        panels.locator("summary").click()
+        page.get_by_role("button", name="Prove it", exact=True).click()
+        # One panel, open, from the first retraining to the result; no second copy of the page.
+        page.get_by_text(re.compile("Retraining: [1-9]")).wait_for()
+        expect(panels).to_have_count(1)
+        expect(panels).to_have_attribute("open", "")
+        page.locator(".st-key-proof_chart").wait_for()
+        settled(page)
+        expect(panels).to_have_count(1)
+        expect(panels).to_have_attribute("open", "")

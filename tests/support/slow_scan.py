@@ -1,4 +1,4 @@
-"""The dashboard with scans whose every 500 rows take two seconds, to be clicked in meanwhile.
+"""The dashboard with scans whose every 500 rows take SLOW_SCAN_SECONDS, to be clicked in meanwhile.
 
     python slow_scan.py run app.py …          as `python -m streamlit`
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from influence_core.errors import CancelledError
 from influence_core.workflow.explain import explain
 
-CHUNK, SECONDS = 500, 2.0
+CHUNK, SECONDS = 500, float(os.environ.get("SLOW_SCAN_SECONDS", "2"))
 real = explain.scan
 
 

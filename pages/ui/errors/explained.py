@@ -116,11 +116,12 @@ def _answer(
 
 def finished_answer(session: Session, item: Item, options: ExplainOptions) -> Explanation | None:
     """The answer that the page shows, not computed again; None if the viewer has cancelled it."""
+    pulse = st.empty()
     viewer = st.session_state.setdefault("viewer", uuid.uuid4().hex)
     scan = live_scans().ask(viewer, session, item, options)
     while not scan.over:  # where no list stands above, as beside one training row
         scan.ends_within(_LISTEN)
-        st.empty()  # a click may end this run of the page
+        pulse.empty()  # a click may end this run of the page
     return None if scan.cancelled else scan.wait()[1]
 
 

@@ -26,7 +26,9 @@ ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "withou
 
 def proof_box(session: Session, answer: Explanation) -> None:
     """Ask which rows, retrain on demand, show the outcome; nothing runs before a press."""
-    with st.expander("Prove it: retrain without these rows", icon=":material/science:"):
+    with st.expander(
+        "Prove it: retrain without these rows", icon=":material/science:", key="proof_box"
+    ):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             side = st.segmented_control(
                 "Rows to leave out", ["helpful", "harmful"], default="helpful", required=True,
@@ -46,6 +48,7 @@ def proof_box(session: Session, answer: Explanation) -> None:
         if answer.effects is not None and not table.empty:
             change = expected_change(session, answer.effects, side, count)
             st.markdown(plain(sentence(change, count, session.classes[answer.label])))
+        place = st.empty()  # of the bar; also while none is drawn, or the outcome would move
         asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
         asked = (*asked, answer.options.estimator, answer.label)
         if go_proof:
@@ -53,7 +56,8 @@ def proof_box(session: Session, answer: Explanation) -> None:
             effects = answer.effects
             expected = effects and Expected.of(effects, answer.label, side, count)
             found = _waiting(
-                lambda tell: prove(session, answer.item, keys, expected=expected, progress=tell)
+                place,
+                lambda tell: prove(session, answer.item, keys, expected=expected, progress=tell),
             )
             st.session_state[_KEPT] = (asked, found)
         if go_flip:
@@ -61,7 +65,7 @@ def proof_box(session: Session, answer: Explanation) -> None:
             longer = explain(session, answer.item, options, known=answer.scores)
             ranking = (longer.helpful if side == "helpful" else longer.harmful)["key"].to_numpy()
             found = _waiting(
-                lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
+                place, lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
             )
             st.session_state[_KEPT] = (asked, found)
         kept, found = st.session_state.get(_KEPT, (None, None))
@@ -71,9 +75,8 @@ def proof_box(session: Session, answer: Explanation) -> None:
             _show_flip(found)
 
 
-def _waiting(work):  # type: ignore[no-untyped-def]
+def _waiting(place, work):  # type: ignore[no-untyped-def]
     """Run with a bar and a Cancel button: pressing it draws the page again, which ends the work."""
-    place = st.empty()
     with place.container():
         bar = st.progress(0.0, "Retraining …")
         st.button("Cancel", key="proof_cancel")

@@ -126,7 +126,8 @@ def need_session() -> Session:
             f"`turnover train {project.root.name}`; this page fills as soon as it is done."
         )
         st.stop()
-    return _session(str(project.root), run, settings.device())
+    with st.empty():  # of the spinner; also where it is open already, or all below would move
+        return _session(str(project.root), run, settings.device())
 
 
 def or_toast(action: Callable[..., Any], *args: object) -> Any:
