@@ -37,7 +37,7 @@ from influence_core.influence.kernels.cache_lines import LANES
 from influence_core.influence.kernels.ridge import SingleKernel, has_halves
 from influence_core.training.features import as_stored
 
-LAMBDA = 2.0
+NOISE = 4.5  # of `by_size`
 FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count
 BLOCKS = 64  # classes with a matrix of their own; with more they share one
 _CHUNK = 8192
@@ -59,6 +59,20 @@ def second_moment(evidence: Evidence, phi: Callable[[Tensor, slice], Tensor], ch
     if total is None:
         raise ModelError("There are no training rows to score; keep at least one.")
     return total / n
+
+
+def by_size(rows: int, features: int) -> float:
+    """λ of a project that no evaluation has measured: 4.5·√(d/N).
+
+    The moments Σ of N rows in d dimensions are known up to about √(d/N) of their mean eigenvalue
+    (Vershynin 2012, "How close is the sample covariance matrix to the actual one?"), so directions
+    below that are damped. benchmarks/strength.md has what it loses against the best λ.
+
+    Args:
+        rows: N of the training split.
+        features: d of the encoder.
+    """
+    return float(np.clip(NOISE * np.sqrt(features / max(rows, 1)), 0.25, 16.0))
 
 
 def factorise(sigma: Tensor, strength: float) -> Tensor:
@@ -202,11 +216,11 @@ def _similarity(h: Tensor, solved: Tensor) -> Tensor:
 
 
 def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
-    """Factorise once; `settings["strength"]` is λ of the formula."""
+    """Factorise once; `settings["strength"]` is λ of the formula; without it `by_size`."""
     proba = softened(evidence)
-    weights = block_weights(proba)
-    strength = float(settings.get("strength", LAMBDA))
-    factors = [factorise(sigma, strength) for sigma in weighted_moments(evidence, weights)]
+    moments = weighted_moments(evidence, block_weights(proba))
+    strength = float(settings.get("strength", by_size(len(evidence), moments.shape[-1] - 1)))
+    factors = [factorise(sigma, strength) for sigma in moments]
     return _Prepared(evidence, torch.stack(factors), residuals(proba, evidence.labels))
 
 

@@ -11,6 +11,7 @@ from influence_core.errors import ModelError
 from influence_core.influence import estimator
 from influence_core.influence.base import Evidence, calibrated_temperature
 from influence_core.influence.estimators.blend import score_size
+from influence_core.influence.estimators.ridge import by_size
 from influence_core.turnover.head import HeadConfig
 
 CONFIG = HeadConfig(4, 3, members=2, width=8)
@@ -120,6 +121,14 @@ def test_strength_changes_the_ridge_as_the_formula_says(world):
     weak = scored("flipped-ridge", world, {"strength": 0.1}).scores
     strong = scored("flipped-ridge", world, {"strength": 100.0}).scores
     assert float(strong.abs().max()) < float(weak.abs().max()) / 10
+
+
+def test_without_an_evaluation_the_strength_falls_with_the_rows_and_grows_with_the_features():
+    assert by_size(500, 64) == pytest.approx(4.5 * (64 / 500) ** 0.5)
+    assert by_size(2000, 64) == pytest.approx(by_size(500, 64) / 2)
+    assert by_size(500, 256) == pytest.approx(by_size(500, 64) * 2)
+    assert by_size(10**9, 2) == 0.25
+    assert by_size(1, 1280) == 16.0
 
 
 def test_two_classes_share_one_matrix_and_many_do_too(monkeypatch):
