@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from influence_core.data.readers.csv_format import CsvFormat
+from influence_core.data.readers.text.csv_format import CsvFormat
 from influence_core.data.source import QUOTINGS
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-32-be", "cp1252", "latin-1", "gb18030", "cp932")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.encodings import detect_encoding
+from influence_core.data.readers.text.encodings import detect_encoding
 from influence_core.data.readers.values import to_table
 from influence_core.data.rows import LeftOut, RawTable
 from influence_core.data.source import SourceFile

@@ -20,8 +20,9 @@ from influence_core.data.budget import short_list
 from influence_core.data.columns import detect_columns
 from influence_core.data.images import is_image_name
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers import arrow_file, csv_file, excel_file, json_file
+from influence_core.data.readers import arrow_file, excel_file, json_file
 from influence_core.data.readers.packed import packing_of, tables_in, unpacked
+from influence_core.data.readers.text import csv_file
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from influence_core.data.readers.csv_format import CsvFormat, Record, read_records
+from influence_core.data.readers.text.csv_format import CsvFormat, Record, read_records
 from influence_core.disk.fingerprint import stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn

@@ -8,7 +8,7 @@ text, so that an export touches one field and copies the rest. Records come from
 import re
 from functools import cache
 
-from influence_core.data.readers.csv_format import CsvFormat
+from influence_core.data.readers.text.csv_format import CsvFormat
 from influence_core.errors import StoreError
 
 # What spreadsheets take for the start of a formula (OWASP, "CSV Injection"), full-width forms too.

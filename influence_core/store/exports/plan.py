@@ -12,11 +12,11 @@ from typing import Any
 
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.csv_file import form_of
-from influence_core.data.readers.csv_format import CsvFormat
 from influence_core.data.readers.packed import packing_of, unpack
 from influence_core.data.readers.registry import read_again
 from influence_core.data.readers.tables import FILES, SUFFIXES
+from influence_core.data.readers.text.csv_file import form_of
+from influence_core.data.readers.text.csv_format import CsvFormat
 from influence_core.data.source import SourceFile, SourceInfo
 from influence_core.data.splitting import known_split
 from influence_core.disk.fingerprint import of_file

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from influence_core.data.keys import to_hex
-from influence_core.data.readers.csv_detect import detect_format
-from influence_core.data.readers.csv_format import read_records
+from influence_core.data.readers.text.csv_detect import detect_format
+from influence_core.data.readers.text.csv_format import read_records
 from influence_core.errors import DataError
 from influence_core.store.exports.csv_fields import escaped, is_formula
 from influence_core.store.reviews.events import Decision, Event

@@ -20,8 +20,8 @@ from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import NO_LABEL, Dataset, Modality, Split
 from influence_core.data.images import thumbnail
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.encodings import first_lines
 from influence_core.data.readers.registry import READERS, preview_source, read_source
+from influence_core.data.readers.text.encodings import first_lines
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
 from influence_core.workflow.projects.account import Account, account_of

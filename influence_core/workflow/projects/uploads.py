@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from influence_core.data.readers.csv_file import SUFFIXES as TEXT
 from influence_core.data.readers.packed import PACKINGS, tables_in
 from influence_core.data.readers.tables import SUFFIXES as TABLES
+from influence_core.data.readers.text.csv_file import SUFFIXES as TEXT
 from influence_core.data.readers.zip_file import SUFFIX as ZIP
 from influence_core.data.readers.zip_file import pack_pictures
 from influence_core.data.rows import Watch

@@ -6,7 +6,7 @@ from hostile_csv import LABELS, HostileCsv, hostile_csvs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influence_core.data.readers.csv_format import CsvFormat, read_records
+from influence_core.data.readers.text.csv_format import CsvFormat, read_records
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.exports.csv_bytes import write_csv

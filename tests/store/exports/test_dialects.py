@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from text_cases import SENTENCES, spoken, written
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.csv_file import form_of, read_csv
 from influence_core.data.readers.registry import read_source
+from influence_core.data.readers.text.csv_file import form_of, read_csv
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import DataError
 from influence_core.store.exports.csv_bytes import write_csv

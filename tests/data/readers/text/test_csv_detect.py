@@ -7,9 +7,9 @@ import pytest
 from text_cases import films, written
 
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.csv_detect import detect_format
-from influence_core.data.readers.header import reads_like_a_row
 from influence_core.data.readers.registry import read_source
+from influence_core.data.readers.text.csv_detect import detect_format
+from influence_core.data.readers.text.header import reads_like_a_row
 from influence_core.errors import DataError
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from influence_core.data.readers.csv_format import CsvFormat, Parser
-from influence_core.data.readers.encodings import detect_encoding
-from influence_core.data.readers.header import names_columns, reads_like_a_row
+from influence_core.data.readers.text.csv_format import CsvFormat, Parser
+from influence_core.data.readers.text.encodings import detect_encoding
+from influence_core.data.readers.text.header import names_columns, reads_like_a_row
 from influence_core.data.source import Quoting
 from influence_core.errors import DataError
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from text_cases import SENTENCES, films, spoken, written
 
-from influence_core.data.readers.encodings import detect_encoding, first_misfit
+from influence_core.data.readers.text.encodings import detect_encoding, first_misfit
 from influence_core.errors import DataError
 
 SURE = [
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_named(tmp_path, data, given, message):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_past_blocks(tmp_path, monkeypatch, end):
-    monkeypatch.setattr("influence_core.data.readers.encodings.CHUNK", 7)
+    monkeypatch.setattr("influence_core.data.readers.text.encodings.CHUNK", 7)
     data = end.join(["häuser"] * 30 + ["?"]).encode().replace(b"?", b"\xff")
     assert first_misfit(_file(tmp_path, data), "utf-8") == 31
     good = end.join(["漢字"] * 30).encode("cp932")

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from influence_core.data.budget import refuse_columns
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.csv_detect import detect_format, lacks_names
-from influence_core.data.readers.csv_format import CsvFormat, Record, read_records
+from influence_core.data.readers.text.csv_detect import detect_format, lacks_names
+from influence_core.data.readers.text.csv_format import CsvFormat, Record, read_records
 from influence_core.data.rows import LeftOut, RawTable
 from influence_core.data.source import SourceFile
 from influence_core.disk.fingerprint import of_file

@@ -7,8 +7,8 @@ from hostile_csv import hostile_csvs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from influence_core.data.readers.csv_detect import detect_format
-from influence_core.data.readers.csv_format import CsvFormat, parse_records, read_records
+from influence_core.data.readers.text.csv_detect import detect_format
+from influence_core.data.readers.text.csv_format import CsvFormat, parse_records, read_records
 from influence_core.errors import DataError
 
 COMMA = CsvFormat("utf-8", False, ",")
