@@ -33,10 +33,10 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
 from influence_core.data.splitting import cut_groups, cut_shares, joined_groups, known_split
+from influence_core.data.unlabelled import with_label_column, without_unlabelled
 from influence_core.errors import DataError
 
 MAX_CLASSES = 10_000
-CUT = ("valid", "test")
 Part = tuple[PreparedTable, npt.NDArray[np.int64]]  # a table and the positions that are meant
 
 
@@ -52,12 +52,17 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
         DataError: the source cannot be used as it is; names the row or column and the way out.
     """
     raws = [_rooted(raw, options) for raw in raws]
+    # Training rows first: others may lack labels, or even their column.
+    raws.sort(key=lambda raw: known_split(raw.split or "train") != "train")
     roles = detect_columns(raws[0].table, options, raws[0].name)
+    raws = with_label_column(raws, roles.label)
     check = options.bad_rows != "keep"
     tables = [prepare(raw, roles, check_images=check, watch=watch) for raw in raws]
     image_root = None
     if roles.kind == "image_path":
         tables, image_root = _share_root(tables)
+    shares = {"valid": options.valid_share, "test": options.test_share}
+    tables, unlabelled = without_unlabelled(tables, shares)
     tables, numbered = _named(tables, options.classes)
     tables, became = with_wanted_labels(tables, options)
     classes = _classes(tables, options, roles, became)
@@ -67,7 +72,7 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
         for table, rows in zip(tables, kept, strict=True):
             refuse_repeated_ids(table, rows, roles)
     parts = _name_splits(tables, kept)
-    parts = _cut(parts, options)
+    parts = _cut(parts, shares, options)
     if not parts["train"][1].size:
         raise DataError(f"{raws[0].name} has no usable rows to train on.")
     if options.bad_rows != "keep":
@@ -84,7 +89,7 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
             left_out=tuple(
                 out for pair in zip(tables, problems, strict=True) for out in left_out(*pair)
             ),
-            told=(*roles.told, *(sentence for raw in raws for sentence in raw.told)),
+            told=(*roles.told, *(said for raw in raws for said in raw.told), *unlabelled),
         ),
         image_root=image_root,
         repeated_ids=options.bad_rows == "keep",
@@ -204,10 +209,11 @@ def _name_splits(
     return parts
 
 
-def _cut(parts: dict[str, Part], options: ReadOptions) -> dict[str, Part]:
+def _cut(
+    parts: dict[str, Part], wanted: Mapping[str, float], options: ReadOptions
+) -> dict[str, Part]:
     """Cut "valid" and "test" off "train" where the source has none."""
-    wanted = {"valid": options.valid_share, "test": options.test_share}
-    missing = [name for name in CUT if name not in parts and wanted[name] > 0]
+    missing = [name for name in wanted if name not in parts and wanted[name] > 0]
     if not missing:
         return parts
     table, rows = parts["train"]

@@ -32,9 +32,7 @@ def find_problems(
     Raises:
         DataError: bad rows are to be refused; names the first.
     """
-    nothing = np.zeros(0, dtype=bool)
-    unwanted = np.flatnonzero(nothing if table.unwanted is None else table.unwanted).tolist()
-    meant = dict.fromkeys(unwanted, Problem("has a label that was to be left out"))
+    meant = dict(table.meant)
     if options.bad_rows == "keep":
         return meant
     known = pc.is_in(table.labels, value_set=pa.array(classes, pa.string()))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,7 +22,7 @@ from influence_core.data.checks.spellings import (
     same_classes,
 )
 from influence_core.data.options import ReadOptions
-from influence_core.data.rows import PreparedTable
+from influence_core.data.rows import PreparedTable, Problem
 from influence_core.errors import DataError
 
 
@@ -30,7 +31,7 @@ def with_wanted_labels(
 ) -> tuple[list[PreparedTable], dict[str, str | None]]:
     """The tables with joined labels, and what became of each label that is not as it was.
 
-    A label to be left out becomes None; its rows get `unwanted`, and no label.
+    A label to be left out becomes None; its rows are `meant` to be left out, and get no label.
 
     Raises:
         DataError: a label to be joined or left out is not there.
@@ -57,7 +58,9 @@ def with_wanted_labels(
         place = pc.index_in(table.labels, value_set=old)
         labels = pc.if_else(place.is_valid(), pc.take(new, place), table.labels)
         unwanted = pc.is_in(table.labels, value_set=pa.array(sorted(out), pa.string()))
-        made.append(replace(table, labels=labels, unwanted=unwanted.to_numpy()))
+        rows = np.flatnonzero(unwanted.to_numpy()).tolist()
+        meant = dict.fromkeys(rows, Problem("has a label that was to be left out"))
+        made.append(replace(table, labels=labels, meant={**table.meant, **meant}))
     return made, became
 
 

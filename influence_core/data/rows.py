@@ -6,7 +6,7 @@ about those.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +87,7 @@ class PreparedTable:
         labels: (N,) label texts, null where missing.
         split_values: (N,) splits by the split column, null where it names none; or None.
         problems: what is wrong, by position.
-        unwanted: (N,) rows whose label the user leaves out, or None.
+        meant: rows that are left out on purpose, whatever is done about bad ones, and why.
     """
 
     raw: RawTable
@@ -95,7 +95,7 @@ class PreparedTable:
     labels: pa.ChunkedArray
     split_values: pa.ChunkedArray | None
     problems: dict[int, Problem] = field(default_factory=dict)
-    unwanted: npt.NDArray[np.bool_] | None = None
+    meant: Mapping[int, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def prepare(
     }
     if roles.id is not None:
         ids = column_text(raw.table.column(roles.id), roles.id)
-        missing = np.flatnonzero(_blank(ids).to_numpy()).tolist()
-        problems |= dict.fromkeys(missing, Problem(f"has no id in column {roles.id!r}"))
+        without = Problem(f"has no id in column {roles.id!r}")
+        problems |= dict.fromkeys(np.flatnonzero(_blank(ids).to_numpy()).tolist(), without)
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
         columns[kept] = _extra(raw, name)
@@ -184,7 +184,7 @@ def _present_paths(names: pa.ChunkedArray, raw: RawTable, column: str) -> pa.Arr
     root = raw.image_root or Path()
     found = [present_path(root, name) for name in names.to_pylist()]
     if not any(found):
-        first = next((name for name in names.to_pylist() if name), "")
+        first = next(filter(None, names.to_pylist()), "")
         raise DataError(
             f"None of the pictures that column {column!r} of {raw.name} names is in {root}, such "
             f"as {first!r}; name their folder with --image-root."

@@ -156,7 +156,7 @@ def _read_folder(root: Path, options: ReadOptions, limit: int | None) -> list[Ra
     if not splits:
         raise DataError(f"{root.name} holds no tables ({', '.join(SUFFIXES)}).")
     raws = []
-    for split, parts in splits.items():
+    for split, parts in sorted(splits.items(), key=lambda pair: pair[0] != "train"):
         found = [_read_part(root, part, options, limit) for part in parts]
         raw = found[0] if len(found) == 1 else _joined(root, parts, found, limit)
         raws += [replace(raw, split=split)] if split is not None else _by_folder(raw)
