@@ -54,13 +54,13 @@ def chosen(page, title):
 
 def test_what_is_not_sure_of_a_file_can_be_told_and_is_seen_at_once(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_bytes("да,Фильм\nнет,Сценарий\nда,Музыка\nнет,Сюжет\nда,Финал\n".encode("cp1251"))
+    path.write_bytes("да,Дом\nнет,Сон\nда,Мост\nнет,Сад\nда,Том\n".encode("cp1251"))
     page = given(path)
     assert "Line 1 of mine.csv does not fit UTF-8" in said(page)
     chosen(page, "Encoding").set_value("koi8-r").run()
-    assert [line.value for line in page.text][:2] == ["ДЮ,тХКЭЛ", "МЕР,яЖЕМЮПХИ"]
+    assert [line.value for line in page.text][:2] == ["ДЮ,дНЛ", "МЕР,яНМ"]
     chosen(page, "Encoding").set_value("cp1251").run()
-    assert [line.value for line in page.text][:2] == ["да,Фильм", "нет,Сценарий"]
+    assert [line.value for line in page.text][:2] == ["да,Дом", "нет,Сон"]
     assert "reads like a row" in said(page)
     chosen(page, "First line names the columns").set_value("no").run()
     assert "name the label column" in said(page)

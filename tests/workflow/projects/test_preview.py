@@ -102,8 +102,10 @@ def test_pictures_come_as_thumbnails_and_broken_ones_are_found(tmp_path):
         (b"", "is empty"),
         (b"text,label\n", "no rows"),
         (b"text,label\na,b\nc,d,e\n", "Line 3"),
-        (b'text,label\n"a,b\n', "quote"),
+        (b'text,label\n"a","b"\n"c,d\n', "opens a quote that is never closed"),
+        (b"text,label\na,b,c\n", "Line 2 of bad.csv has 3 fields"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not a text file"),
+        (b"PK\3\4\x14\0\0\0\x08\0\xe9\xfa", "not a text file"),
         (b"text,text\na,b\n", "more than one column"),
     ],
 )

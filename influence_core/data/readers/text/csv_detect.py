@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from influence_core.data.readers.text.csv_format import CsvFormat, Parser
-from influence_core.data.readers.text.encodings import detect_encoding
+from influence_core.data.readers.text.encodings import detect_encoding, no_text
 from influence_core.data.readers.text.header import names_columns, reads_like_a_row
 from influence_core.data.source import Quoting
 from influence_core.errors import DataError
@@ -73,10 +73,7 @@ def detect_format(
     if not sample.strip():
         raise DataError(f"{path.name} is empty; it needs a line of column names and rows below it.")
     if "\0" in sample:
-        raise DataError(
-            f"{path.name} is not a text file (it has NUL bytes); save it as CSV, or name its "
-            "encoding (--encoding)."
-        )
+        raise no_text(path.name)
     above, told = _lines_above(sample)
     plain = CsvFormat(codec, bom, delimiter or told or ",", header=header is not False, above=above)
     one = (plain.delimiter,) if delimiter or told else DELIMITERS

@@ -80,7 +80,10 @@ def read_as(path: Path, form: CsvFormat, options: ReadOptions, limit: int | None
     drop = options.bad_rows == "drop" or limit is not None
     found = _collect(islice(rows, limit), header, names, path, drop)
     if not found.rows:
-        raise DataError(f"{path.name} has column names but no rows.")
+        why, at = next(iter(found.left_out.items()), ("", []))
+        if at:
+            raise _no_row(at[0], path, why)
+        raise DataError(f"{path.name} has column names but no rows; add rows below them.")
     lines = np.array(found.lines)
     return RawTable(
         split=None,
@@ -163,10 +166,7 @@ def _collect(
             if any(map(str.strip, given[width:])):
                 why = f"has {len(given)} fields instead of {width}"
                 if not drop:
-                    raise DataError(
-                        f"Line {line} of {path.name} {why}; fix the line (a field with the "
-                        "delimiter in it needs quotes), or leave such rows out (--drop-bad)."
-                    )
+                    raise _no_row(line, path, why, ", or leave such rows out (--drop-bad)")
             elif len(given) < width:
                 found.padded.append(line)
             fields = [*given[:width], *[""] * (width - len(given))]
@@ -185,6 +185,13 @@ def _collect(
             kept = []
     found.batches.append(_batch(kept, schema))
     return found
+
+
+def _no_row(line: int, path: Path, why: str, more: str = "") -> DataError:
+    return DataError(
+        f"Line {line} of {path.name} {why}; fix the line (a field with the delimiter in it needs "
+        f"quotes), or name another delimiter (--delimiter){more}."
+    )
 
 
 def _batch(kept: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:

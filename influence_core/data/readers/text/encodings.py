@@ -13,18 +13,13 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from influence_core.data.readers.text.recognise import likely_codecs
 from influence_core.errors import DataError
-
-if TYPE_CHECKING:
-    from charset_normalizer import CharsetMatch
 
 CHUNK = 1 << 20
 SAMPLE_BYTES = 1 << 16
 MANY = 10_000  # stray bytes, with which a file is no UTF-8 whatever follows
-MARGIN = 0.04  # of oddity, within which no text is more likely than another
-LEAST_LETTERS = 15  # different ones, beyond ASCII, before another script than Latin is believed in
 _BOMS = (  # the longer ones first: UTF-16's is the beginning of UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -33,44 +28,9 @@ _BOMS = (  # the longer ones first: UTF-16's is the beginning of UTF-32's
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# Of several codecs that read the same text the first is taken.
-LATIN = (
-    *("cp1252", "cp1250", "cp1254", "cp1257", "iso8859_15", "iso8859_2", "iso8859_9"),
-    *("mac_roman", "mac_latin2", "cp850", "cp852", "cp437"),
-)
-_WINDOWS = LATIN[:7]  # and the standards beside it; the others need more letters to be believed
-OTHERS = (
-    *("cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866", "mac_cyrillic", "cp1253", "iso8859_7"),
-    *("mac_greek", "cp1255", "cp1256", "iso8859_6", "cp874", "gb18030", "cp950", "big5hkscs"),
-    *("cp932", "euc_jp", "euc_jis_2004", "cp949"),
-)
 _SAFE = ("utf-8", "ascii", "latin-1", *_WIDE)  # decoding and encoding is the identity by design
 _SHIFTING = ("iso2022", "utf-7", "hz")  # a letter's bytes depend on those before it
-# The standard that a codec extends, and the letters of its language.
-_COMMON = {
-    "cp949": ("iso2022_kr", "[가-힣]"), "gb18030": ("gb2312", "[一-鿿]"),
-    "cp950": ("big5", "[一-鿿]"), "big5": ("big5", "[一-鿿]"), "big5hkscs": ("big5", "[一-鿿]"),
-    "cp932": ("cp932", "[ぁ-ヿ一-鿿]"), "euc_jp": ("euc_jp", "[ぁ-ヿ一-鿿]"),
-    "euc_jis_2004": ("euc_jp", "[ぁ-ヿ一-鿿]"),
-}  # fmt: skip
-ALPHABETS = {
-    "Catalan": "àçèéíïòóúü", "Croatian": "čćđšž", "Czech": "áčďéěíňóřšťúůýž", "Danish": "æøåé",
-    "Dutch": "áéëïóöüè", "Estonian": "äöõüšž", "Finnish": "äöå", "French": "àâæçéèêëîïôœùûüÿ",
-    "German": "äöüß", "Hungarian": "áéíóöőúüű", "Icelandic": "áðéíóúýþæö", "Italian": "àèéìíîòóùú",
-    "Latvian": "āčēģīķļņšūž", "Lithuanian": "ąčęėįšųūž", "Polish": "ąćęłńóśźż",
-    "Portuguese": "áâãàçéêíóôõúü", "Romanian": "ăâîșțşţ", "Slovak": "áäčďéíĺľňóôŕšťúýž",
-    "Belarusian": "абвгдеёжзійклмнопрстуўфхцчшыьэюя", "Bulgarian": "абвгдежзийклмнопрстуфхцчшщъьюя",
-    "Russian": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "Serbian": "абвгдђежзијклљмнњопрстћуфхцчџш",
-    "Ukrainian": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
-    "Greek": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",
-    "Spanish": "áéíñóúü", "Swedish": "åäöé", "Turkish": "çğıöşüâîûİ",
-}  # fmt: skip
 _STRAY, _BEYOND = re.compile("[\udc80-\udcff]"), re.compile("[^\0-\x7f]")
-_HIRAGANA = re.compile("[ぁ-ん]")
-_WORD = re.compile(r"[^\W\d_]+")
-_SIGNS = "№“”‘’„‚«»‹›–—…•·§°€£¥©®™½¼¾²³µ¿¡ªº×´\xa0"
-# Signs stand beside words, not within them, and capitals begin words.
-_UNLIKELY = re.compile(rf"[^\W\d_](?:(?![’–—·…])[{_SIGNS}])+[^\W\d_]")
 
 
 def detect_encoding(path: Path, encoding: str | None = None) -> tuple[str, bool]:
@@ -86,7 +46,7 @@ def detect_encoding(path: Path, encoding: str | None = None) -> tuple[str, bool]
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(4096)
+        head = file.read(SAMPLE_BYTES)
     marked = next((codec for mark, codec in _BOMS if head.startswith(mark)), None)
     if encoding is not None:
         codec = _bare_codec(encoding, marked)
@@ -97,7 +57,7 @@ def detect_encoding(path: Path, encoding: str | None = None) -> tuple[str, bool]
                 "another encoding (--encoding)."
             )
         return codec, codec == marked
-    for codec in (marked,) if marked else (*_zero_bytes(path), "utf-8"):
+    for codec in (marked,) if marked else (*_zero_bytes(head), "utf-8"):
         if first_misfit(path, codec) is None:
             if b"\x1b$" in head:
                 raise DataError(_shifting(path.name))
@@ -107,7 +67,17 @@ def detect_encoding(path: Path, encoding: str | None = None) -> tuple[str, bool]
             f"{path.name} begins with the mark of {marked}, but line {first_misfit(path, marked)} "
             "is not text in it; fix the line, or name another encoding (--encoding)."
         )
+    if b"\0" in head:  # a picture, an archive
+        raise no_text(path.name)
     return _recognised(path), False
+
+
+def no_text(name: str) -> DataError:
+    """What is said of a file with NUL bytes."""
+    return DataError(
+        f"{name} is not a text file (it has NUL bytes); save it as CSV, or name its encoding "
+        "(--encoding)."
+    )
 
 
 def first_misfit(path: Path, codec: str) -> int | None:
@@ -191,13 +161,11 @@ def _bare_codec(encoding: str, marked: str | None) -> str:
     return name
 
 
-def _zero_bytes(path: Path) -> Iterator[str]:
+def _zero_bytes(head: bytes) -> Iterator[str]:
     """Of text without a mark, two or four bytes a letter: the codec that makes sense of it.
 
     Line ends and commas have zero bytes in it, which UTF-8 text has not.
     """
-    with path.open("rb") as file:
-        head = file.read(SAMPLE_BYTES)
     if b"\0" not in head:
         return
     for codec in _WIDE:
@@ -230,8 +198,7 @@ def _recognised(path: Path) -> str:
             "(--encoding)."
         )
     sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
-    found = _latin(sample) + _other(sample)
-    found = [codec for codec in found if first_misfit(path, codec) is None]
+    found = [codec for codec in likely_codecs(sample) if first_misfit(path, codec) is None]
     texts: dict[str, str] = {}
     for codec in found:
         texts.setdefault(sample.decode(codec, "replace"), codec)
@@ -242,79 +209,3 @@ def _recognised(path: Path) -> str:
         f"{where}, and its encoding is not sure{several}; name it (--encoding), or save the file "
         "as UTF-8."
     )
-
-
-def _latin(sample: bytes) -> list[str]:
-    """Codecs by which it is text in some language with Latin letters, and nothing odd is in it."""
-    found, few = [], True
-    for codec in LATIN:
-        try:
-            text = sample.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        words = "".join(word for word in _WORD.findall(text) if not word.isascii())
-        if _is_spelt(text) and 2 * sum(c.isascii() for c in words) >= len(words):
-            found.append(codec)
-            few &= len(set(_letters(text))) < 3
-            if codec == "cp1252" and not _letters(text) and _is_english(text):
-                return [codec]
-    return [] if few and not set(_WINDOWS) & set(found) else found
-
-
-def _is_spelt(text: str) -> bool:
-    """Whether one language has all its letters, and signs and capitals stand where they do."""
-    letters = set(_letters(text))
-    if {c for c in text if c > "\x7f"} - letters - set(_SIGNS) or _UNLIKELY.search(text):
-        return False
-    words = (word for word in _WORD.findall(text) if not word.isascii())
-    if not all(word.istitle() or word.islower() or word.isupper() for word in words):
-        return False
-    return any(letters <= set(known + known.upper()) for known in ALPHABETS.values())
-
-
-def _is_english(text: str) -> bool:
-    """Whether its apostrophes are those of English; in other codecs they are single letters."""
-    short = len(re.findall(r"n’t\b|’(?:s|re|ve|ll|d|m)\b", text))
-    return short > 2 and short > 0.8 * text.count("’")
-
-
-def _other(sample: bytes) -> list[str]:
-    """Codecs by which it is text in another script; of one text, if charset-normalizer is sure."""
-    from charset_normalizer import from_bytes
-
-    if len(_HIRAGANA.findall(text := sample.decode("cp932", "replace"))) > 0.3 * len(
-        _letters(text)
-    ):
-        return ["cp932"]  # in no other codec these bytes are letters that are in use
-    found = from_bytes(sample, cp_isolation=[*LATIN, *OTHERS], enable_fallback=False)
-    matches = sorted(found, key=_oddity)
-    if not matches or not _is_common(str(matches[0]), matches[0].encoding):
-        return []
-    best = matches[0]
-    letters = _letters(str(best))
-    latin = sum(unicodedata.name(c, "").startswith("LATIN") for c in letters)
-    if len(set(letters)) < LEAST_LETTERS or 10 * latin > len(letters):
-        return []
-    near = [match for match in matches if _oddity(match) < _oddity(best) + MARGIN]
-    if _is_spelt(str(best)):
-        near = [match for match in near if _is_spelt(str(match))]
-    names = {name for match in near for name in (match.encoding, *match.could_be_from_charset)}
-    return [codec for codec in OTHERS if codec in names]
-
-
-def _letters(text: str) -> str:
-    """Those beyond ASCII."""
-    return "".join(c for c in text if c > "\x7f" and c.isalpha() and c not in _SIGNS)
-
-
-def _oddity(match: "CharsetMatch") -> float:
-    """How little a decoded text is like text of some language."""
-    return float(match.chaos - 0.25 * match.coherence)
-
-
-def _is_common(text: str, codec: str) -> bool:
-    """Whether its letters are mostly those that such text has; a large codec has many others."""
-    letters = _letters(text)
-    narrow, own = _COMMON.get(codec, ("utf-8", "."))
-    known = len(letters.encode(narrow, "ignore").decode(narrow)) > 0.9 * len(letters)
-    return known and len(re.findall(own, letters)) >= 0.7 * len(letters)
