@@ -1,4 +1,4 @@
-"""How long *Prove it* takes: three arms of ten retrainings without 20 rows, and the smallest flip.
+"""How long *Verify* takes: three arms of ten retrainings without 20 rows, and the smallest flip.
 
     python -m benchmarks.proof [--project sample_data/reviews] [--items 3]
 

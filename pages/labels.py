@@ -18,9 +18,9 @@ from pages.ui.labels.side import exchange_box, progress_box, twin_sentences, twi
 from pages.ui.map import map_view
 
 VIEWS = {
-    "one": "One at a time",
-    "many": "Many at a time",
-    "map": "On the map",
+    "one": "Single",
+    "many": "Grid",
+    "map": "Map",
     "twins": "Duplicates",
 }
 ANY = "any"
@@ -37,7 +37,7 @@ def page() -> None:
     flagged = int(desk.scores["flagged"].sum())
     st.caption(
         f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
-        f"{numbers.count(flagged)} flagged · deciding as **{plain(who)}**",
+        f"{numbers.count(flagged)} flagged · signed in as **{plain(who)}**",
         help="Flagged: the side of the network that never saw the row (flipped) predicts another "
         "label, and the row is among the most suspicious, as many as labels are probably wrong. "
         "Percentages beside labels are flipped-side probabilities. Source: Kobayashi et al. 2020, "

@@ -27,7 +27,7 @@ CHECKS = {
     ),
 }
 NEXT_STEP = {  # after a check that failed
-    "null": "Do not rely on the words *beyond noise*; train a run with more members on Runs.",
+    "null": "Do not rely on the words *stands out*; train a run with more members on Runs.",
     "isolation": "Scores are then not out of sample; the Runs page names the layers that leak.",
 }
 LDS_HELP = (

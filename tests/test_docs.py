@@ -83,10 +83,22 @@ RETIRED = {
     "lamp": "check", "lamps": "check", "forewarn": "warn", "anew": "again", "whoever": "who",
     "METHOD": "say it", "measured_here": "local", "measured_there": "cluster",
 }  # fmt: skip
+# What the screen said before, in words of its own; now in those that people know.
+RETIRED_PHRASES = (
+    "Prove it", "fall silent", "by heart", "deciding as", "Smallest set that flips", "within noise",
+    "beyond noise", "Many at a time", "One at a time", "with a card", "Speaks for",
+    "Self-influence", "Neighbours that agree", "doubling and halving",
+)  # fmt: skip
 # Old names that must still be read: of stored fields, of options, and of a shipped file.
 KEPT = re.compile(
     r'trunk\.safetensors|(judge|trunk|lamps)=|"(trunk|judge)": "|called trunk|was trunk'
 )
+
+
+@pytest.mark.parametrize("phrase", RETIRED_PHRASES)
+def test_the_screen_says_what_people_know(phrase):
+    paths = [p for p in sorted((ROOT / "pages").rglob("*")) if p.suffix in (".py", ".js")]
+    assert not [path.name for path in paths if phrase in path.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("folder", ["influence_core", "pages", "docs"])

@@ -1,4 +1,4 @@
-"""*Prove it*: retrain without the listed rows and look at the target.
+"""*Verify*: retrain without the listed rows and look at the target.
 
 Three arms: nothing removed, the listed rows removed, as many random rows of the same classes
 removed. Each retraining has a start, masks and batch order of its own, and the three arms of one

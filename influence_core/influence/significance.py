@@ -148,17 +148,12 @@ class Significance:
     noise: Array
     rate: float
 
-    def labels(self, target: int) -> npt.NDArray[np.str_]:
-        """A plain word for every row, (N,)."""
-        return np.where(self.beyond[target], "beyond noise", "within noise")
-
     def sentence(self, target: int) -> str:
         """What to say above the list."""
         found = int(self.beyond[target].sum())
         if not found:
             return (
-                "No single training row stands out from the noise of the masks; look at "
-                "flipped-ridge or similarity instead."
+                "This method finds no clear row here; look at flipped-ridge or similarity instead."
             )
         rows = "1 row stands" if found == 1 else f"{found} rows stand"
         return f"{rows} out from the noise, at most {self.rate:.0%} of them by chance."

@@ -22,8 +22,8 @@ COLUMNS: dict[str, str] = {
     "given": "Number of the label that the row has.",
     "suggested": "Number of the class that the flipped side predicts (mean over members); the "
     "given one where the model cannot know: at chance level, or the only row of a class.",
-    "p_given": "Flipped-side probability of the given label: the network's side that never saw it.",
-    "p_suggested": "Flipped-side probability of the suggested label.",
+    "p_given": "Out-of-sample probability of the given label: by the side that never saw the row.",
+    "p_suggested": "Out-of-sample probability of the suggested label.",
     "p_learned": "Probability of the given label by the side that was trained on the row.",
     "self_influence": "How much having seen the row lowered its own loss, in nats "
     "(Kobayashi et al. 2020).",

@@ -20,7 +20,7 @@ from influence_core.disk.atomic import plain_errors, write_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.errors import MismatchError, StoreError
 
-# In the card: whoever wrote it chose between cutting long texts and reading them in windows.
+# In the card: its writer chose between cutting long texts and reading them in windows.
 WINDOWS = "windows"
 
 

@@ -84,12 +84,12 @@ def _form(project: Project) -> None:
                 + " ".join(f"**{name}**: {size.good_for}." for name, size in PRESETS.items()),
             )  # fmt: skip
             st.number_input(
-                "Members", 0, 256, 0, key="fit_members", width=130,
+                "Ensemble size", 0, 256, 0, key="fit_members", width=130,
                 help="Heads side by side. Their mean predicts; their spread is the standard error. "
                 "0: as the size has it.",
             )  # fmt: skip
             st.number_input(
-                "Width", 0, 4096, 0, 2, key="fit_width", width=130,
+                "Hidden units", 0, 4096, 0, 2, key="fit_width", width=130,
                 help="Hidden units of each head. Members and width are the accuracy lever. "
                 "0: as the size has it.",
             )  # fmt: skip
@@ -102,7 +102,7 @@ def _form(project: Project) -> None:
                 help="Of the start, the masks and the order of batches.",
             )  # fmt: skip
             st.number_input(
-                "p", 0.05, 0.95, DEFAULTS.p, 0.05, key="fit_p", width=130,
+                "Dropout rate", 0.05, 0.95, DEFAULTS.p, 0.05, key="fit_p", width=130,
                 help="Share of units on a row's learned side; the paper uses 0.5.",
             )  # fmt: skip
         st.form_submit_button(

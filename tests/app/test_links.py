@@ -38,7 +38,7 @@ def test_a_link_to_a_run_or_split_that_is_not_there_opens_none(what):
     for _ in range(2):
         assert f"There is no {what} no-such *one* here" in told(test)
         assert not test.exception
-        assert not [b for b in test.button if b.label in ("Prove it", "Explain")]
+        assert not [b for b in test.button if b.label in ("Verify", "Explain")]
         test.run()
 
 

@@ -1,4 +1,4 @@
-"""*Prove it* on the Errors page: an outcome stays with its question."""
+"""*Verify* on the Errors page: an outcome stays with its question."""
 
 from errors_page import start, worst
 

@@ -131,7 +131,7 @@ def test_decisions_and_jobs_carry_the_name_that_was_given(monkeypatch):
     assert [event.reviewer for event in store.events()] == ["Ada"]
     store.close()
     test.switch_page("pages/labels.py").run()
-    assert any("deciding as **Ada**" in c.value for c in test.caption)
+    assert any("signed in as **Ada**" in c.value for c in test.caption)
     started = []
     monkeypatch.setattr(jobs_ui, "start", lambda *_, who, **__: started.append(who))
     test.switch_page("pages/trust.py").run()

@@ -81,7 +81,7 @@ def test_a_reload_goes_on_where_the_database_is_and_bulk_is_one_step(url, home):
         ready(page, 32)
         assert len(words(home, "reviews")) == 1
         expect(page.locator(".where")).to_have_text(re.compile("^1 of 5,999,"))
-        page.get_by_text("Many at a time").click()
+        page.get_by_text("Grid", exact=True).click()
         page.get_by_text("This page (48)").click()
         page.get_by_role("button", name="Review and save").click()
         dialog = page.get_by_role("dialog")

@@ -50,11 +50,11 @@ def test_proving_after_a_slow_scan_keeps_its_panel_open_and_shows_its_result(tmp
     with server(tmp_path / "home", start=(SLOW,), **told) as url, chromium() as page:
         page.goto(f"{url}/?project=fashion")
         page.get_by_role("button", name="Explain").first.click()
-        panels = page.locator("details").filter(has_text="Prove it: retrain without these rows")
+        panels = page.locator("details").filter(has_text="Verify by retraining without these rows")
         panels.wait_for()
         settled(page)
         panels.locator("summary").click()
-        page.get_by_role("button", name="Prove it", exact=True).click()
+        page.get_by_role("button", name="Verify", exact=True).click()
         # One panel, open, from the first retraining to the result; no second copy of the page.
         page.get_by_text(re.compile("Retraining: [1-9]")).wait_for()
         expect(panels).to_have_count(1)

@@ -34,7 +34,7 @@ def test_pages_lie_behind_the_login_and_decisions_carry_the_account(tmp_path):
         page.goto(f"{url}/triage?project=reviews")
         page.locator(".desk[data-row]:not([data-row=''])").wait_for()
         # A word joiner keeps the address from becoming a link.
-        expect(page.get_by_text(re.compile("deciding as ann@.?example.org"))).to_be_visible()
+        expect(page.get_by_text(re.compile("signed in as ann@.?example.org"))).to_be_visible()
         page.keyboard.press("k")
         page.get_by_text("all decisions saved").wait_for()
         soon(lambda: reviewers(home), [ANN])

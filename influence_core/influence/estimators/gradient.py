@@ -76,7 +76,7 @@ GRADIENT = Estimator(
     title="Last-layer gradient product",
     explanation=(
         "How much one training step on the row would lower the loss on the target, last layer\n"
-        "only. The mean over members with its standard error; rows learned by heart fall silent."
+        "only. The mean over members with its standard error; memorised rows score near zero."
     ),
     source="TracIn: Pruthi et al. 2020; last layer as in Yeh et al. 2022",
     prepare=prepare,

@@ -1,7 +1,7 @@
 """Predicted beside actual changes of this model's losses, kept with the run as table `changes`.
 
 Retrainings from the run's own start that were made in any case: of the evaluation (`same`) and of
-each *Prove it*. They tell the interval of the next prediction.
+each *Verify*. They tell the interval of the next prediction.
 """
 
 from contextlib import suppress

@@ -194,7 +194,7 @@ def _null(work: Work) -> None:
     work.checks["null"] = CheckResult(
         found.passed,
         f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
-        f"on was called beyond noise; {found.allowed:.0%} are allowed.",
+        f"on was called a clear row; {found.allowed:.0%} are allowed.",
     )
 
 

@@ -66,6 +66,6 @@ def sentence(change: Change, count: int, name: str) -> str:
     if change.half != change.half:  # NaN
         return (
             f"{told}, and {nats}. How far off that may be is not known yet: an evaluation of this "
-            "run on Trust measures it, and so does every Prove it."
+            "run on Trust measures it, and so does every *Verify*."
         )
     return f"{told} (± {change.half:.2f}), and {nats} (± {change.loss_half:.2f})."

@@ -1,6 +1,6 @@
 """The verb `prove`: retrain without the listed rows, beside random ones, and look at the item.
 
-Called by the Errors page (*Prove it*) and by `benchmarks.proof`.
+Called by the Errors page (*Verify*) and by `benchmarks.proof`.
 """
 
 import threading

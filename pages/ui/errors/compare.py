@@ -151,7 +151,7 @@ def _row_facts(session: Session, position: int, found: RowScore, source: str) ->
         column_config={
             "p(given label)": st.column_config.ProgressColumn(
                 format="%.0f %%", width="small", min_value=0, max_value=100,
-                help="A label that only the side that learned it believes was learned by heart. "
+                help="A label that only the side that learned it believes was memorised. "
                 "Source: flipped side of turn-over dropout (Kobayashi et al. 2020, 2012.04207).",
             )
         },

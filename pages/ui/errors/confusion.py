@@ -104,7 +104,7 @@ def _clicked(shown: Sequence[str], classes: Sequence[str]) -> None:
     if points:
         row, column = points[0]["customdata"]
         choose([shown[int(row)]], [shown[int(column)]], classes)
-    else:  # a double click takes the choice back
+    else:  # a double click clears the choice
         choose([], [], classes)
 
 

@@ -22,9 +22,9 @@ from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
 from pages.ui.frame.shell import plain
 
-TOWARD = {"predicted": "Predicted label", "true": "True label"}
+TOWARD = ("predicted", "true")
 Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse
-AMONG = {"all": "All rows", "predicted": "Of predicted class", "true": "Of true class"}
+AMONG = ("all", "predicted", "true")
 
 
 def explained(session: Session, item: Item, own: str | bytes | None = None) -> None:
@@ -159,32 +159,32 @@ def switches(session: Session, item: Item) -> ExplainOptions:
     _follow_default(default, names)
     with st.container(horizontal=True, gap="medium"):
         name = st.selectbox(
-            "Estimator",
+            "Method",
             names,
             index=names.index(default),
             format_func=lambda n: ESTIMATORS[n].title,
             key="estimator",
             bind="query-params",
             width=240,
-            help="How influence is computed; the sentence below the switches says how.",
+            help="How influence is computed; the sentence below says how.",
         )
         toward = st.segmented_control(
-            "Toward",
-            list(TOWARD) if item.true is not None else ["predicted"],
+            "Explain",
+            TOWARD if item.true is not None else TOWARD[:1],
             default="predicted",
             required=True,
-            format_func=TOWARD.__getitem__,
+            format_func=lambda which: _why(session, item, which),
             key="toward",
             bind="query-params",
-            help="Which label's loss the question is about. Toward the predicted label, helpful "
-            "rows are those that pushed the model to its prediction.",
+            help="Whether the rows are asked that pushed the model to its answer, or those that "
+            "pulled it to the item's own label.",
         )
         among = st.segmented_control(
-            "Among",
-            list(AMONG) if item.true is not None else ["all", "predicted"],
+            "Show rows labelled",
+            AMONG if item.true is not None else AMONG[:2],
             default="all",
             required=True,
-            format_func=AMONG.__getitem__,
+            format_func=lambda which: _class(session, item, which),
             key="among",
             bind="query-params",
             help="Which training rows are ranked.",
@@ -212,7 +212,7 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
         st.caption(f"id {plain(split.ids[split.position(item.key)])}")
     true = "not given" if item.true is None else plain(session.classes[item.true])
     st.markdown(
-        f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
+        f"Its label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
         f"({numbers.percent(float(item.proba.max()), 1)})",
         help="Probability by the full network. Source: softmax, mean of its members.",
     )
@@ -263,13 +263,11 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
     source = ESTIMATORS[answer.options.estimator].source
     about = (
         f"The number on a card is the row's influence on the loss of {asked}, strongest first; "
-        "± one standard error where the estimator has one. p is the chance that a key that was "
-        f"never trained on scores as far from zero. Source: {plain(source)}."
+        "± one standard error where the method has one. Of the rows that stand out, at most "
+        "one in ten would do so by chance (false-discovery rate). "
+        f"Source: {plain(source)}."
     )
-    if side == "helpful":
-        st.markdown(f"**Helpful (+)** lowered the loss of {asked}", help=about)
-    else:
-        st.markdown(f"**Harmful (−)** raised the loss of {asked}", help=about)
+    st.markdown(_heading(answer, side, asked), help=about)
     if session.takes_a_pass(answer.instead_of or answer.options.estimator):
         st.caption(_without(session, answer, side, len(table)))
     if table.empty:
@@ -294,6 +292,29 @@ def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | 
                     mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
 
 
+def _heading(answer: Explanation, side: str, asked: str) -> str:
+    """What the rows of a list did, in the words of the question."""
+    of = answer.item
+    if of.true is None or of.true == of.predicted:
+        whose = ""
+    else:
+        whose = " (the mistake)" if answer.label == of.predicted else " (its label)"
+    return f"**Pushed {'toward' if side == 'helpful' else 'away from'} {asked}**{whose}"
+
+
+def _why(session: Session, item: Item, which: str) -> str:
+    """The question as the switch asks it."""
+    if which == "true" and item.true == item.predicted:
+        return "its label"
+    return f"{'why' if which == 'predicted' else 'why not'} {_class(session, item, which)}"
+
+
+def _class(session: Session, item: Item, which: str) -> str:
+    if which == "all" or (which == "true" and item.true is None):
+        return "any"
+    return plain(session.classes[int(item.predicted if which == "predicted" else item.true or 0)])
+
+
 def _without(session: Session, answer: Explanation, side: str, count: int) -> str:
     """The probability without the listed rows; the line is there before the figure is."""
     if answer.effects is None or not count:
@@ -307,5 +328,5 @@ def _without(session: Session, answer: Explanation, side: str, count: int) -> st
 def _beyond(key: int, noise: NoiseCheck | None) -> str:
     if noise is None:
         return ""
-    word = "beyond noise" if int(key) in noise.beyond else "within noise"
-    return f" · {word} (p = {noise.p_values[int(key)]:.2g})"
+    stands_out = int(key) in noise.beyond
+    return " · stands out" if stands_out else " · not distinguishable from chance"

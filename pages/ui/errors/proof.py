@@ -1,4 +1,4 @@
-"""*Prove it*: retrain without the listed rows and show what happens to the open item."""
+"""*Verify*: retrain without the listed rows and show what happens to the open item."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "withou
 def proof_box(session: Session, answer: Explanation) -> None:
     """Ask which rows, retrain on demand, show the outcome; nothing runs before a press."""
     with st.expander(
-        "Prove it: retrain without these rows", icon=":material/science:", key="proof_box"
+        "Verify by retraining without these rows", icon=":material/science:", key="proof_box"
     ):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             side = st.segmented_control(
@@ -37,12 +37,14 @@ def proof_box(session: Session, answer: Explanation) -> None:
             table = answer.helpful if side == "helpful" else answer.harmful
             most = max(len(table), 1)
             k = st.number_input("How many, from the top", 1, most, min(10, most), key="proof_k")
-            go_proof = st.button("Prove it", key="proof_go", type="primary", disabled=table.empty)
-            go_flip = st.button("Smallest set that flips", key="flip_go", disabled=table.empty)
+            go_proof = st.button("Verify", key="proof_go", type="primary", disabled=table.empty)
+            go_flip = st.button(
+                "Fewest rows that change the prediction", key="flip_go", disabled=table.empty
+            )
         st.caption(
-            "Ten retrainings from the same starts, masks and batch orders: with all rows, without "
+            "Ten retrainings with the same seeds: with all rows, without "
             "these, and without as many random rows of the same classes. The smallest set is "
-            f"searched along the first {SEARCHED} rows of the list, by doubling and halving."
+            f"searched along the first {SEARCHED} rows of the list."
         )
         count = int(k)
         if answer.effects is not None and not table.empty:

@@ -22,10 +22,10 @@ def scores_box(session: Session, answer: Explanation) -> None:
         return
     kept, told = st.session_state.get(_WRITTEN, (None, ""))
     of_this = kept == item.key
-    with st.expander("All scores as a file", icon=":material/description:", expanded=of_this):
+    with st.expander("Export all scores", icon=":material/description:", expanded=of_this):
         st.caption(
             f"The influence of all {numbers.count(len(session.evidence))} training rows on this "
-            "item by the chosen estimator, as a NumPy file with a card that says what it holds."
+            "item by the chosen method, as a NumPy file with a JSON description."
         )
         st.button("Write the file", key="scores_go", on_click=_write, args=(session, answer))
         if of_this:

@@ -388,9 +388,9 @@ class Desk {
 
   drawEvidence(card) {
     const sides = [
-      ["Speaks for the given label", this.name(card.given), card.given_support],
+      ["Similar rows with the given label", this.name(card.given), card.given_support],
       [
-        card.suggested !== card.given ? "Speaks for the suggested label" : "Speaks for the next likely label",
+        card.suggested !== card.given ? "Similar rows with the suggested label" : "Similar rows with the next likely label",
         this.name(card.alternative),
         card.other_support,
       ],

@@ -218,19 +218,19 @@ def card(desk: Desk, evidence: LabelEvidence, reviewer: str) -> dict[str, Any]:
 def _facts(row: Any) -> list[dict[str, str]]:
     facts = [
         (
-            "Flipped-side probability of the given label",
+            "Out-of-sample probability of the given label",
             _chance(row["p_given"]),
             "What the side of the network that never saw this row thinks of its label. "
             "Source: Kobayashi et al. 2020, arXiv 2012.04207.",
         ),
         (
-            "Self-influence",
+            "Memorisation",
             numbers.influence(float(row["self_influence"]), float(row["self_influence_stderr"])),
             "How much having seen the row lowered its own loss, in nats ± standard error over "
-            "members; high for rows learned by heart. Source: Kobayashi et al. 2020.",
+            "members; high for memorised rows. Source: Kobayashi et al. 2020.",
         ),
         (
-            "Neighbours that agree",
+            "Nearest rows with the same label",
             numbers.percent(float(row["knn_agreement"])),
             "Share of the 10 nearest rows in the encoder's features that carry the given label. "
             "Source: nearest neighbours by cosine similarity.",
