@@ -38,7 +38,8 @@ def new_verb(
     data: Annotated[
         str,
         typer.Argument(
-            help="CSV, JSON, Excel, Parquet or Arrow file, folder or ZIP of these or of images."
+            help="CSV, JSON, Excel, Parquet or Arrow file, folder or ZIP of these or of images, "
+            "or folder of texts."
         ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,

@@ -29,7 +29,7 @@ def looks_like_images(source: str) -> bool:
     root = Path(source)
     if not root.is_dir():
         return False
-    some = islice(_files(root), MOST_LOOKED_AT)
+    some = islice(files_below(root), MOST_LOOKED_AT)
     return any(is_image_name(path) or Path(path).suffix.lower() in UNREAD for path in some)
 
 
@@ -49,7 +49,7 @@ def read_images(source: str, options: ReadOptions, limit: int | None) -> list[Ra
     root = Path(source)
     if not root.is_dir():
         raise DataError(f"{root} does not exist or is no folder; check the path.")
-    tree = arrange(_files(root), root.name)
+    tree = arrange(files_below(root), root.name)
     raws: list[RawTable] = []
     for split in sorted({picture.split for picture in tree.pictures}, key=str):
         raw = _raw(root, tree, split, limit)
@@ -76,7 +76,7 @@ def _raw(root: Path, tree: Tree, split: str | None, limit: int | None) -> RawTab
     )
 
 
-def _files(root: Path) -> Iterator[str]:
+def files_below(root: Path) -> Iterator[str]:
     """Files below a folder, and links to folders, which are not followed; hidden ones are left."""
     for place, folders, names in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not is_junk(folder))

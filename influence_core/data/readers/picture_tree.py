@@ -6,7 +6,7 @@ majority decides, exceptions are named, and what a tree does not tell is asked. 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -75,19 +75,19 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.casefold() in JUNK
 
 
-def arrange(paths: Iterable[str], name: str) -> Tree:
+def arrange(paths: Iterable[str], name: str, is_row: Callable[[str], bool] = is_image_name) -> Tree:
     """Find out what a tree's folders mean.
 
     Args:
         paths: of all files, relative, "/" between parts.
-        name: of the folder or archive, for messages.
+        name: of the folder or archive, for messages; `is_row` tells pictures by their path.
 
     Raises:
         DataError: there are no pictures in class folders, or nobody can tell what the folders are.
     """
     files = [p for p in sorted(paths) if not any(is_junk(part) for part in p.split("/"))]
-    pictures = [Picture(p, None, tuple(p.split("/"))) for p in files if is_image_name(p)]
-    others = [p for p in files if not is_image_name(p)]
+    pictures = [Picture(p, None, tuple(p.split("/"))) for p in files if is_row(p)]
+    others = [p for p in files if not is_row(p)]
     if not pictures:
         kinds = f"; it holds {_kinds(others)}" if others else ""
         raise DataError(

@@ -22,6 +22,7 @@ from influence_core.data.readers.arrow_file import looks_like_hf, read_hf
 from influence_core.data.readers.hub import looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
 from influence_core.data.readers.tables import FILES, Reader, looks_like_tables, read_tables
+from influence_core.data.readers.text_folder import looks_like_texts, read_texts
 from influence_core.data.rows import RawTable, Watch
 from influence_core.data.source import SourceFile
 from influence_core.errors import DataError, ResourceError, one_line
@@ -37,6 +38,7 @@ READERS: dict[str, Reader] = {
     "hf": Reader("Hugging Face dataset folder", looks_like_hf, read_hf),
     "tables": Reader("Folder or ZIP of tables named by split", looks_like_tables, read_tables),
     "folder": Reader("Folder of images, one folder per class", looks_like_images, read_images),
+    "texts": Reader("Folder of texts, one folder per class", looks_like_texts, read_texts),
     "hub": Reader("Hugging Face hub name", looks_like_hub, read_hub),
 }
 

@@ -118,7 +118,7 @@ def natural_format(dataset: Dataset) -> str:
     file = dataset.source.files.get("train")
     if file is None:
         return "csv" if dataset.modality == "text" else "parquet"
-    return {"hub": "hf", "zip": "folder"}.get(file.kind, file.kind)
+    return {"hub": "hf", "zip": "folder", "texts": "csv"}.get(file.kind, file.kind)
 
 
 def usual_suffix(dataset: Dataset, form: str) -> str:
@@ -167,7 +167,7 @@ def make_plan(
         raise StoreError(f"Only {OWN[form]} can be exported as {form!r}; choose another format.")
     if form == "folder" and file is not None:
         return _listed(plan, dataset, file)
-    if file is None or form != natural_format(dataset) or file.kind == "hub":
+    if file is None or form != natural_format(dataset) or file.kind in ("hub", "texts"):
         return _converted(plan, dataset, file)
     return _native(plan, dataset, file)
 
