@@ -17,7 +17,7 @@ from typing import IO
 
 from influence_core.data.budget import refuse_growth
 from influence_core.data.images import is_image_name
-from influence_core.errors import DataError
+from influence_core.errors import DataError, one_line
 
 PACKINGS = {".gz": "gz", ".zip": "zip"}
 MOST_FILES = 100  # tables in a ZIP
@@ -52,9 +52,11 @@ def unpack(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
         made = _gunzipped if packing_of(path) == "gz" else _unzipped
         return made(path, folder, suffixes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be unpacked ({error}); pack it again.") from error
+        raise DataError(
+            f"{path.name} cannot be unpacked ({one_line(error)}); pack it again."
+        ) from error
     except OSError as error:  # also of gzip, without a number
-        why = error.strerror or error
+        why = error.strerror or one_line(error)
         raise DataError(f"{path.name} cannot be unpacked ({why}); pack it again.") from error
 
 
@@ -73,7 +75,7 @@ def tables_in(path: Path, suffixes: tuple[str, ...]) -> list[str]:
             pictures = any(map(is_image_name, archive.namelist()))
             return [] if pictures else [info.filename for info in _wanted(archive, suffixes)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise DataError(f"{path.name} is no ZIP that can be read ({error}).") from error
+        raise DataError(f"{path.name} is no ZIP that can be read ({one_line(error)}).") from error
 
 
 def _is_small(path: Path) -> bool:

@@ -138,9 +138,9 @@ def read_tables(source: str, options: ReadOptions, limit: int | None) -> list[Ra
     path = Path(source)
     options = replace(options, kind=None)
     if not packing_of(path):
-        return _read_folder(path, options, limit)
+        return _read_folder(path, path.name, options, limit)
     with unpacked(path, SUFFIXES) as inner:
-        raws = _read_folder(inner, options, limit)
+        raws = _read_folder(inner, path.name, options, limit)
         if any(raw.file.parts for raw in raws):
             raise DataError(
                 f"{path.name} holds several tables for one split; unpack it and name the folder."
@@ -151,10 +151,10 @@ def read_tables(source: str, options: ReadOptions, limit: int | None) -> list[Ra
         ]
 
 
-def _read_folder(root: Path, options: ReadOptions, limit: int | None) -> list[RawTable]:
+def _read_folder(root: Path, name: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
     splits = _by_split(root)
     if not splits:
-        raise DataError(f"{root.name} holds no tables ({', '.join(SUFFIXES)}).")
+        raise DataError(f"{name} holds no tables ({', '.join(SUFFIXES)}).")
     raws = []
     for split, parts in sorted(splits.items(), key=lambda pair: pair[0] != "train"):
         found = [_read_part(root, part, options, limit) for part in parts]
@@ -162,7 +162,7 @@ def _read_folder(root: Path, options: ReadOptions, limit: int | None) -> list[Ra
         raws += [replace(raw, split=split)] if split is not None else _by_folder(raw)
     over = sorted(set(_tables(root)[0]) - {part for parts in splits.values() for part in parts})
     if over:
-        sentence = f"Passed over in {root.name}, since they name no split: {short_list(over)}."
+        sentence = f"Passed over in {name}, since they name no split: {short_list(over)}."
         raws[0] = replace(raws[0], told=(*raws[0].told, sentence))
     return raws
 

@@ -23,7 +23,7 @@ from influence_core.data.images import MAX_BYTES, PixelBudget, count_pixels
 from influence_core.data.readers.picture_tree import Picture, Tree, arrange
 from influence_core.data.rows import LeftOut, RawTable, Watch
 from influence_core.disk.atomic import atomic_file
-from influence_core.errors import DataError
+from influence_core.errors import DataError, one_line
 
 SUFFIX = ".zip"
 MOST_ENTRIES = 200_000
@@ -63,7 +63,7 @@ def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
             _write(part, _watched(rows, len(tree.pictures), watch or Watch()), tree, archive.name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(
-            f"{archive.name} is no ZIP that can be read ({error}); pack the folder again."
+            f"{archive.name} is no ZIP that can be read ({one_line(error)}); pack the folder again."
         ) from error
     return len(tree.pictures)
 
