@@ -13,6 +13,7 @@ from influence_core.workflow.cleanse.cleansings import Cleansing, list_cleansing
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import ALL, WRONG, TargetSplit
 from influence_core.workflow.expected import cleansing_text
+from influence_core.workflow.other_splits import labelled_splits, lacks_target_split
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.cleanse.export import export_box
@@ -56,7 +57,10 @@ def page() -> None:
             jobs_ui.watch(project, job.id)
     names = list_cleansings(project)
     if not names:
-        st.info("Choose a target split and press **Find harmful rows**. Nothing is changed by it.")
+        if labelled_splits(project):
+            st.info(
+                "Choose a target split and press **Find harmful rows**. Nothing is changed by it."
+            )
         return
     name, found = _choose(session, names)
     if found is None:
@@ -72,12 +76,10 @@ def page() -> None:
 
 
 def _ask(session: Session) -> None:
-    splits = [name for name in session.project.dataset.splits if name != "train"]
-    if not splits:
-        st.info(
-            "A target split is a second split; make the project again with a valid or test split."
-        )
-        st.stop()
+    if lacking := lacks_target_split(session.project, "Finding harmful rows"):
+        st.info(plain(lacking))
+        return
+    splits = labelled_splits(session.project)
     preferred = session.project.settings.target_split
     default = session.estimator(many=True)
     with st.form("ask", border=True):

@@ -11,6 +11,7 @@ from influence_core.workflow.explain.explain import (
     misclassified,
     predictions,
 )
+from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
@@ -85,9 +86,9 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
     st.caption(
         f"{plain(session.project.name)} · split {plain(split)} · {numbers.count(len(wrong))} of "
         f"{numbers.count(known)} items wrong ({numbers.percent(len(wrong) / known, 1)}) · "
-        "worst first: least probability of the true label",
+        f"worst first: least probability of the true label by {judged_by(split)}",
         help="Wrong: the most probable class is not the item's label. The percentage on an item is "
-        "the probability of the prediction. Source: softmax of the full network, mean of its "
+        f"the probability of the prediction. Source: softmax of {judged_by(split)}, mean of the "
         "members.",
     )
     if wrong.empty:

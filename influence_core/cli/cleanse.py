@@ -51,6 +51,7 @@ from influence_core.workflow.cleanse.trial import Trial
 from influence_core.workflow.cleanse.trials import FRACTIONS, run_sweep, run_trial, selection_of
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import cleansing_text, trial_text
+from influence_core.workflow.other_splits import need_labelled_splits
 from influence_core.workflow.session import Session, open_session
 
 NO_EVIDENCE = 3
@@ -99,6 +100,8 @@ def cleanse_verb(
         TargetSplit(target_split or session.project.settings.target_split, part),
         name, by, drop, step, patience, decisions, tuple(map(_rule, also or [])),
     )  # fmt: skip
+    if try_it:  # before anything is searched for
+        need_labelled_splits(session.project, "A trial")
     result, rounds = None, unfinished_rounds(session, question)
     announce(cleansing_text(session, question, seeds if try_it else 0))
     with bar(json) as tell, stoppable() as cancel:

@@ -1,7 +1,7 @@
 """The verb that asks about one item: explain, and with --scores all of its scores as a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -40,7 +40,12 @@ from influence_core.workflow.explain.explain import (
     misclassified,
     own_item,
 )
+from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.named import described
+from influence_core.workflow.other_splits import labelled_splits
 from influence_core.workflow.session import Session, open_session
+
+_SHORT = 200  # characters of the content in the line that names it; --json has all of it
 
 
 @app.command("explain")
@@ -50,7 +55,9 @@ def explain_verb(
     item: Annotated[
         str | None, typer.Option(help="Id or key of the item; the worst error by default.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of the item.")] = "test",
+    split: Annotated[
+        str, typer.Option(help="Split of the item; by default test, else any other, else train.")
+    ] = "",
     text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
     image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
     estimator: Annotated[
@@ -74,7 +81,8 @@ def explain_verb(
         raise DataError("--scores is written by this machine alone; leave --ray or --scores out.")
     with bar(json) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
-        target = _target(session, split, item, text, image)
+        target = _target(session, split or _usual_split(session), item, text, image)
+        asked = described(session, target) | ({} if image is None else {"image": str(image)})
         chosen = estimator or session.estimator(quick=ray is not None)
         options = ExplainOptions(chosen, toward, among, top)
         if scores is not None:
@@ -100,15 +108,15 @@ def explain_verb(
         keep_result(scores=str(scores))
     if json:
         written = {} if scores is None else {"scores": scores}
-        print_json(_as_json(session, answer) | written)
+        print_json(
+            {"item": _with_labels(session, target, asked)} | _as_json(session, answer) | written
+        )
         return
-    classes = session.classes
-    true = "unknown" if target.true is None else classes[target.true]
+    out.print(escape(_first_line(_with_labels(session, target, asked))))
+    itself = "; the row itself is not ranked" if target.split == "train" else ""
     out.print(
-        f"True {escape(true)}, predicted {escape(classes[target.predicted])} "
-        f"({float(target.proba.max()):.1%}); toward {escape(classes[answer.label])}, "
-        f"{escape(options.estimator)}, {answer.scored:,} rows on {answer.device} in "
-        f"{answer.milliseconds:.0f} ms"
+        f"Toward {escape(session.classes[answer.label])}, {escape(options.estimator)}, "
+        f"{answer.scored:,} rows on {answer.device} in {answer.milliseconds:.0f} ms{itself}"
     )
     train_split = session.project.dataset.train
     for side, table in (("Helpful (+)", answer.helpful), ("Harmful (−)", answer.harmful)):
@@ -142,6 +150,35 @@ def _target(
     except DataError as error:
         raise DataError(f"Split '{split}' has no item with the id or key '{item}'.") from error
     return find_item(session, split, int(data.keys[position]))
+
+
+def _usual_split(session: Session) -> str:
+    """Test, else any other with labels, else the training rows."""
+    others = labelled_splits(session.project)
+    return "test" if "test" in others else (*others, "train")[0]
+
+
+def _with_labels(session: Session, item: Item, asked: dict[str, Any]) -> dict[str, Any]:
+    """What `described` says of an item, its given label, and what the model makes of it."""
+    return asked | {
+        "label": None if item.true is None else session.classes[item.true],
+        "predicted": session.classes[item.predicted],
+        "probability": float(item.proba.max()),
+        "by": judged_by(item.split),
+    }
+
+
+def _first_line(asked: dict[str, Any]) -> str:
+    """Which item it is, in one line."""
+    content = " ".join((asked.get("text") or asked.get("image") or "a picture").split())
+    short = content if len(content) <= _SHORT else f"{content[:_SHORT]} …"
+    place = "Own item"
+    if asked["split"] is not None:
+        place = f"Item {asked['id']} of split {asked['split']}, row {asked['row']:,}"
+    return (
+        f"{place}: given {asked['label'] or 'no label'}, predicted {asked['predicted']} "
+        f"({asked['probability']:.1%}) by {asked['by']}: {short}"
+    )
 
 
 def _as_json(session: Session, answer: Explanation) -> dict[str, object]:

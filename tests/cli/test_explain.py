@@ -139,3 +139,51 @@ def test_encode_without_its_encoder_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("item", ["-5", "--", "1" * 17, "f" * 400, "0x1", "nothing", ""])
 def test_an_item_that_is_neither_id_nor_key_is_one_sentence(root, item):
     assert "has no item with the id or key" in refused("explain", root, f"--item={item}")
+
+
+def test_the_answer_says_first_which_item_it_explains(root, tmp_path):
+    split = Project.open(root).dataset.split("test")
+    text = split.texts([1])[0]
+    ask = ["explain", root, "--item", "test-1"]
+    told = json.loads(done(*ask, "--json"))
+    item = told["item"]
+    assert {name: item[name] for name in ("id", "split", "row", "text", "key")} == {
+        "id": "test-1", "split": "test", "row": 2, "text": text, "key": f"{split.keys[1]:016x}",
+    }  # fmt: skip
+    assert (item["label"], item["predicted"]) == (told["true"], told["predicted"])
+    assert item["probability"] == max(told["proba"].values())
+    first = " ".join(done(*ask).split()).split("Toward")[0].strip()
+    assert first == (
+        f"Item test-1 of split test, row 2: given {item['label']}, predicted {item['predicted']} "
+        f"({item['probability']:.1%}) by the full network: {text}"
+    )
+
+
+def test_an_own_sentence_is_named_by_itself_and_shortened_for_people(root):
+    long = "fine\x1b[2J \n" + "ß" * 400
+    told = json.loads(done("explain", root, "--text", long, "--json"))["item"]
+    assert (told["text"], told["split"], told["id"], told["label"]) == (long, None, None, None)
+    first = done("explain", root, "--text", long)
+    assert first.startswith("Own item: given no label, predicted ")
+    assert "\x1b" not in first
+    assert first.count("ß") < 200
+
+
+def test_training_rows_alone_are_explained_and_what_needs_more_says_so(tmp_path):
+    made = tiny.only_train(tmp_path / "only")
+    train(made, TrainOptions(members=2, width=32, epochs=4, device="cpu"))
+    told = json.loads(done("explain", made.root, "--split", "train", "--json"))
+    assert told["item"]["split"] == "train"
+    assert told["item"]["predicted"] != told["item"]["label"]
+    assert told["item"]["by"].startswith("its flipped side")
+    own = told["item"]["key"]
+    assert own not in [row["key"] for row in told["helpful"] + told["harmful"]]
+    usual = json.loads(done("explain", made.root, "--json"))  # there is no test split
+    assert usual["item"] == told["item"]
+    assert "the row itself is not ranked" in " ".join(done("explain", made.root).split())
+    advice = "make the project again with a share of the rows for valid or test above 0"
+    for words in (["cleanse"], ["cleanse", "--by", "decisions", "--try"], ["evaluate"]):
+        assert advice in refused(words[0], made.root, *words[1:])
+    done("cleanse", made.root, "--by", "decisions")
+    assert advice in refused("trial", made.root)
+    assert advice in refused("trial", made.root, "--sweep")

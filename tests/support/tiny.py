@@ -80,6 +80,15 @@ def project(root, n=60, seed=0):
     return Project.create(root, "Tiny", dataset(n, seed), "minilm")
 
 
+def only_train(root, n=60):
+    """The same with training rows only, the first four of them labelled wrong."""
+    split = dataset(n).train
+    labels = [1 - y if i < 4 else y for i, y in enumerate(split.labels.tolist())]
+    parts = {"train": {"text": split.texts(), "label": labels, "id": split.ids}}
+    built = build_dataset(parts, ["bad", "good"])
+    return Project.create(root, "Only train", built, "minilm", target_split="train")
+
+
 def png(value, size=(8, 8)):
     """An encoded grey picture."""
     out = io.BytesIO()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from influence_core.data.dataset import Split
 from influence_core.errors import DataError
+from influence_core.workflow.other_splits import need_labelled_splits
 from influence_core.workflow.session import Session
 
 ALL, WRONG = "all", "misclassified"
@@ -67,6 +68,7 @@ def target_positions(session: Session, target: TargetSplit) -> npt.NDArray[np.in
     Raises:
         DataError: no such split, part or no labelled item in it; or the training rows themselves.
     """
+    need_labelled_splits(session.project, "A cleansing by scores")
     if target.split == "train":
         raise DataError(
             "The training rows cannot be the target split of their own cleansing; choose another "

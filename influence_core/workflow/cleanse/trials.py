@@ -30,6 +30,7 @@ from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import Cleansing, load_cleansing, results_folder
 from influence_core.workflow.cleanse.trial import Trial, trial
+from influence_core.workflow.other_splits import need_labelled_splits
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.resume import unfinished
 
@@ -69,15 +70,17 @@ def run_trial(
     """Try a round of a kept cleansing and keep what came out.
 
     Raises:
-        DataError: nothing would change. StoreError: it cannot be read or written.
+        DataError: nothing would change, or no split but train has labels.
+        StoreError: it cannot be read or written.
     """
+    splits = need_labelled_splits(session.project, "A trial")
     found = load_cleansing(session.project, name)
     change = selection_of(session, found.edits(number))
     begun = _begun(session, change, seeds)
     result = trial(
         session,
         change,
-        other_splits(session),
+        splits,
         seeds=seeds,
         progress=progress,
         cancel=cancel,
@@ -124,8 +127,10 @@ def run_sweep(
         As `kept_sweep`.
 
     Raises:
-        DataError: the cleansing has too few rows even for the smallest share.
+        DataError: the cleansing has too few rows even for the smallest share, or no split but train
+            has labels.
     """
+    splits = need_labelled_splits(session.project, "A sweep")
     found = load_cleansing(session.project, name)
     counts = {f: round(f * len(session.evidence)) for f in sorted(fractions)}
     reachable = {f: count for f, count in counts.items() if 0 < count <= len(found.computed)}
@@ -135,7 +140,6 @@ def run_sweep(
             "with a larger --drop and --patience 0 first."
         )
     path = results_folder(session.project, name) / SWEEP
-    splits = other_splits(session)
     # All that decides a share's result; shares of a sweep with anything else are never mixed in.
     about = [session.run.id, session.project.fingerprint, of_code(), session.device.type, splits]
     own = of_json([*about, seeds, [plain(edit) for edit in found.computed]])
@@ -200,15 +204,6 @@ def kept_sweep(project: Project, name: str) -> pd.DataFrame | None:
             parts.append((split, arm, float(share), accuracy.mean(), accuracy.std()))
     frame = pd.DataFrame(parts, columns=["split", "arm", "share", "accuracy", "stdev"])
     return frame.sort_values(["split", "arm", "share"]).reset_index(drop=True)
-
-
-def other_splits(session: Session) -> list[str]:
-    """Every split with a labelled item but the training rows."""
-    return [
-        name
-        for name, split in session.project.dataset.splits.items()
-        if name != "train" and (np.asarray(split.labels) >= 0).any()
-    ]
 
 
 def _begun(session: Session, change: Selection, seeds: int) -> Parts:

@@ -21,6 +21,7 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.store.evaluations import CheckResult
 from influence_core.training.heads.types import Rows
 from influence_core.workflow.evaluate.stand_in import stand_in
+from influence_core.workflow.other_splits import need_labelled_splits
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.resume import parts_at
 
@@ -148,17 +149,13 @@ def choose_targets(
 ) -> tuple[Targets, int, npt.NDArray[np.uint64]]:
     """Misclassified targets first, then random ones; their number and all keys."""
     data = session.project.dataset
-    order = [options.split] if options.split else ["test", "valid", *data.splits]
-    name = next((n for n in order if n in data.splits and n != "train"), None)
-    labelled = np.array([], dtype=np.int64)
-    if name is not None:
-        split = data.split(name)
-        labelled = np.flatnonzero(np.asarray(split.labels) >= 0)
-    if name is None or not len(labelled):
-        raise DataError(
-            f"There are no labelled items to evaluate on{f' in split {name!r}' if name else ''}; "
-            "add a test or valid split with labels."
-        )
+    others = need_labelled_splits(session.project, "An evaluation")
+    name = options.split or next(n for n in ("test", "valid", *others) if n in others)
+    if name not in others:
+        why = "was learned by the model" if name == "train" else "has no labelled items"
+        raise DataError(f"Split '{name}' {why}; evaluate on one of {', '.join(others)}.")
+    split = data.split(name)
+    labelled = np.flatnonzero(np.asarray(split.labels) >= 0)
     table = session.run.table(f"pred-{name}")
     missed = (table["predicted"] != table["label"]).to_numpy()
     rng = np.random.default_rng((options.seed, 0x7461))

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors, read_json, write_json
 from influence_core.disk.formats import stamped
 from influence_core.disk.temporary import remove_abandoned
@@ -24,6 +23,7 @@ from influence_core.influence.base import Query
 from influence_core.influence.scan import KnownScores, full_scores
 from influence_core.progress import ProgressFn
 from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label, query_of
+from influence_core.workflow.explain.named import named
 from influence_core.workflow.session import Session
 
 WHAT = "turnover scores of one item"  # tells a card of ours from a user's file of the same name
@@ -125,18 +125,8 @@ def _card(session: Session, item: Item, options: ExplainOptions, label: int) -> 
         "estimator": options.estimator,
         "toward": options.toward,
         "label": session.classes[label],
-        "item": _named(session, item),
+        "item": named(session, item),
         "rows": len(session.evidence),
         "dataset_fingerprint": session.project.fingerprint,
         "order": ORDER,
     }
-
-
-def _named(session: Session, item: Item) -> dict[str, str | None]:
-    """Which item it is; of the user's own only a sentence can be named, by itself."""
-    if item.split is None or item.key is None:
-        text = item.content if isinstance(item.content, str) else None
-        return {"split": None, "id": None, "key": None, "text": text}
-    split = session.project.dataset.split(item.split)
-    position = split.position(item.key)
-    return {"split": item.split, "id": split.ids[position], "key": to_hex(item.key)}

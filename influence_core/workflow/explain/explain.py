@@ -23,6 +23,7 @@ from influence_core.progress import Progress, ProgressFn
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.scan import ScanTask, scan_on_cluster
 from influence_core.workflow.explain.change import Effects, effects_of
+from influence_core.workflow.explain.flipped import flipped_predictions, flipped_proba
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 
@@ -97,7 +98,7 @@ class Explanation:
 
 
 def find_item(session: Session, split: str, key: int) -> Item:
-    """A row of a split as an item.
+    """A row of a split as an item; a training row as its flipped side sees it.
 
     Raises:
         DataError: there is no such split or key.
@@ -106,7 +107,8 @@ def find_item(session: Session, split: str, key: int) -> Item:
     position = data.position(key)
     features = session.split_features(split).rows(torch.tensor([position]))[0]
     label = int(data.labels[position])
-    return Item(features, _proba(session, features), label if label >= 0 else None, split, key)
+    proba = flipped_proba(session, position) if split == "train" else _proba(session, features)
+    return Item(features, proba, label if label >= 0 else None, split, key)
 
 
 def own_item(session: Session, content: str | bytes, label: str | None = None) -> Item:
@@ -253,9 +255,10 @@ def misclassified(session: Session, split: str) -> pd.DataFrame:
 
 
 def predictions(session: Session, split: str) -> pd.DataFrame:
-    """All items of a split with label and prediction as class names and as numbers."""
+    """All items of a split, label and prediction (`find_item`) as class names and as numbers."""
     data = session.project.dataset.split(split)
-    table = session.run.table(f"pred-{split}")
+    own = split == "train"
+    table = flipped_predictions(session) if own else session.run.table(f"pred-{split}")
     names = np.array([*session.classes, ""], dtype=object)  # -1, no label, is the empty name
     return pd.DataFrame(
         {
@@ -288,8 +291,7 @@ def _own_position(session: Session, item: Item) -> list[int]:
     """A training row must not explain itself."""
     if item.split != "train" or item.key is None:
         return []
-    train = session.project.dataset.train
-    return [train.position(item.key)]
+    return [session.project.dataset.train.position(item.key)]
 
 
 def _explanation(

@@ -8,6 +8,7 @@ from influence_core.workflow.cleanse.cleansings import Cleansing
 from influence_core.workflow.cleanse.trial import ARMS, Trial
 from influence_core.workflow.cleanse.trials import FRACTIONS, kept_sweep, kept_trial
 from influence_core.workflow.expected import trial_text
+from influence_core.workflow.other_splits import lacks_target_split
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
@@ -26,6 +27,9 @@ def trial_box(session: Session, name: str, found: Cleansing, number: int | None)
         help="A verdict needs a 95 % interval of the paired difference in accuracy that excludes "
         "0, against both controls. Source: seeds, items and draws as crossed samples, Owen 2007.",
     )
+    if lacking := lacks_target_split(project, "A trial"):
+        st.info(plain(lacking))
+        return
     job = jobs_ui.latest(project, VERB)
     if job is not None and job.active:
         jobs_ui.watch(project, job.id)

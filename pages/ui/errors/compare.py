@@ -11,6 +11,7 @@ import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
+from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.one_row import RowScore, score_of
 from influence_core.workflow.results import ESTIMATORS, Split, from_hex, to_hex
 from influence_core.workflow.session import Session
@@ -120,7 +121,7 @@ def _item_facts(session: Session, item: Item) -> None:
     st.markdown(
         f"True label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
         f"({numbers.percent(float(item.proba.max()), 1)})",
-        help="Probability by the full network: softmax, mean of its members.",
+        help=f"Probability by {judged_by(item.split)}. Source: softmax, mean of the members.",
     )
 
 

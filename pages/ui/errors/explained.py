@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.workflow.explain.change import expected_change
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
+from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.live import LiveScan, LiveScans
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_null
 from influence_core.workflow.results import ESTIMATORS
@@ -214,8 +215,13 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
     st.markdown(
         f"Its label **{true}**  \nPredicted **{plain(session.classes[item.predicted])}** "
         f"({numbers.percent(float(item.proba.max()), 1)})",
-        help="Probability by the full network. Source: softmax, mean of its members.",
+        help=f"Probability by {judged_by(item.split)}. Source: softmax, mean of the members.",
     )
+    if item.split == "train":
+        st.caption(
+            "A training row: the prediction is that of its flipped side, which never saw it. It is "
+            "not ranked among its own causes; changes by retraining are those of the full network."
+        )
     probabilities(session.classes, item)
 
 

@@ -4,8 +4,10 @@ import streamlit as st
 
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions
 from influence_core.workflow.expected import evaluation_text
+from influence_core.workflow.other_splits import labelled_splits, lacks_target_split
 from influence_core.workflow.results import EvaluationRecord, read_evaluation
 from influence_core.workflow.session import Session
+from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.expected import expected
 from pages.ui.frame.shell import in_one_sentence
@@ -51,10 +53,10 @@ def _look(session: Session, shown: EvaluationRecord | None) -> None:
 
 
 def _form(session: Session, measured: bool) -> None:
-    splits = [name for name in session.project.dataset.splits if name != "train"]
-    if not splits:
-        st.info("An evaluation needs a second split; make the project again with a test split.")
+    if lacking := lacks_target_split(session.project, "An evaluation"):
+        st.info(plain(lacking))
         return
+    splits = labelled_splits(session.project)
     title = "Evaluate again" if measured else "Evaluate now"
     with st.expander(title, expanded=not measured), st.form("evaluate", border=False):
         st.multiselect(

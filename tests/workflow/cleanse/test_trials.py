@@ -190,7 +190,7 @@ def test_shares_of_another_run_code_or_split_are_measured_again(session, monkeyp
     if change == "code":
         monkeypatch.setattr(trials, "of_code", lambda: "other")
     elif change == "splits":
-        monkeypatch.setattr(trials, "other_splits", lambda session: ["test"])
+        monkeypatch.setattr(trials, "need_labelled_splits", lambda project, what: ["test"])
     else:
         record = replace(session.run.record, id="other")
         session = replace(session, run=replace(session.run, record=record))
