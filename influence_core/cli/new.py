@@ -101,6 +101,12 @@ def new_verb(
     image_root: Annotated[
         str | None, typer.Option(help="Folder that paths of images are relative to.")
     ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Which of several configurations of a hub data set.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
+    ] = None,
     valid_share: Annotated[
         float | None,
         typer.Option(help="Share cut off train where there is no valid split; 0.15 by default."),

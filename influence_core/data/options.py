@@ -42,6 +42,8 @@ class ReadOptions:
         header: whether the first record of a CSV names its columns; None means yes, and refuse a
             file whose first record reads like a row.
         image_root: folder that paths of images are relative to; None means that of the file.
+        config: of a data set of the hub that has several; None means its default.
+        revision: of a data set of the hub: branch, tag or commit; None means the newest.
     """
 
     kind: str | None = None
@@ -63,6 +65,8 @@ class ReadOptions:
     quoting: Quoting | None = None
     header: bool | None = None
     image_root: str | None = None
+    config: str | None = None
+    revision: str | None = None
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "ReadOptions":

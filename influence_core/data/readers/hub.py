@@ -21,6 +21,7 @@ from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.errors import DataError, one_line
 
+_NO_CONFIG = re.compile(r"Config name is missing|BuilderConfig .* not found")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -45,17 +46,22 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
 
     Args:
         source: "owner/name".
-        options: `label_column` tells whose declared classes are meant.
+        options: `config` and `revision` are used; `label_column` tells whose declared classes are
+            meant.
         limit: most rows wanted of each split, None for all.
 
     Raises:
         DataError: the hub cannot be reached, or has no such data set, or one that leads elsewhere.
     """
     try:
-        loaded = _loaded(source)
+        loaded = _loaded(source, options)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Network, hub and data errors of a dozen kinds.
+        if isinstance(error, ValueError) and _NO_CONFIG.search(str(error)):
+            raise DataError(
+                f"{source!r} has several configurations; name one (--config): {one_line(error)}."
+            ) from error
         raise DataError(
             f"{source!r} is no file or folder here, and cannot be had from the hub "
             f"({one_line(error)}); check the name and the connection, or "
@@ -74,10 +80,10 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
     )
 
 
-def _loaded(source: str) -> Any:
+def _loaded(source: str, options: ReadOptions) -> Any:
     import datasets
 
-    builder = datasets.load_dataset_builder(source)
+    builder = datasets.load_dataset_builder(source, name=options.config, revision=options.revision)
     for files in (builder.config.data_files or {}).values():
         foreign = [file for file in files if not _is_of(source, file)]
         if foreign:

@@ -97,6 +97,11 @@ def read_source(
     for split, path in parts.items():
         with _plain_errors(path):
             kind = guess_kind(str(path), options)
+            if kind != "hub" and (options.config or options.revision):
+                raise DataError(
+                    f"{path} is no data set of the hub, which alone has a --config or --revision; "
+                    "leave these out."
+                )
             found = READERS[kind].read(str(path), options, None)
         if split is not None and len(found) != 1:
             raise DataError(

@@ -44,6 +44,19 @@ YES_NO = {"yes": True, "no": False}
 def how_to_read(source: ChosenSource) -> ReadOptions:
     """What has to be known before the first look; found out by itself unless told here."""
     options = ReadOptions(kind=source.kind)
+    if source.kind == "hub":
+        with st.container(horizontal=True, gap="medium"):
+            given = {
+                "config": st.text_input(
+                    "Configuration", key=f"wizard_config_{source.token}", width=WIDTH,
+                    help="Needed where the data set has several.",
+                ),
+                "revision": st.text_input(
+                    "Revision", key=f"wizard_revision_{source.token}", width=WIDTH,
+                    help="Branch, tag or commit; the newest by default.",
+                ),
+            }  # fmt: skip
+        return replace(options, **{name: text.strip() or None for name, text in given.items()})
     if not is_text(source.place):
         return options
     with st.expander("How the file is read", key=f"wizard_reading_{source.token}"):

@@ -34,7 +34,7 @@ def on_the_hub(monkeypatch, tmp_path, columns, features):
     loaded = datasets.Dataset.from_parquet(
         str(tmp_path / "data.parquet"), cache_dir=str(tmp_path / "cache")
     )
-    monkeypatch.setattr(hub, "_loaded", lambda source: loaded)
+    monkeypatch.setattr(hub, "_loaded", lambda source, options: loaded)
 
 
 def test_the_hub_out_of_reach_is_one_sentence():
@@ -49,7 +49,7 @@ def test_a_hub_data_set_brings_its_pictures_along(picture_folder, downloads, tmp
         "imagefolder", data_dir=str(picture_folder), cache_dir=str(tmp_path / "cache")
     )
     assert cached["train"].data.table.column("image")[0].as_py()["bytes"] is None
-    monkeypatch.setattr(hub, "_loaded", lambda source: cached)
+    monkeypatch.setattr(hub, "_loaded", lambda source, options: cached)
     dataset = read_source("someone/pictures", WHOLE)
     assert dataset.source.files["train"].kind == "hub"
     assert dataset.train.image_bytes(0).startswith(b"\x89PNG")
@@ -123,7 +123,7 @@ def test_a_data_set_whose_files_lie_elsewhere_is_refused_unread(tmp_path, monkey
     secret = tmp_path / f"secret.{how}"
     secret.write_text("text,label\nsecret,a\n")
     builder = datasets.load_dataset_builder(how, data_files=str(secret), cache_dir=str(tmp_path))
-    monkeypatch.setattr(datasets, "load_dataset_builder", lambda source: builder)
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda source, **_: builder)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match="not in its own repository"):
         read_source("someone/films", WHOLE)
@@ -147,3 +147,29 @@ def test_a_data_set_whose_files_lie_elsewhere_is_refused_unread(tmp_path, monkey
 )
 def test_only_files_of_the_data_set_itself_belong_to_it(file, own):
     assert hub._is_of("someone/films", file) is own
+
+
+def test_a_configuration_and_a_revision_are_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def builder(source, **how):
+        asked.append((source, how))
+        raise ValueError("Config name is missing.\nPlease pick one among: ['cola', 'sst2']")
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", builder)
+    with pytest.raises(DataError, match=r"name one \(--config\): .*'sst2'") as caught:
+        read_source("someone/glue")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError):
+        read_source("someone/glue", ReadOptions(config="sst2", revision="v1.0"))
+    assert asked == [
+        ("someone/glue", {"name": None, "revision": None}),
+        ("someone/glue", {"name": "sst2", "revision": "v1.0"}),
+    ]
+
+
+@pytest.mark.parametrize("option", ["config", "revision"])
+def test_only_the_hub_has_configurations(tmp_path, option):
+    (tmp_path / "a.csv").write_text("text,label\na film,x\na dull film,y\n")
+    with pytest.raises(DataError, match="no data set of the hub"):
+        read_source(tmp_path / "a.csv", ReadOptions(**{option: "main"}))
