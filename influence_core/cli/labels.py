@@ -31,6 +31,8 @@ from influence_core.cli.common import (
 )
 from influence_core.data.dataset import Split
 from influence_core.data.keys import from_hex, to_hex
+from influence_core.data.options import ReadOptions
+from influence_core.data.source import QUOTINGS
 from influence_core.disk.atomic import write_text
 from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
@@ -121,6 +123,12 @@ def decide_verb(
         bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the file.")
     ] = False,
     reviewer: Annotated[str, typer.Option(help="Where the file names nobody.")] = LOCAL,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a CSV, such as utf-8, cp1251, gbk.")
+    ] = None,
+    quoting: Annotated[
+        str | None, typer.Option(help=f"Of fields of a CSV: {', '.join(QUOTINGS)}.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write decisions from a file: all of it, or nothing if a line is bad.
@@ -130,7 +138,8 @@ def decide_verb(
     the verdict; where it is relabel and no new_label is given, the suggested one is meant.
     """
     opened = find_project(project)
-    decisions = read_decisions(opened, source, form)
+    reading = ReadOptions.of({"encoding": encoding, "quoting": quoting})
+    decisions = read_decisions(opened, source, form, reading)
     run = opened.latest_run()
     run_id = "" if run is None else run.id
     written = apply_decisions(opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad)

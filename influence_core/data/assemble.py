@@ -244,7 +244,7 @@ def _refuse_one_class(part: Part, roles: ColumnRoles, name: str) -> None:
     if len(found) < 2:
         raise DataError(
             f"Column {roles.label!r} of {name} has only the class {found[0]!r} in its training "
-            "rows; at least two classes are needed, or another label column."
+            "rows; label two classes at least, or name another label column (--label)."
         )
 
 

@@ -31,8 +31,8 @@ def refuse_columns(names: Sequence[str], place: str) -> None:
     """
     if len(names) > MOST_COLUMNS:
         raise DataError(
-            f"{place} has {len(names):,} columns, and at most {MOST_COLUMNS:,} can be read; leave "
-            "out those that are not needed."
+            f"{place} has {len(names):,} columns, and at most {MOST_COLUMNS:,} can be read; "
+            "remove those that are not needed."
         )
     long = next((name for name in names if len(name) > MOST_NAME), None)
     if long is not None:

@@ -149,8 +149,8 @@ def _contents(
         for value in chunk.to_pylist():
             if value is None:
                 raise DataError(
-                    f"Row {position + 1} of split {split!r} has no {kind}; fill it in or leave "
-                    "the row out."
+                    f"Row {position + 1} of split {split!r} has no {kind}; fill it in or remove "
+                    "the row."
                 )
             yield value
             position += 1

@@ -94,7 +94,7 @@ def content_kind(head: pa.Table, column: str, name: str) -> ContentKind:
         return "text"
     raise DataError(
         f"Column {column!r} of {name} holds {head.schema.field(column).type}, which is neither "
-        "text nor images; name another column."
+        "text nor images; name another column (--content)."
     )
 
 

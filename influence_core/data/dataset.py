@@ -189,7 +189,7 @@ class Split:
                 raise DataError(f"Image path {relative!r} leads out of its folder and is refused.")
             if path.exists() and not path.is_file():
                 # Reading a pipe would wait for ever.
-                raise DataError(f"Image path {relative!r} is no file; leave it out.")
+                raise DataError(f"Image path {relative!r} is no file; remove it.")
             if path.stat().st_size > MAX_BYTES:
                 raise DataError(
                     f"Image {relative!r} is larger than {MAX_BYTES >> 20} MB; save it smaller."

@@ -99,7 +99,7 @@ def open_image(data: bytes, name: str = "the image", *, near: int = 0) -> Image.
     """
     image, problem = _decode(data, lambda longer: longer // (2 * near) if near else 1)
     if image is None:
-        raise DataError(f"{name} cannot be used: it is {problem}; save it again or leave it out.")
+        raise DataError(f"{name} cannot be used: it is {problem}; save it again or remove it.")
     return image
 
 
@@ -175,8 +175,8 @@ class PixelBudget:
         if self.pixels > FREE_PIXELS + PIXELS_A_BYTE * self.size:
             raise DataError(
                 f"The pictures of {self.place} have more than {FREE_PIXELS // 10**6:,} million "
-                "pixels together, which their size does not explain; save them smaller or leave "
-                "some out."
+                "pixels together, which their size does not explain; save them smaller or remove "
+                "some."
             )
 
 

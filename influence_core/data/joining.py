@@ -103,7 +103,7 @@ def left_out(names: Sequence[str], wanted: Sequence[str]) -> set[str]:
         out.update(missing_names(names) if told == MISSING else [told])
         if told != MISSING and told not in names:
             raise DataError(
-                f"There is no label {told!r} to leave out; there are {short_list(sorted(names))}, "
+                f"No label reads {told!r} (--leave-out); there are {short_list(sorted(names))}, "
                 f"and {MISSING!r} for all that read like none."
             )
     return out

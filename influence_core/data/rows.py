@@ -202,8 +202,8 @@ def _extra(raw: RawTable, name: str) -> pa.ChunkedArray:
         pq.write_table(pa.table({name: nothing}), pa.BufferOutputStream())
     except (ValueError, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"Column {name!r} of {raw.name} holds {column.type}, which cannot be kept; leave the "
-            "column out, or write it as text."
+            f"Column {name!r} of {raw.name} holds {column.type}, which cannot be kept; remove "
+            "the column, or write it as text."
         ) from error
     return column
 
@@ -314,7 +314,8 @@ def column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return column.cast(pa.string())
     except pa.ArrowException as error:
         raise DataError(
-            f"Column {name!r} holds {column.type}, which cannot be read as text; name another."
+            f"Column {name!r} holds {column.type}, which cannot be read as text; write "
+            "it as text, or name another (--id, --split, --group)."
         ) from error
 
 

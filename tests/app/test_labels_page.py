@@ -81,3 +81,14 @@ def test_only_a_csv_of_decisions_can_be_escaped():
     test.selectbox(key="exchange_format").set_value("jsonl").run()
     assert not test.exception
     assert not [box for box in test.checkbox if box.key == "exchange_safe"]
+
+
+def test_the_encoding_of_decisions_can_be_chosen_where_the_refusal_names_it():
+    test = start(project="reviews", view="many")
+    given = "id,verdict,note\nnobody,exclude,Дом\n".encode("cp1251")
+    test.file_uploader(key="exchange_in").upload("decisions.csv", given).run()
+    assert "--encoding" in test.error[0].value.replace("\\", "")
+    test.selectbox(key="exchange_encoding").set_value("cp1251").run()
+    assert not test.error
+    assert "no training row has the id 'nobody'" in words(test).replace("\\", "")
+    assert test.selectbox(key="exchange_quoting")

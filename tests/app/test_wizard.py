@@ -5,6 +5,8 @@ import zipfile
 
 import pytest
 from errors_page import APP
+from messages import options_in
+from messages import sentences as sentences_of
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 from tiny import png, sentences
@@ -13,6 +15,15 @@ from influence_core.jobs import find
 from influence_core.store.project import Project, list_projects, projects_home
 from influence_core.workflow.projects import looking
 
+# The control by which what an option says is said here.
+CONTROLS = {
+    "--content": "Sentence or image", "--label": "Label", "--id": "Id", "--no-id": "Id",
+    "--split": "Split", "--group": "Group", "--join": "Join labels",
+    "--leave-out": "Leave out labels", "--image-root": "Image folder",
+    "--drop-bad": "Leave bad rows out", "--encoding": "Encoding", "--delimiter": "Delimiter",
+    "--quoting": "Quoting", "--header": "First line names the columns",
+    "--no-header": "First line names the columns",
+}  # fmt: skip
 HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
 
 
@@ -68,6 +79,14 @@ def test_what_is_not_sure_of_a_file_can_be_told_and_is_seen_at_once(tmp_path):
     chosen(page, "Sentence or image").set_value(1).run()
     assert not page.exception
     assert "5 sentences: 5 train" in said(page)
+
+
+def test_what_messages_advise_can_be_chosen_here(tmp_path):
+    page = given(table(tmp_path))
+    kinds = (page.selectbox, page.multiselect, page.text_input, page.toggle)
+    shown = {control.label for kind in kinds for control in kind}
+    named = {o for _, said in sentences_of("data", "workflow/projects") for o in options_in(said)}
+    assert {CONTROLS[option] for option in named} <= shown
 
 
 def read_out(test):

@@ -25,10 +25,10 @@ def films(tmp_path):
     return Project.open(projects_home() / "films")
 
 
-def decided(films, tmp_path, text):
+def decided(films, tmp_path, text, *options, encoding="utf-8"):
     path = tmp_path / "decisions.csv"
-    path.write_text(text, "utf-8")
-    return turnover("decide", "Films", path)
+    path.write_bytes(text.encode(encoding))
+    return turnover("decide", "Films", path, *options)
 
 
 def test_without_a_decision_the_source_comes_back_to_the_byte(films, tmp_path):
@@ -109,3 +109,18 @@ def test_a_mistyped_path_is_asked_of_nobody(tmp_path, monkeypatch):
         assert not looks_like_hub(path)
     assert looks_like_hub("owner/name")
     assert looks_like_hub("owner/name-v1.1")
+
+
+def test_the_encoding_and_quoting_of_decisions_can_be_told_as_the_refusal_says(films, tmp_path):
+    text = "id,verdict,note\n0003,exclude,Дом\n"
+    refused = decided(films, tmp_path, text, encoding="cp1251")
+    assert refused.exit_code == 1
+    assert "--encoding" in refused.stderr
+    assert decided(films, tmp_path, text, "--encoding", "cp1251", encoding="cp1251").exit_code == 0
+    open_quote = 'id,verdict,note\n"0005",exclude,"two"\n0007,exclude,"half\n'
+    refused = decided(films, tmp_path, open_quote)
+    assert refused.exit_code == 1
+    assert "--quoting" in refused.stderr
+    told = decided(films, tmp_path, open_quote.replace('"0005"', "0005"), "--quoting", "none")
+    assert told.exit_code == 0, told.stderr
+    assert "2 decisions written" in told.stdout

@@ -9,7 +9,11 @@ def command(name):
 
 
 def options_of(name):
-    return {option for parameter in command(name).params for option in parameter.opts}
+    return {
+        option
+        for parameter in command(name).params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
 
 
 def every_option():

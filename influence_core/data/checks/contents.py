@@ -28,7 +28,7 @@ def empty_texts(dataset: Dataset) -> Found:
     """Sentences with nothing in them."""
     if dataset.modality != "text":
         return
-    advice = "Fill them in, or leave bad rows out."
+    advice = "Fill them in, or leave bad rows out (--drop-bad)."
     for split in dataset:
         blank = (not text.strip() for text in split.texts())
         rows = np.flatnonzero(np.fromiter(blank, dtype=bool, count=len(split)))
@@ -131,7 +131,7 @@ def unreadable_images(
         rows = np.array(bad, dtype=np.int64)
         if rows.size:
             what = rows_have(rows, "no readable picture", split)
-            advice = "Save the pictures again, or leave bad rows out."
+            advice = "Save the pictures again, or leave bad rows out (--drop-bad)."
             yield Finding("error", what, split.name, rows, advice)
 
 

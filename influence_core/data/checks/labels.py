@@ -23,7 +23,7 @@ MOST_NAMED = 20  # findings of one kind that name a class each
 
 def missing_labels(dataset: Dataset) -> Found:
     """Rows without a label."""
-    advice = "Label them, or leave bad rows out."
+    advice = "Label them, or leave bad rows out (--drop-bad)."
     for split in dataset:
         rows = np.flatnonzero(split.labels == NO_LABEL)
         if rows.size:

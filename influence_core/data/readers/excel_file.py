@@ -110,7 +110,7 @@ def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
         if number > MOST_ROWS or len(values) > MOST_COLUMNS:
             raise DataError(
                 f"Sheet {sheet.title!r} of {path.name} has more than {MOST_ROWS:,} lines or "
-                f"{MOST_COLUMNS:,} columns; leave out what is not needed."
+                f"{MOST_COLUMNS:,} columns; remove what is not needed."
             )
         if any(value is not None for value in values):
             yield number, values

@@ -144,8 +144,8 @@ def _plain_errors(source: str | Path) -> Iterator[None]:
         ) from error
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(
-            f"{name} holds values that cannot be read ({one_line(error)}); leave their column "
-            "out, or write it as text."
+            f"{name} holds values that cannot be read ({one_line(error)}); remove their column, "
+            "or write it as text."
         ) from error
 
 

@@ -91,7 +91,7 @@ def read_file(kind: str, source: str, options: ReadOptions, limit: int | None) -
     with unpacked(path, SUFFIXES) as inner:
         members = tables_in(path, SUFFIXES)
         if len(members) > 1:
-            raise DataError(f"{path.name} holds several tables; read it as --kind tables.")
+            raise DataError(f"{path.name} holds several tables and is no single file; unpack it.")
         return [repacked(raw, path, members[0]) for raw in read(str(inner), options, limit)]
 
 

@@ -147,7 +147,7 @@ def _pictures(
         if len(data) > MAX_BYTES:
             raise DataError(
                 f"{picture.path} in {name} is larger than {MAX_BYTES >> 20} MB; save it smaller "
-                "or leave it out."
+                "or remove it."
             )
         if left < 0:
             raise _too_much(name, most)

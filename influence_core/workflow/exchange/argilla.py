@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from influence_core.data.options import ReadOptions
 from influence_core.workflow.exchange.formats import (
     EXCLUDE,
     UNSURE,
@@ -94,7 +95,7 @@ def _user(reviewer: str) -> str:
         return str(uuid.uuid5(_NAMES, reviewer))
 
 
-def read(path: Path) -> list[Line]:
+def read(path: Path, options: ReadOptions) -> list[Line]:
     """Responses of an export; discarded ones count as "unsure", drafts do not count.
 
     Raises:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from influence_core.data.keys import to_hex
+from influence_core.data.options import ReadOptions
 from influence_core.data.readers.text.csv_detect import detect_format
 from influence_core.data.readers.text.csv_format import read_records
 from influence_core.errors import DataError
@@ -100,7 +101,7 @@ class DecisionFormat:
         title: for people.
         suffix: of the file.
         write: rows and class names to bytes.
-        read: a file to its lines.
+        read: a file to its lines; a CSV as the options say it is written.
         scored: whether suggestions go along, so label scores are needed.
         settings: what the tool must be set to, if it needs telling: rows and class names to text.
         settings_suffix: what a file with these settings is called after the first file's name.
@@ -109,7 +110,7 @@ class DecisionFormat:
     title: str
     suffix: str
     write: Callable[[Sequence[Row], Sequence[str]], bytes]
-    read: Callable[[Path], list[Line]]
+    read: Callable[[Path, ReadOptions], list[Line]]
     scored: bool = False
     settings: Callable[[Sequence[Row], Sequence[str]], str] | None = None
     settings_suffix: str = ""
@@ -166,15 +167,20 @@ def _flat(rows: Sequence[Row]) -> list[dict[str, str]]:
     ]
 
 
-def read_csv(path: Path) -> list[Line]:
+def read_csv(path: Path, options: ReadOptions) -> list[Line]:
     """Any CSV with a column `verdict` and one of `key` and `id`; other columns are ignored.
+
+    Args:
+        path: of the file.
+        options: `encoding` and `quoting` are used.
 
     Raises:
         DataError: it cannot be read, is empty, or lacks a column.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist or is no file; check the path.")
-    records = (record for record in read_records(path, detect_format(path)) if record.fields)
+    form = detect_format(path, encoding=options.encoding, quoting=options.quoting)
+    records = (record for record in read_records(path, form) if record.fields)
     header = next(records, None)
     if header is None:
         raise DataError(f"{path.name} is empty; it needs a line of column names: verdict, key …")
@@ -200,7 +206,7 @@ def read_csv(path: Path) -> list[Line]:
     return lines
 
 
-def read_jsonl(path: Path) -> list[Line]:
+def read_jsonl(path: Path, options: ReadOptions) -> list[Line]:
     """JSON lines with the same names.
 
     Raises:

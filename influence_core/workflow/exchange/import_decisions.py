@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from influence_core.data.keys import from_hex, to_hex
+from influence_core.data.options import ReadOptions
 from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import (
@@ -93,18 +94,21 @@ def find_format(name: str) -> DecisionFormat:
     return FORMATS[name]
 
 
-def read_decisions(project: Project, path: Path, form: str = "csv") -> Decisions:
+def read_decisions(
+    project: Project, path: Path, form: str = "csv", options: ReadOptions | None = None
+) -> Decisions:
     """Read a file and check every line against the training rows; nothing is written.
 
     Args:
         project: whose rows.
         path: the file.
         form: a name in `FORMATS`.
+        options: how a CSV is written, `encoding` and `quoting`; found out if None.
 
     Raises:
         DataError: the file cannot be read at all, or holds no decision.
     """
-    lines = find_format(form).read(path)
+    lines = find_format(form).read(path, options or ReadOptions())
     if not lines:
         raise DataError(f"{path.name} holds no decision; check that it is the right file.")
     rows = _Rows(project)

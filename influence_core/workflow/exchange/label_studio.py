@@ -18,6 +18,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from influence_core.data.images import open_image
+from influence_core.data.options import ReadOptions
 from influence_core.errors import DataError
 from influence_core.store.reviews.events import Event
 from influence_core.workflow.exchange.formats import (
@@ -98,7 +99,7 @@ def data_uri(picture: bytes) -> str:
     return f"data:image/{kind or 'png'};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
-def read(path: Path) -> list[Line]:
+def read(path: Path, options: ReadOptions) -> list[Line]:
     """Annotations of an export in JSON; skipped tasks count as "unsure".
 
     Raises:

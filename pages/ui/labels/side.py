@@ -14,11 +14,12 @@ from influence_core.workflow.exchange.import_decisions import (
     changed_rows,
     read_decisions,
 )
-from influence_core.workflow.results import agreement, to_hex
+from influence_core.workflow.results import ReadOptions, agreement, to_hex
 from influence_core.workflow.review.desk import Choice, Desk
 from influence_core.workflow.review.scores import duplicate_pairs
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of
+from pages.ui.frame.reading import QUOTINGS, encoding_menu, found_menu
 from pages.ui.frame.shell import or_toast, plain
 
 WEAK = (
@@ -201,12 +202,17 @@ def _take_in(desk: Desk, who: str, form: str) -> None:
     given = st.file_uploader("Import decisions", key="exchange_in", max_upload_size=50)
     if given is None:
         return
+    reading: dict[str, str | None] = {}
+    if form == "csv":
+        with st.container(horizontal=True, gap="medium"):
+            reading["encoding"] = encoding_menu("exchange_encoding")
+            reading["quoting"] = found_menu("Quoting", "exchange_quoting", QUOTINGS)
     project = desk.session.project
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("decisions" + FORMATS[form].suffix)
         path.write_bytes(given.getvalue())
         try:
-            found = read_decisions(project, path, form)
+            found = read_decisions(project, path, form, ReadOptions.of(reading))
         except TurnoverError as error:
             st.error(plain(str(error)))
             return

@@ -5,7 +5,7 @@ that what an error names can be chosen.
 """
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
@@ -15,26 +15,11 @@ from influence_core.workflow.projects.uploads import is_text
 from influence_core.workflow.results import NO_COLUMN, ReadOptions
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
+from pages.ui.frame.reading import QUOTINGS, WIDTH, encoding_menu, found_menu
 from pages.ui.projects.wizard_source import ChosenSource, paths_allowed
 
-T = TypeVar("T")
 NONE, FIND = "(none)", "(choose)"
-WIDTH = 260
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-QUOTINGS = {
-    'fields in "…", " doubled within': "double",
-    'fields in "…", \\" within': "backslash",
-    "fields in '…', ' doubled within": "single",
-    "fields in '…', \\' within": "single-backslash",
-    "no quotes": "none",
-    "no quotes, \\ before a delimiter": "none-backslash",
-}
-# A few a script; the usual one of each first.
-ENCODINGS = (
-    *("utf-8", "cp1252", "cp1250", "cp1254", "iso8859-2", "mac_roman", "cp850", "cp1251", "koi8-r"),
-    *("koi8-u", "cp866", "cp1253", "cp1255", "cp1256", "cp874", "gb18030", "big5", "shift_jis"),
-    *("euc_jp", "euc_kr", "utf-16-le", "utf-16-be"),
-)
 # As `--join` and `--leave-out` take them.
 JOINS = {"alike": "names that may be one class", "first": "the first of several labels a row"}
 OUT = {"missing": "all that read like a missing label"}
@@ -61,37 +46,19 @@ def how_to_read(source: ChosenSource) -> ReadOptions:
         return options
     with st.expander("How the file is read", key=f"wizard_reading_{source.token}"):
         with st.container(horizontal=True, gap="medium"):
-            encoding = st.selectbox(
-                "Encoding",
-                ENCODINGS,
-                index=None,
-                placeholder="found by itself",
-                key=f"wizard_encoding_{source.token}",
-                accept_new_options=True,
-                help="Another one can be typed, such as iso8859-5.",
-                width=WIDTH,
+            encoding = encoding_menu(f"wizard_encoding_{source.token}")
+            delimiter = found_menu("Delimiter", f"wizard_Delimiter_{source.token}", DELIMITERS)
+            quoting = found_menu("Quoting", f"wizard_Quoting_{source.token}", QUOTINGS)
+            header = found_menu(
+                "First line names the columns",
+                f"wizard_First line names the columns_{source.token}",
+                YES_NO,
             )
-            delimiter = _found("Delimiter", source, DELIMITERS)
-            quoting = _found("Quoting", source, QUOTINGS)
-            header = _found("First line names the columns", source, YES_NO)
         if encoding:
             st.caption("The first lines that the encoding matters for, as they are read by it:")
             for line in lines_as_read(source.place, encoding) or ["(none)"]:
                 st.text(visible(line))
     return replace(options, encoding=encoding, delimiter=delimiter, quoting=quoting, header=header)
-
-
-def _found(title: str, source: ChosenSource, choices: dict[str, T]) -> T | None:
-    """A menu of values; None means that it is found by itself."""
-    chosen = st.selectbox(
-        title,
-        list(choices),
-        index=None,
-        placeholder="found by itself",
-        key=f"wizard_{title}_{source.token}",
-        width=WIDTH,
-    )
-    return None if chosen is None else choices[chosen]
 
 
 def columns(source: ChosenSource, look: FirstLook, reading: ReadOptions) -> ReadOptions | None:
