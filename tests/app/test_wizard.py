@@ -206,6 +206,14 @@ def test_a_hub_name_is_no_path(name):
     assert "is not a name on the hub" in said(page)
 
 
+def test_a_hub_data_set_has_a_configuration_and_a_revision():
+    page = start(new="1")
+    page.segmented_control(key="wizard_way").set_value("Hugging Face hub").run()
+    page.text_input(key="wizard_hub").set_value("nobody/nothing-of-the-kind").run(timeout=60)
+    assert {"Configuration", "Revision"} <= {field.label for field in page.text_input}
+    assert "cannot be had from the hub" in said(page)
+
+
 def test_a_taken_name_is_refused_before_anything_starts(tmp_path):
     page = given(table(tmp_path))
     name = next(box for box in page.text_input if box.label == "Name")

@@ -154,7 +154,10 @@ def read_tables(source: str, options: ReadOptions, limit: int | None) -> list[Ra
 def _read_folder(root: Path, name: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
     splits = _by_split(root)
     if not splits:
-        raise DataError(f"{name} holds no tables ({', '.join(SUFFIXES)}).")
+        raise DataError(
+            f"{name} holds no tables ({', '.join(SUFFIXES)}); if it is a ZIP of texts in class "
+            "folders, unpack it and name the folder."
+        )
     raws = []
     for split, parts in sorted(splits.items(), key=lambda pair: pair[0] != "train"):
         found = [_read_part(root, part, options, limit) for part in parts]

@@ -100,3 +100,11 @@ def test_a_zip_of_several_tables_for_one_split_is_refused_with_advice(tmp_path):
     path = zipped(tmp_path / "other.zip", first=one, second=two)
     with pytest.raises(DataError, match=r"other\.zip|films"):
         read_source(path, WHOLE)
+
+
+def test_a_zip_of_texts_in_class_folders_is_refused_with_advice(tmp_path):
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+        for i in range(8):
+            archive.writestr(f"films/{['pos', 'neg'][i % 2]}/{i}.txt", f"a film of {i}")
+    with pytest.raises(DataError, match=r"films\.zip holds no tables .*unpack it and name the"):
+        read_source(tmp_path / "films.zip", WHOLE)
