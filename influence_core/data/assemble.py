@@ -27,13 +27,13 @@ from influence_core.data.build import build_dataset
 from influence_core.data.checks.spellings import several_labels
 from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
-from influence_core.data.joining import with_wanted_labels
 from influence_core.data.keys import content_hashes
+from influence_core.data.labelling.joining import with_wanted_labels
+from influence_core.data.labelling.unlabelled import with_label_column, without_unlabelled
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
 from influence_core.data.splitting import cut_groups, cut_shares, joined_groups, known_split
-from influence_core.data.unlabelled import with_label_column, without_unlabelled
 from influence_core.errors import DataError
 
 MAX_CLASSES = 10_000

@@ -14,7 +14,7 @@ from influence_core.data.checks.spellings import (
     several_labels,
     telling,
 )
-from influence_core.data.joining import joined, left_out
+from influence_core.data.labelling.joining import joined, left_out
 from influence_core.errors import DataError
 
 TOPICS = ("acting", "look", "music", "pace", "plot")

@@ -4,7 +4,7 @@ Two names may be one class when they are equal in what is left after NFKC (full-
 ligatures, composed accents), without invisible characters (zero-width ones, byte-order marks), in
 any case, with blanks, '_' and '-' alike, without marks at the ends; as numbers ("01", "1.0"); as
 yes and no, where all names are; or when each letter of Cyrillic or Greek is read as the Latin one
-that it looks like. Nothing is changed by that: `labels` tells, `data.joining` does what the user
+that it looks like. Nothing is changed by that: `labels` tells, `data.labelling` does what the user
 says.
 """
 

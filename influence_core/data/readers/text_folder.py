@@ -141,10 +141,10 @@ def _bytes_of(root: Path, path: str) -> bytes:
     file = root / path
     try:
         if not file.resolve().is_relative_to(root.resolve()) or not file.is_file():
-            raise DataError(f"{path} of {root.name} is no file in this folder; leave it out.")
+            raise DataError(f"{path} of {root.name} is no file in this folder; remove it.")
         if file.stat().st_size > MOST_BYTES:
             raise DataError(f"{path} of {root.name} is larger than {MOST_BYTES >> 20} MB.")
         return file.read_bytes()
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} of {root.name} cannot be read ({why}); leave it out.") from error
+        raise DataError(f"{path} of {root.name} cannot be read ({why}); remove it.") from error

@@ -44,8 +44,7 @@ FORMATS = {
     "hf": "Hugging Face dataset folder",
     "folder": "Image folder",
 }
-# Only their own kind of source becomes one of these.
-OWN = {"folder": "image folders", "xlsx": "workbooks"}
+OWN = {"folder": "image folders", "xlsx": "workbooks"}  # only such a source becomes one
 
 
 @dataclass(frozen=True)
