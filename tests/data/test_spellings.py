@@ -143,5 +143,5 @@ def test_what_joins_nothing_is_refused_with_the_labels_that_are_there(told):
 def test_leaving_out_takes_labels_that_are_there_and_all_that_read_like_none():
     assert left_out(["a", "nan", "N/A"], ["missing"]) == {"nan", "N/A"}
     assert left_out(["a", "b"], ["b"]) == {"b"}
-    with pytest.raises(DataError, match="no label 'c' to leave out"):
+    with pytest.raises(DataError, match="No label reads 'c'"):
         left_out(["a", "b"], ["c"])
