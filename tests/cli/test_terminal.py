@@ -71,7 +71,7 @@ def printed(*words, code=0):
 
 def test_no_verb_lets_a_character_of_the_data_act(films, tmp_path):
     printed("new", films, "--name", "films")
-    printed("train", "films", "--members", 2, "--width", 16, "--epochs", 2)
+    printed("train", "films", "--members", 4, "--width", 64, "--epochs", 30)
     key = int(Project.open(projects_home() / "films").dataset.train.keys[0])
     one = ["explain", "films", "--split", "train", "--item", f"{key:016x}"]
     assert "⟨U+202E⟩" in printed(*one, "--top", 2).stdout
