@@ -17,9 +17,10 @@ from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
 from pages.ui.errors.confusion import confusion
-from pages.ui.errors.explained import explained, finished_answer, probabilities, switches
+from pages.ui.errors.explained import explained, finished_answer, probabilities
 from pages.ui.errors.filters import filter_bar, from_address
 from pages.ui.errors.own import own_item_box
+from pages.ui.errors.switches import switches
 from pages.ui.frame.hint import hint
 from pages.ui.frame.menu import menu
 from pages.ui.frame.paging import page_of

@@ -1,16 +1,19 @@
-"""The verb `app`, which must not wait for libraries that the dashboard loads itself."""
+"""The verbs of an installation: app, which must not wait for libraries that the dashboard loads
+itself, and doctor."""
 
 import os
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from influence_core.cli.common import app, out, verb
+from influence_core.cli.common import JsonOption, app, out, print_json, verb
 from influence_core.installed import dashboard_root
 
 EVERYWHERE = ("0.0.0.0", "::")
+MARKS = {"ok": "[green]ok[/green]      ", "optional": "optional", "wrong": "[red]wrong[/red]   "}
 
 
 @app.command("app")
@@ -37,3 +40,23 @@ def app_verb(
     os.chdir(root)
     sys.stdout.flush()
     os.execv(sys.executable, command)
+
+
+@app.command("doctor")
+@verb
+def doctor_verb(json: JsonOption = False) -> None:
+    """Say what this installation is, what is missing in it, and how to get that."""
+    from influence_core.workflow.doctor import doctor
+
+    found = doctor()
+    if json:
+        print_json([asdict(line) for line in found])
+    else:
+        for line in found:
+            advice = f"; {line.advice}" if line.advice else ""
+            out.print(
+                f"{MARKS[line.state]}  {escape(line.name)}: {escape(line.what + advice)}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+    if any(line.state == "wrong" for line in found):
+        raise typer.Exit(1)

@@ -63,7 +63,7 @@ VERBS = {
         "Give a copied project folder decisions of its own, those so far included.",
     ),
     "doctor": (
-        "doctor",
+        "serve",
         "Say what this installation is, what is missing in it, and how to get that.",
     ),
     "audit": (

@@ -23,6 +23,7 @@ from influence_core.data.columns import ColumnRoles, with_joined
 from influence_core.data.dataset import Split
 from influence_core.data.images import PixelBudget, image_problem, present_path
 from influence_core.data.keys import Keys, content_hashes
+from influence_core.data.labelling.texts import blank, label_texts
 from influence_core.data.source import LeftOut as LeftOut  # noqa: PLC0414  (for readers)
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split
@@ -150,7 +151,7 @@ def prepare(
     if roles.id is not None:
         ids = column_text(raw.table.column(roles.id), roles.id)
         without = Problem(f"has no id in column {roles.id!r}")
-        problems |= dict.fromkeys(np.flatnonzero(_blank(ids).to_numpy()).tolist(), without)
+        problems |= dict.fromkeys(np.flatnonzero(blank(ids).to_numpy()).tolist(), without)
         columns["id"] = pc.fill_null(ids, "")
     for name, kept in extra_names(raw.table.column_names, needed).items():
         columns[kept] = _extra(raw, name)
@@ -208,56 +209,6 @@ def _extra(raw: RawTable, name: str) -> pa.ChunkedArray:
     return column
 
 
-def label_texts(
-    column: pa.ChunkedArray, name: str, classes: tuple[str, ...] | None
-) -> pa.ChunkedArray:
-    """Labels as text, null where there is none; nothing is trimmed or changed in case.
-
-    Args:
-        column: strings, whole numbers, booleans, or numbers of declared `classes`.
-        name: of the column, for errors.
-        classes: names of the numbers 0, 1, ..., or None.
-
-    Raises:
-        DataError: the column holds something that cannot be a label.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_floating(kind):
-        column = column.cast(pa.float64())
-        column = pc.if_else(pc.is_nan(column), None, column)  # what pandas writes for nothing
-        # Beyond 2**53 neighbouring whole numbers are the same float.
-        whole = pc.and_(pc.equal(column, pc.round(column)), pc.less(pc.abs(column), 2.0**53))
-        if pc.any(pc.invert(whole)).as_py():
-            raise DataError(
-                f"Column {name!r} holds numbers with fractions, or infinite or huge ones; "
-                "a label must be a class."
-            )
-        column, kind = column.cast(pa.int64()), pa.int64()
-    if pa.types.is_integer(kind) and classes is not None:
-        known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(classes)))
-        numbers = pc.if_else(known, column, None)
-        return pc.take(pa.array(classes, pa.string()), numbers)
-    if not (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_null(kind)
-    ):
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            raise DataError(
-                f"Column {name!r} holds lists, several labels a row, which is not supported: make "
-                "one project a label (a column that says yes or no), or write the first label only."
-            )
-        raise DataError(
-            f"Column {name!r} holds {kind}, which cannot be a label; name another (--label)."
-        )
-    texts = column.cast(pa.string())
-    return pc.if_else(_blank(texts), None, texts)
-
-
 def _contents(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     """The content column without nulls, in the type that a split has."""
     if kind != "image":
@@ -272,8 +223,8 @@ def _hash_contents(
 ) -> tuple[Keys, dict[int, Problem]]:
     """Content hashes, and what is wrong with which content; one picture in memory at a time."""
     if roles.kind == "text":
-        blank = np.flatnonzero(_blank(contents).to_numpy()).tolist()
-        problems = dict.fromkeys(blank, Problem(f"has an empty text in column {roles.content!r}"))
+        empty = np.flatnonzero(blank(contents).to_numpy()).tolist()
+        problems = dict.fromkeys(empty, Problem(f"has an empty text in column {roles.content!r}"))
         return content_hashes(_values(contents, watch)), problems
     broken: dict[int, Problem] = {}
     budget = PixelBudget(raw.name)
@@ -317,7 +268,3 @@ def column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             f"Column {name!r} holds {column.type}, which cannot be read as text; write "
             "it as text, or name another (--id, --split, --group)."
         ) from error
-
-
-def _blank(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from influence_core.data.labelling.texts import label_texts
 from influence_core.data.readers.arrow_file import arrow_batches, without_views
-from influence_core.data.rows import label_texts
 from influence_core.disk.fingerprint import of_file, of_files, of_parts
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn

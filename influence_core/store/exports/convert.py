@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import Dataset, Split
+from influence_core.data.labelling.texts import label_texts
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_again
 from influence_core.data.readers.text.csv_file import form_of, read_as
 from influence_core.data.readers.text.csv_format import CsvFormat
-from influence_core.data.rows import RawTable, Watch, label_texts, prepare
+from influence_core.data.rows import RawTable, Watch, prepare
 from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
 from influence_core.data.splitting import known_split
 from influence_core.errors import DataError, MismatchError, StoreError

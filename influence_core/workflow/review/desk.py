@@ -18,9 +18,10 @@ from influence_core.labels.advice import Advice, estimate_left
 from influence_core.labels.scores import with_ranking
 from influence_core.labels.skill import Skill, flagged
 from influence_core.store.reviews.events import Action, Decision, Event, new_action
-from influence_core.store.reviews.state import DISPUTED, Effective, ReviewState
+from influence_core.store.reviews.state import Effective, ReviewState
 from influence_core.store.reviews.store import ReviewStore, open_reviews
 from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
+from influence_core.workflow.review.progress import DeskProgress, progress_of
 from influence_core.workflow.review.queue import QueueFilter, QueueRows
 from influence_core.workflow.review.scores import best_ranking, label_skill, label_table
 from influence_core.workflow.session import Session
@@ -36,19 +37,6 @@ class Choice:
     verdict: str
     new_label: str | None = None
     note: str = ""
-
-
-@dataclass(frozen=True)
-class DeskProgress:
-    """How far reviewers are: numbers of rows."""
-
-    total: int
-    flagged: int
-    flagged_decided: int
-    decided: int
-    disputed: int
-    wrong: int  # relabelled or excluded
-    by_class: pd.DataFrame  # class, rows, flagged, decided, wrong
 
 
 @dataclass(eq=False)
@@ -247,30 +235,7 @@ class Desk:
 
     def progress(self) -> DeskProgress:
         """How far reviewers are, in all and per given class."""
-        outcomes = self.outcomes()
-        decided = outcomes != ""
-        flagged = self.scores["flagged"].to_numpy()
-        wrong = np.isin(outcomes, ["relabel", "exclude"])
-        given = self.scores["given"].to_numpy()
-        counts = {
-            "rows": given >= 0,
-            "flagged": flagged,
-            "decided": decided,
-            "wrong": wrong,
-        }
-        by_class = pd.DataFrame({"class": self.classes})
-        for name, mask in counts.items():
-            here = given[mask & (given >= 0)]
-            by_class[name] = np.bincount(here, minlength=len(self.classes))
-        return DeskProgress(
-            total=len(outcomes),
-            flagged=int(flagged.sum()),
-            flagged_decided=int((flagged & decided).sum()),
-            decided=int(decided.sum()),
-            disputed=int((outcomes == DISPUTED).sum()),
-            wrong=int(wrong.sum()),
-            by_class=by_class,
-        )
+        return progress_of(self.scores, self.classes, self.outcomes())
 
     def advice(self) -> Advice:
         """How many wrong labels are probably left, from what counts so far."""
