@@ -20,6 +20,8 @@ def draw() -> None:
     from pages.ui.frame.first import wait_for_libraries
 
     st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
+    # Streamlit leaves 6rem above a page; the menu takes less than 4.
+    st.html("<style>.stMainBlockContainer { padding-top: 4rem; }</style>")
     wait_for_libraries()
     from pages.ui.frame.login import require_login
     from pages.ui.frame.settings import settings_box

@@ -199,7 +199,8 @@ def _row(status: DeltaGenerator) -> tuple[DeltaGenerator, DeltaGenerator]:
     """The place of what is known of an answer, and beside it that of one button."""
     with status.container():
         told, place = st.columns([5, 1], gap="small")
-    return told.empty(), place
+    # Drawn again, both begin empty: a button that is over must not stay until the page has ended.
+    return told.empty(), place.empty()
 
 
 def _about(options: ExplainOptions, state: str) -> str:
