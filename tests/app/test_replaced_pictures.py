@@ -27,9 +27,9 @@ def made(tmp_path_factory):
             (folder / "pets" / name / f"{i}.png").write_bytes(png(grey, (28, 28)))
     # Two copies that disagree, for the view of duplicates.
     shutil.copy(folder / "pets" / "cat" / "5.png", folder / "pets" / "dog" / "copy.png")
-    wish = NewProject(str(folder / "pets"), encoder="vgg:trunk.safetensors")
+    encoder = sample_root() / "fashion" / "trunk.safetensors"
+    wish = NewProject(str(folder / "pets"), encoder=f"vgg:{encoder}")
     project, _ = create(wish, folder / "home")
-    shutil.copy(sample_root() / "fashion" / "trunk.safetensors", project.root)
     train(project, TrainOptions(members=2, width=16, epochs=2))
     return folder
 

@@ -86,7 +86,8 @@ def test_what_messages_advise_can_be_chosen_here(tmp_path):
     kinds = (page.selectbox, page.multiselect, page.text_input, page.toggle)
     shown = {control.label for kind in kinds for control in kind}
     named = {o for _, said in sentences_of("data", "workflow/projects") for o in options_in(said)}
-    assert {CONTROLS[option] for option in named} <= shown
+    of_the_hub = {"--config", "--revision"}  # see test_a_hub_data_set_has_…
+    assert {CONTROLS[option] for option in named - of_the_hub} <= shown
 
 
 def read_out(test):

@@ -69,4 +69,4 @@ def test_a_project_folder_is_a_set(tmp_path):
     values = lds(scores.astype(float) @ task.weights, task.losses)
     shown = row(Line("flipped-ridge", False, values, None), task.wrong)
     assert "| flipped-ridge |" in markdown(pd.DataFrame([shown]))
-    assert ready.score(slice(0, 1))[0] == pytest.approx(scores[0], rel=1e-4, abs=1e-6)
+    assert ready.score(slice(0, 1))[0] == pytest.approx(scores[0], rel=1e-3, abs=1e-6)
