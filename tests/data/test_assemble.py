@@ -158,6 +158,8 @@ def test_every_reader_is_found_by_the_looks_of_its_source(tmp_path, picture_fold
     (tmp_path / "saved" / "state.json").touch()
     (tmp_path / "shards").mkdir()
     pq.write_table(pa.table({"a": [1]}), tmp_path / "shards" / "train.parquet")
+    (tmp_path / "films" / "good").mkdir(parents=True)
+    (tmp_path / "films" / "good" / "1.txt").write_text("fine", "utf-8")
     sources = {
         "csv": _csv(tmp_path, "a\n1\n", "a.tsv"),
         "json": tmp_path / "a.jsonl",
@@ -167,6 +169,7 @@ def test_every_reader_is_found_by_the_looks_of_its_source(tmp_path, picture_fold
         "hf": tmp_path / "saved",
         "tables": tmp_path / "shards",
         "folder": picture_folder,
+        "texts": tmp_path / "films",
         "hub": "someone/something",
     }
     assert list(sources) == list(READERS)

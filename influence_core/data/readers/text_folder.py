@@ -120,7 +120,7 @@ def _decoded(
         texts[i] = _text(raw[i], "utf-16" if i in wide else codec)
         if texts[i] is None:
             raise DataError(
-                f"{paths[i]} of {root.name} is neither UTF-8 nor {codec}; save it anew."
+                f"{paths[i]} of {root.name} is neither UTF-8 nor {codec}; save it again."
             )
     said = f"{len(odd):,} texts of {root.name} are not UTF-8, and are read as {codec} ({first})."
     return [text or "" for text in texts], (said,)
