@@ -58,9 +58,9 @@ def test_a_child_sees_the_same_pictures(tmp_path):
 
 
 def test_refusals_are_the_same_sentence(tmp_path):
-    (tmp_path / "a.csv").write_text("text,label\na\n")
+    (tmp_path / "a.csv").write_text("text,label\na,b,c\n")
     for look in (lambda s: look_safely(tmp_path, s, ReadOptions()), first_look):
-        with pytest.raises(DataError, match=r"Line 2 of a\.csv has 1 fields instead of 2"):
+        with pytest.raises(DataError, match=r"Line 2 of a\.csv has 3 fields instead of 2"):
             look(str(tmp_path / "a.csv"))
 
 
