@@ -106,6 +106,10 @@ def plain_database_errors(engine: sa.Engine, what: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
+        if "disk is full" in str(error):  # SQLite's words
+            raise StoreError(
+                f"Cannot write {where}: the disk is full; free some space and try again."
+            ) from error
         raise StoreError(
             f"The reviews in {where} cannot be {what} ({_short(error)}); nothing was changed. "
             "Check that the database is there, writable and not full, and try again."
