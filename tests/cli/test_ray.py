@@ -16,7 +16,7 @@ from influence_core.cli import app
 from influence_core.store.project import Project
 from influence_core.workflow.train.head import TrainOptions, train
 
-OPTIONS = ["--members", "2", "--width", "16", "--epochs", "2", "--seed", "5", "--device", "cpu"]
+OPTIONS = ["--members", "2", "--width", "16", "--epochs", "30", "--seed", "5", "--device", "cpu"]
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray is not installed: pip install 'turnover[ray]'"
 )
@@ -25,9 +25,9 @@ needs_ray = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     made = tiny.project(tmp_path_factory.mktemp("ray") / "films", 60)
-    tiny.encoder(made.root / "encoder")
+    tiny.reader(made.root / "encoder")
     made = made.with_settings(encoder="hf:encoder")
-    train(made, TrainOptions(members=2, width=16, epochs=2, seed=5, device="cpu"))
+    train(made, TrainOptions(members=2, width=16, epochs=30, seed=5, device="cpu"))
     return made.root
 
 
@@ -92,7 +92,7 @@ def test_every_verb_gives_with_a_cluster_what_it_gives_without(root):
 @needs_ray
 def test_encode_gives_the_same_features_with_a_cluster(root, tmp_path):
     made = tiny.project(tmp_path / "films", 60)
-    tiny.encoder(made.root / "encoder")
+    tiny.reader(made.root / "encoder")
     made.with_settings(encoder="hf:encoder")
     answer = CliRunner().invoke(app, ["encode", str(made.root), "--ray", "auto"])
     assert answer.exit_code == 0, answer.output

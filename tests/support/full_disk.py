@@ -22,7 +22,7 @@ from influence_core.cli import app
 from influence_core.training.heads import checkpoint
 
 FINETUNE = ["--mode", "finetune", "--encoder", "encoder", "--epochs", "2", "--batch", "8"]
-HEAD = ["--members", "4", "--width", "256", "--epochs", "3"]
+HEAD = ["--members", "4", "--width", "256", "--epochs", "30"]
 
 
 @contextmanager
@@ -72,6 +72,7 @@ def main(disk: Path) -> None:
         tell(disk, head, free)
     for free in (0, 20, 60, 300):
         tell(disk, network, free)
+    tell(disk, head, 1500)  # the newest run again, one that has learned something
     for verb in (
         ["evaluate", str(root), "--what", "lds", "--targets", "2", "--subsets", "10"],
         ["cleanse", str(root), "--by", "fraction", "--drop", "0.1"],

@@ -25,7 +25,7 @@ from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, encode, train
 
-OPTIONS = TrainOptions(members=2, width=16, epochs=2)
+OPTIONS = TrainOptions(members=2, width=16, epochs=30)
 
 
 @pytest.fixture

@@ -28,8 +28,6 @@ WAYS: dict[str, str] = {
     DECISIONS: "only what reviewers decided",
 }
 
-ENOUGH = 200  # rows from which on guessing can be told from learning
-
 
 @dataclass(frozen=True)
 class CleanseOptions:
@@ -123,12 +121,7 @@ def find_harm(
 
 
 def _refuse_guesses(session: Session) -> None:
-    """What a model that only guesses calls harmful is any row.
-
-    With few rows nobody can tell guessing from a little learning, so those are not refused.
-    """
-    if len(session.evidence) < ENOUGH:
-        return
+    """What a model that only guesses calls harmful is any row."""
     skill = label_skill(session)
     if not skill.learned:
         raise DataError(

@@ -26,7 +26,7 @@ def session(tmp_path_factory):
     tiny.encoder(folder / "encoder")
     parts = {
         name: {"text": [f"{name}{i}" for i in range(rows)], "label": np.arange(rows) % 2}
-        for name, rows in (("train", 240), ("valid", 10), ("test", 10))
+        for name, rows in (("train", 40), ("valid", 10), ("test", 10))
     }
     made = Project.create(
         folder / "equal", "Equal", build_dataset(parts, ["bad", "good"]), f"hf:{folder / 'encoder'}"
