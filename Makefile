@@ -17,11 +17,11 @@ app: $(APP_STAMP)
 # Everything. Each file's tests stay on one worker, and all of Ray's on the same.
 test: lint
 	@command -v chromium >/dev/null || echo "No Chromium here, so the browser tests are skipped: apt-get install chromium"
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 # The quick half: no app, browser, cluster or job is started.
 check: lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
