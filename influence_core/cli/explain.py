@@ -42,6 +42,8 @@ from influence_core.workflow.explain.explain import (
 )
 from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.named import described
+from influence_core.workflow.explain.noise import check_noise
+from influence_core.workflow.explain.verdict import verdict_of
 from influence_core.workflow.other_splits import labelled_splits
 from influence_core.workflow.session import Session, open_session
 
@@ -103,16 +105,20 @@ def explain_verb(
                 session, target, options, scores,
                 known=answer.scores, progress=tell, cancel=cancel,
             )  # fmt: skip
+    verdict, *_ = verdict_of(session, answer, check_noise(session, answer))
     if scores is not None:
         scores = scores.absolute()  # a job's folder is not that of who reads its result
         keep_result(scores=str(scores))
     if json:
         written = {} if scores is None else {"scores": scores}
         print_json(
-            {"item": _with_labels(session, target, asked)} | _as_json(session, answer) | written
+            {"item": _with_labels(session, target, asked), "verdict": verdict.plain()}
+            | _as_json(session, answer)
+            | written
         )
         return
     out.print(escape(_first_line(_with_labels(session, target, asked))))
+    out.print(escape(verdict.sentence()), soft_wrap=True)
     itself = "; the row itself is not ranked" if target.split == "train" else ""
     out.print(
         f"Toward {escape(session.classes[answer.label])}, {escape(options.estimator)}, "

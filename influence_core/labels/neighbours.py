@@ -6,6 +6,8 @@ size, which keeps the time linear in N and says the same about a row's neighbour
 """
 
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ from influence_core.training.heads.types import Features
 
 SAMPLE = 20_000
 NEIGHBOURS = 10
+# A label none of whose rows is among this share of the most similar ones has none that looks alike.
+CLOSE = 0.05
 _BLOCK = 1024
 
 
@@ -69,6 +73,63 @@ def neighbour_agreement(
     if positions.shape[1] == 0:
         return np.full(len(labels), np.nan, np.float32)
     return (labels[positions] == labels[:, None]).mean(1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """How alike any rows are to the training rows, or to a sample of them.
+
+    Attributes:
+        pool: positions (M,) of the training rows that are compared with.
+        similarity: cosines (T, M); -2 where a row meets itself.
+    """
+
+    pool: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float32]
+
+    def top(
+        self, number: int, k: int = NEIGHBOURS, among: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Positions and cosines of the k most similar rows, most similar first.
+
+        Args:
+            number: which of the T rows.
+            k: at most.
+            among: (N,) training rows that may be named; all of them if None.
+        """
+        own = self.similarity[number]
+        may = own > -2.0
+        if among is not None:
+            may &= among[self.pool]
+        places = np.flatnonzero(may)
+        best = places[np.argsort(-own[places], kind="stable")[:k]]
+        return self.pool[best], own[best]
+
+    def close(self, number: int) -> float:
+        """The cosine from which on a row counts as alike: that of the nearest `CLOSE` of all."""
+        own = self.similarity[number]
+        return float(np.quantile(own[own > -2.0], 1.0 - CLOSE)) if (own > -2.0).any() else 1.0
+
+
+@torch.no_grad()
+def alike(features: Features, rows: int, x: Tensor, own: Sequence[int]) -> Alike:
+    """Compare rows, of the training set or not, with the training rows.
+
+    Args:
+        features: standardised, of `rows` training rows.
+        rows: N.
+        x: (T, d) in the same standardisation.
+        own: (T,) the position of each among the training rows, which it is not compared with; -1
+            for one that is none of them.
+    """
+    pool = _pool(rows)
+    wanted = _unit(x)
+    found = [(wanted @ _unit(features.rows(part)).T).cpu() for part in pool.split(_BLOCK)]
+    similarity = torch.cat(found, dim=1).numpy()  # (T, M)
+    positions = pool.numpy()
+    for number, position in enumerate(own):
+        similarity[number, positions == position] = -2.0
+    return Alike(positions, similarity)
 
 
 def _pool(rows: int) -> Tensor:

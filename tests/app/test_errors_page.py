@@ -1,10 +1,12 @@
 """The Errors page without a browser: Streamlit's own test runner on the shipped samples."""
 
 import pytest
-from errors_page import start, worst
+from errors_page import influences, start, worst
 
 from influence_core.installed import sample_root
 from influence_core.store.project import Project, install_samples, projects_home
+from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.verdict import verdict_of
 
 
 @pytest.mark.parametrize("name", ["fashion", "reviews"])
@@ -23,11 +25,27 @@ def test_one_click_shows_helpful_and_harmful_rows(name):
     test = start(project=name)
     test.button(key=f"open_{wrong['key'][0]:016x}").click().run()
     assert not test.error
-    told = [c.value for c in test.caption]
-    assert sum("helpful \\+" in c for c in told) == 12
-    assert sum("harmful −" in c for c in told) == 12
-    assert any("rows scored on" in c for c in told)
+    bars = influences(test)
+    assert sum("influence +" in b for b in bars) == 12
+    assert sum("influence −" in b for b in bars) == 12
+    assert sum('"100 % of the strongest row' in b.proto.body for b in test.get("html")) == 2
+    assert any("rows scored on" in c.value for c in test.caption)
     assert test.query_params["item"] == f"{wrong['key'][0]:016x}"
+
+
+@pytest.mark.parametrize("toward", ["predicted", "true"])
+def test_the_verdict_stands_first_and_its_rows_carry_a_chip(toward):
+    session, wrong = worst("fashion")
+    test = start(project="fashion", item=f"{wrong['key'][0]:016x}", toward=toward)
+    item = find_item(session, "test", int(wrong["key"][0]))
+    answer = explain(session, item, ExplainOptions(toward=toward))
+    found, _, bad = verdict_of(session, answer)
+    said = [m.value.replace("**", "*") for m in test.markdown]
+    assert found.sentence() in said
+    listed = [int(key) for table in (answer.helpful, answer.harmful) for key in table["key"]]
+    assert 0 < len(bad.intersection(listed)) < len(listed)
+    chips = sum("looks mislabelled" in m and m.startswith(":orange-badge") for m in said)
+    assert chips == len(bad.intersection(listed))
 
 
 def test_a_link_opens_the_same_view_again():
@@ -36,7 +54,9 @@ def test_a_link_opens_the_same_view_again():
         project="reviews", item=f"{wrong['key'][3]:016x}", estimator="turnover", toward="true"
     )
     assert any("4 of" in c.value for c in test.caption)
-    assert any(" ± " in c.value for c in test.caption)  # turn-over scores carry their error
+    bars = influences(test)
+    assert len(bars) == 24
+    assert all(" ± " in b for b in bars)  # turn-over scores carry their error
     assert any(f"toward **{wrong['label'][3]}**" in c.value for c in test.caption)
 
 
@@ -79,8 +99,8 @@ def test_a_sentence_of_my_own_is_explained():
 def test_turn_over_scores_are_told_from_noise():
     _, wrong = worst("reviews")
     test = start(project="reviews", item=f"{wrong['key'][0]:016x}", estimator="turnover")
-    told = [c.value for c in test.caption]
-    assert sum("stands out" in t or "from chance" in t for t in told) == 24
+    told = [c.value for c in test.markdown]
+    assert sum(" · stands out" in t or " · not disting" in t for t in told) == 24
     shown = [e.value.replace("\\", "") for e in [*test.info, *test.success]]
     assert any("the noise" in s or "no clear row" in s for s in shown)
 

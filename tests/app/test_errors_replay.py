@@ -18,8 +18,8 @@ def test_the_exact_list_takes_the_place_of_the_ridges_and_tells_the_change(monke
     drawn, seen = [], threading.Event()
     real = explained._lists
 
-    def lists(session, answer: Explanation, noise):
-        real(session, answer, noise)
+    def lists(session, answer: Explanation, *more):
+        real(session, answer, *more)
         drawn.append((answer.options.estimator, answer.instead_of))
         seen.set()
 

@@ -30,7 +30,7 @@ def test_cancel_keeps_what_was_ranked_and_the_scan_can_start_again(slow):
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled at")).to_be_visible()
     expect(page.locator(".st-key-scan_again")).to_be_visible()
-    expect(page.get_by_text("helpful +").first).to_be_visible()
+    expect(page.get_by_title("influence +").first).to_be_visible()
     soon(ended, ["abandoned"])
     page.get_by_role("button", name="Scan again").click()
     expect(page.get_by_text("1,000 of 6,000 rows, provisional")).to_be_visible()

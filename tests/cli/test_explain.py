@@ -155,8 +155,11 @@ def test_the_answer_says_first_which_item_it_explains(root, tmp_path):
     first = " ".join(done(*ask).split()).split("Toward")[0].strip()
     assert first == (
         f"Item test-1 of split test, row 2: given {item['label']}, predicted {item['predicted']} "
-        f"({item['probability']:.1%}) by the full network: {text}"
+        f"({item['probability']:.1%}) by the full network: {text} {told['verdict']['sentence']}"
     )
+    assert told["verdict"]["rows"] == len(told["helpful"])
+    assert sum(told["verdict"]["nearest"].values()) == 10
+    assert f"these {len(told['helpful'])} training rows" in told["verdict"]["sentence"]
 
 
 def test_an_own_sentence_is_named_by_itself_and_shortened_for_people(root):

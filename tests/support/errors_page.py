@@ -24,6 +24,12 @@ def start(item=None, address=None, **switches):
     return test.run()
 
 
+def influences(test):
+    """What the bars of all cards tell on hover: "influence +0.83 ± 0.01", in their order."""
+    bars = [one.proto.body for one in test.get("html")]
+    return [bar.split('title="')[1].split('"')[0] for bar in bars if 'title="influence' in bar]
+
+
 def worst(name):
     session = open_session(Project.open(sample_root() / name))
     return session, misclassified(session, "test")

@@ -49,8 +49,8 @@ def compare_button(key: int, place: str) -> None:
         place: of the card; the same row may stand in two lists.
     """
     st.button(
-        "Compare", key=f"compare_{place}", on_click=compare_with, args=(int(key),),
-        type="tertiary", icon=":material/compare:",
+        ":material/compare:", key=f"compare_{place}", on_click=compare_with, args=(int(key),),
+        type="tertiary",
         help="This row beside the open item, large, with what both share.",
     )  # fmt: skip
 

@@ -3,13 +3,11 @@
 import atexit
 import uuid
 from functools import partial
-from math import isnan
 
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.workflow.explain.change import expected_change
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.live import LiveScan, LiveScans
@@ -17,11 +15,11 @@ from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_n
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
-from pages.ui.errors.compare import compare_button
-from pages.ui.errors.mark import mark_control
 from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
+from pages.ui.errors.sides import draw_side
 from pages.ui.errors.switches import switches
+from pages.ui.errors.verdict import draw_verdict
 from pages.ui.frame.shell import plain
 
 Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse
@@ -33,23 +31,35 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
     with left, st.container(border=True):
         _pinned(session, item, own)
     with right:
+        # One place each, whatever is quick or slow: the verdict and its proof stand above what is
+        # asked, and are known after it.
+        said, proof = st.empty(), st.container()
         options = switches(session, item)
-        # One place each, whatever is quick or slow: what is known of the answer, and the lists.
         status, lists, pulse = st.empty(), st.empty(), st.empty()
+        said.caption("The verdict stands here when all rows are scored.")
         answer = _answer(session, item, options, (status, lists, pulse))
         if answer is None:
             return
         noise = check_noise(session, answer)
         told, _ = _row(status)
-        told.caption(_about(options, _finished(session, answer)))
-        with lists.container():
-            _lists(session, answer, noise)
-            if own is None:
+        _tell(told, options, _finished(session, answer))
+        with said.container():
+            bad = draw_verdict(session, answer, noise)
+        if own is None:
+            with proof:
                 proof_box(session, answer)
+        with lists.container():
+            _lists(session, answer, noise, bad)
+            if own is None:
                 scores_box(session, answer)
 
 
-def _lists(session: Session, answer: Explanation, noise: NoiseCheck | None) -> None:
+def _lists(
+    session: Session,
+    answer: Explanation,
+    noise: NoiseCheck | None,
+    bad: frozenset[int] = frozenset(),
+) -> None:
     """Both sides, and above them how they compare with noise, where an estimator has a null."""
     if noise is not None:
         (st.success if noise.beyond else st.info)(plain(noise.sentence))
@@ -57,7 +67,7 @@ def _lists(session: Session, answer: Explanation, noise: NoiseCheck | None) -> N
         st.info("What stands out from noise is said when all rows are scored.")
     for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
         with column:
-            _side(session, answer, side, noise)
+            draw_side(session, answer, side, noise, bad)
 
 
 # Answers sooner than this are drawn once, without a provisional list before them.
@@ -92,8 +102,8 @@ def _answer(
         place.button("Cancel", key="cancel_scan", on_click=scan.cancel, icon=":material/stop:")
     drawn, said = None, ""
     while not scan.over:
-        if said != (said := _about(options, _state(scan, answer))):
-            told.caption(said)
+        if said != (said := _state(scan, answer)):
+            _tell(told, options, said)
         if answer is not None and answer.helpful is not drawn:
             drawn = answer.helpful
             with lists.container():
@@ -105,7 +115,7 @@ def _answer(
     if scan.cancelled:
         again = partial(live_scans().forget, viewer)
         told, place = _row(status)
-        told.caption(_about(options, _state(scan, answer)))
+        _tell(told, options, _state(scan, answer))
         place.button("Scan again", key="scan_again", on_click=again)
         if answer is not None and answer.helpful is not drawn:
             with lists.container():
@@ -203,71 +213,8 @@ def _row(status: DeltaGenerator) -> tuple[DeltaGenerator, DeltaGenerator]:
     return told.empty(), place.empty()
 
 
-def _about(options: ExplainOptions, state: str) -> str:
-    """What the estimator does, and where its answer is."""
+def _tell(told: DeltaGenerator, options: ExplainOptions, state: str) -> None:
+    """Where the answer is; what its method does is told on hover."""
     entry = ESTIMATORS[options.estimator]
     explanation = plain(entry.explanation.replace("\n", " "))
-    return f"{explanation} Source: {plain(entry.source)}.  \n{state}"
-
-
-def _side(session: Session, answer: Explanation, side: str, noise: NoiseCheck | None) -> None:
-    asked = plain(session.classes[answer.label])
-    table = answer.helpful if side == "helpful" else answer.harmful
-    part = f"_of_{answer.scored}" if answer.provisional else ""  # both are drawn in one run
-    source = ESTIMATORS[answer.options.estimator].source
-    about = (
-        f"The number on a card is the row's influence on the loss of {asked}, strongest first; "
-        "± one standard error where the method has one. Of the rows that stand out, at most "
-        "one in ten would do so by chance (false-discovery rate). "
-        f"Source: {plain(source)}."
-    )
-    st.markdown(_heading(answer, side, asked), help=about)
-    if session.takes_a_pass(answer.instead_of or answer.options.estimator):
-        st.caption(_without(session, answer, side, len(table)))
-    if table.empty:
-        st.info("No training row on this side.")
-        return
-    train = session.project.dataset.train
-    image = train.content_column != "text"
-    with st.grid(
-        columns="auto" if image else 1, min_column_width=110 if image else 200, gap="xsmall"
-    ):
-        for row in table.itertuples():
-            with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}{part}"):
-                content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
-                st.caption(
-                    f"{row.rank} · **{plain(row.label)}** · "
-                    f"{side} {plain(numbers.influence(row.influence, row.stderr))}"
-                    f"{_beyond(row.key, noise)}"
-                )
-                with st.container(horizontal=True, gap="small"):
-                    if answer.item.key is not None:
-                        compare_button(row.key, f"{side}_{row.rank}{part}")
-                    mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
-
-
-def _heading(answer: Explanation, side: str, asked: str) -> str:
-    """What the rows of a list did, in the words of the question."""
-    of = answer.item
-    if of.true is None or of.true == of.predicted:
-        whose = ""
-    else:
-        whose = " (the mistake)" if answer.label == of.predicted else " (its label)"
-    return f"**Pushed {'toward' if side == 'helpful' else 'away from'} {asked}**{whose}"
-
-
-def _without(session: Session, answer: Explanation, side: str, count: int) -> str:
-    """The probability without the listed rows; the line is there before the figure is."""
-    if answer.effects is None or not count:
-        return "Without these rows: told with the exact list."
-    change = expected_change(session, answer.effects, side, count)
-    half = " (how far off is not known yet)" if isnan(change.half) else f" (± {change.half:.2f})"
-    rows = "this row" if count == 1 else f"these {count} rows"
-    return f"Without {rows}: {change.before:.2f} → about {change.after:.2f}{half}"
-
-
-def _beyond(key: int, noise: NoiseCheck | None) -> str:
-    if noise is None:
-        return ""
-    stands_out = int(key) in noise.beyond
-    return " · stands out" if stands_out else " · not distinguishable from chance"
+    told.caption(state, help=f"{explanation} Source: {plain(entry.source)}.")

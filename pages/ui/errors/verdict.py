@@ -1,0 +1,24 @@
+"""The verdict on the open item: one sentence, and the labels of the rows that are most like it."""
+
+import streamlit as st
+
+from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.explain.noise import NoiseCheck
+from influence_core.workflow.explain.verdict import verdict_of
+from influence_core.workflow.session import Session
+from pages.ui.draw.text import plain
+
+_ABOUT = (
+    "Looks mislabelled: the run flags the row's label on the Labels page, and nobody has kept it. "
+    "Nearest: cosine similarity of the encoder's features, among at most 20,000 training rows. A "
+    "label is doubted where at least 7 of 10 nearest rows carry the predicted one and at most one "
+    "carries its own."
+)
+
+
+def draw_verdict(session: Session, answer: Explanation, noise: NoiseCheck | None) -> frozenset[int]:
+    """Say it; the keys of the rows that look mislabelled."""
+    found, near, bad = verdict_of(session, answer, noise)
+    st.markdown(found.sentence(lambda name: f"**{plain(name)}**"), help=_ABOUT)
+    st.caption(plain(near.sentence(session.classes)))
+    return bad
