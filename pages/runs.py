@@ -1,4 +1,6 @@
-"""Runs: what was trained and how well, learning curves, isolation, and two runs side by side."""
+"""Runs: what was trained and how well, curves, isolation, predictions, two runs side by side."""
+
+from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,6 +11,7 @@ from influence_core.workflow.train.compare_runs import RunComparison, compare_ru
 from influence_core.workflow.train.curves import learning_curves
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
+from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import in_one_sentence, open_project, plain
 from pages.ui.train import train_controls
@@ -53,6 +56,7 @@ def page() -> None:
         _compare(project, records)
     else:
         st.info("Nothing has been trained yet. The form below trains the first run.")
+    _predict(project)
     with st.expander("Train a run", icon=":material/model_training:", expanded=not records):
         train_controls(project)
 
@@ -146,6 +150,36 @@ def _audit(run: Run) -> None:
     st.markdown(plain(found.headline))
     if run.has_table("audit"):
         st.dataframe(run.table("audit"), hide_index=True, key="audit_table")
+
+
+def _predict(project: Project) -> None:
+    """Rows that came without labels, predicted by the open run as a job; then the file."""
+    rows, chosen = project.header.source.unlabelled, st.session_state.get("run")
+    if not rows or chosen is None:
+        return
+    st.markdown("**Rows without labels**")
+    named = ", ".join(f"{numbers.count(count)} of {plain(name)}" for name, count in rows.items())
+    st.caption(f"{named}: kept for prediction, and used for nothing else.")
+    path = project.exports_folder / f"predictions-{chosen}.csv"
+    job = jobs_ui.latest(project, "predict")
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Predict them", key="predict_go", disabled=job is not None and job.active,
+            on_click=_begin_prediction, args=(project, chosen, path),
+            help="Class and probability of each row by the run that is open, as a CSV.",
+        )  # fmt: skip
+        if path.is_file():
+            st.download_button(
+                "Download predictions", path.read_bytes, file_name=path.name,
+                mime="text/csv", key="predict_down",
+            )  # fmt: skip
+    if job is not None and (job.active or job.state == "failed"):
+        jobs_ui.watch(project, job.id)
+
+
+def _begin_prediction(project: Project, run: str, path: Path) -> None:
+    arguments = ["predict", str(project.root), "--run", run, "--out", str(path), "--overwrite"]
+    jobs_ui.begin(project, arguments, title="Predict rows without labels")
 
 
 def _compare(project: Project, records: list[RunRecord]) -> None:

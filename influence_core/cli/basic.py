@@ -1,6 +1,7 @@
-"""The verbs train and encode."""
+"""The verbs train, encode and predict."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     RayOption,
+    RunOption,
     announce,
     app,
     bar,
@@ -26,8 +28,10 @@ from influence_core.training.heads.presets import PRESETS, STANDARD
 from influence_core.training.networks.accelerator import first_process
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.expected import training_text
+from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, encode, train
 from influence_core.workflow.train.network import train_network
+from influence_core.workflow.train.predict import check_target, predict, write_predictions
 
 
 @app.command("train")
@@ -118,3 +122,37 @@ def encode_verb(
         return
     sizes = ", ".join(f"{count:,} {escape(name)}" for name, count in rows.items())
     out.print(f"Encoded by {escape(opened.settings.encoder)}: {sizes}")
+
+
+@app.command("predict")
+@verb
+def predict_verb(
+    project: ProjectArgument,
+    target: Annotated[Path | None, typer.Option("--out", help="CSV or Parquet file.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Which split without labels; all by default.")
+    ] = None,
+    run: RunOption = None,
+    device: DeviceOption = "auto",
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option("--spreadsheet-safe", help="CSV: guard against formulas; this changes text."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Predict the rows that came without labels, and write class and probability to a file."""
+    if target is None:
+        raise typer.BadParameter("name the file to make, .csv or .parquet", param_hint="--out")
+    check_target(target, overwrite=overwrite)
+    with bar(json) as tell, stoppable() as cancel:
+        session = open_session(find_project(project), run, device)
+        table = predict(session, split, progress=tell, cancel=cancel)
+        write_predictions(table, target, spreadsheet_safe=spreadsheet_safe)
+    keep_result(predictions=str(target))
+    rows = {str(name): int(count) for name, count in table["split"].value_counts().items()}
+    if json:
+        print_json({"out": target, "run": session.run.id, "rows": rows})
+        return
+    parts = ", ".join(f"{count:,} of {name}" for name, count in rows.items())
+    out.print(escape(f"{target}: predicted {parts} by run {session.run.id}."), soft_wrap=True)

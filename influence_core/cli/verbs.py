@@ -19,6 +19,10 @@ VERBS = {
         "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",
     ),
     "explain": ("explain", "Show which training rows helped and which harmed one item."),
+    "predict": (
+        "basic",
+        "Predict the rows that came without labels, and write class and probability to a file.",
+    ),
     "labels": (
         "labels",
         "List training rows whose label is suspicious, the most suspicious first.",

@@ -29,7 +29,7 @@ from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.keys import content_hashes
 from influence_core.data.labelling.joining import with_wanted_labels
-from influence_core.data.labelling.unlabelled import with_label_column, without_unlabelled
+from influence_core.data.labelling.unlabelled import set_unlabelled_aside, with_label_column
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
 from influence_core.data.source import SourceInfo
@@ -62,7 +62,7 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     if roles.kind == "image_path":
         tables, image_root = _share_root(tables)
     shares = {"valid": options.valid_share, "test": options.test_share}
-    tables, unlabelled = without_unlabelled(tables, shares)
+    tables, unlabelled = set_unlabelled_aside(tables, roles.label, shares)
     tables, numbered = _named(tables, options.classes)
     tables, became = with_wanted_labels(tables, options)
     classes = _classes(tables, options, roles, became)
@@ -77,10 +77,10 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
         raise DataError(f"{raws[0].name} has no usable rows to train on.")
     if options.bad_rows != "keep":
         _refuse_one_class(parts["train"], roles, raws[0].name)
-    columns = {name: _columns(table, rows, classes) for name, (table, rows) in parts.items()}
     return build_dataset(
-        columns,
+        {name: _columns(table, rows, classes) for name, (table, rows) in parts.items()},
         classes,
+        unlabelled=_unlabelled(tables, classes),
         source=replace(
             _source(parts, roles, options),
             numbered=numbered,
@@ -254,6 +254,22 @@ def _columns(
     labels = pc.index_in(table.labels, value_set=pa.array(classes, pa.string()))
     whole = table.table.append_column("label", labels.cast(pa.int64()))
     return whole if rows.size == whole.num_rows else whole.take(pa.array(rows))
+
+
+def _unlabelled(tables: Sequence[PreparedTable], classes: tuple[str, ...]) -> dict[str, pa.Table]:
+    """Rows to predict, by the name of their split.
+
+    Raises:
+        DataError: two splits have one name.
+    """
+    found: dict[str, pa.Table] = {}
+    for table in tables:
+        for name, rows in table.unlabelled.items():
+            if name in found:
+                raise DataError(f"Two parts of the source are both called {name!r}; rename one.")
+            if rows.size:
+                found[name] = _columns(table, rows, classes)
+    return found
 
 
 def _source(parts: Mapping[str, Part], roles: ColumnRoles, options: ReadOptions) -> SourceInfo:

@@ -42,7 +42,8 @@ def find_problems(
         label = table.labels[position].as_py()
         detail = f": {label!r} is not among {short_list(classes)}"
         problems[position] = Problem("has a label that is no class", detail)
-    problems = {row: why for row, why in problems.items() if row not in meant}
+    kept = {int(row) for rows in table.unlabelled.values() for row in rows}
+    problems = {row: why for row, why in problems.items() if row not in meant and row not in kept}
     if problems and options.bad_rows == "refuse":
         raise bad_row(table.raw, problems)
     return problems | meant
@@ -59,9 +60,10 @@ def bad_row(raw: RawTable, problems: dict[int, Problem]) -> DataError:
 
 
 def good_rows(table: PreparedTable, problems: dict[int, Problem]) -> npt.NDArray[np.int64]:
-    """Positions of the rows that go on."""
+    """Positions of the rows that go on to a split with labels."""
     everything = np.arange(len(table.labels))
-    return np.setdiff1d(everything, np.fromiter(problems, dtype=np.int64))
+    out = [np.fromiter(problems, dtype=np.int64), *table.unlabelled.values()]
+    return np.setdiff1d(everything, np.concatenate(out))
 
 
 def left_out(table: PreparedTable, problems: dict[int, Problem]) -> Iterator[LeftOut]:

@@ -6,6 +6,7 @@ scratch. Columns may come as lists, NumPy arrays, pandas or Arrow.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def build_dataset(
     source: SourceInfo | None = None,
     image_root: Path | None = None,
     repeated_ids: bool = False,
+    unlabelled: Mapping[str, Columns] | None = None,
 ) -> Dataset:
     """Make a data set from columns.
 
@@ -54,6 +56,7 @@ def build_dataset(
         source: where the rows came from; None if they were made by a program.
         image_root: folder that `image_path` is relative to.
         repeated_ids: let equal ids pass, numbered like equal contents, for `data.checks` to find.
+        unlabelled: the same columns of splits without any label, which are kept for prediction.
 
     Returns:
         The data set, with keys, content hashes and fingerprint.
@@ -66,15 +69,10 @@ def build_dataset(
         raise DataError(f"Class names must differ, but got {short_list(names)}.")
     if "train" not in splits:
         raise DataError(f"A data set needs a split named 'train'; got {list(splits)}.")
-    made = {}
-    for name, columns in splits.items():
-        if not SPLIT_NAME.fullmatch(name):
-            raise DataError(
-                f"{name!r} cannot be the name of a split; use letters, digits, '-' and '_'."
-            )
-        table = _with_labels(_as_arrow(columns), names, name)
-        made[name] = _make_split(name, table, image_root, repeated_ids)
-    kinds = {split.content_column for split in made.values()}
+    made = _made(splits, names, image_root, repeated_ids)
+    # Ids of rows that nobody decides about need not differ.
+    kept = _made(unlabelled or {}, names, image_root, repeated_ids=True)
+    kinds = {split.content_column for split in (*made.values(), *kept.values())}
     if len(kinds) > 1:
         raise DataError(f"All splits must hold the same kind of content, but got {sorted(kinds)}.")
     modality: Modality = "text" if kinds == {"text"} else "image"
@@ -83,8 +81,28 @@ def build_dataset(
         classes=names,
         modality=modality,
         fingerprint=fingerprint_of(made, names, modality),
-        source=source or SourceInfo(),
+        source=replace(
+            source or SourceInfo(), unlabelled={name: len(split) for name, split in kept.items()}
+        ),
+        unlabelled=kept,
     )
+
+
+def _made(
+    splits: Mapping[str, Columns],
+    classes: tuple[str, ...],
+    image_root: Path | None,
+    repeated_ids: bool,
+) -> dict[str, Split]:
+    made = {}
+    for name, columns in splits.items():
+        if not SPLIT_NAME.fullmatch(name):
+            raise DataError(
+                f"{name!r} cannot be the name of a split; use letters, digits, '-' and '_'."
+            )
+        table = _with_labels(_as_arrow(columns), classes, name)
+        made[name] = _make_split(name, table, image_root, repeated_ids)
+    return made
 
 
 def _as_arrow(columns: Columns) -> pa.Table:

@@ -9,7 +9,7 @@ in training or scoring.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -231,6 +231,10 @@ class Dataset:
         modality: "image" or "text".
         fingerprint: sha256 hex over classes, keys, labels and contents in their order.
         source: where the rows came from.
+        unlabelled: by name, splits of the source of which no row has a label. They are kept for
+            prediction and are no `splits`: nothing that walks over those can learn from them,
+            measure by them or list them, and the fingerprint does not know them. One may have the
+            name of a split that was cut off the training rows.
     """
 
     splits: Mapping[str, Split]
@@ -238,6 +242,7 @@ class Dataset:
     modality: Modality
     fingerprint: str
     source: SourceInfo
+    unlabelled: Mapping[str, Split] = field(default_factory=dict)
 
     @property
     def train(self) -> Split:

@@ -79,6 +79,11 @@ class Problem(NamedTuple):
     detail: str = ""
 
 
+def without_label(column: str) -> Problem:
+    """What is wrong with a row whose label is missing."""
+    return Problem(f"has no label in column {column!r}")
+
+
 @dataclass(frozen=True)
 class PreparedTable:
     """Rows in the columns of `data.build`, with labels still as text.
@@ -89,6 +94,7 @@ class PreparedTable:
         split_values: (N,) splits by the split column, null where it names none; or None.
         problems: what is wrong, by position.
         meant: rows that are left out on purpose, whatever is done about bad ones, and why.
+        unlabelled: positions by split of those that no row of has a label: kept for prediction.
     """
 
     raw: RawTable
@@ -97,6 +103,7 @@ class PreparedTable:
     split_values: pa.ChunkedArray | None
     problems: dict[int, Problem] = field(default_factory=dict)
     meant: Mapping[int, Problem] = field(default_factory=dict)
+    unlabelled: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,9 @@ def prepare(
                 f"columns are {short_list(raw.table.column_names)}."
             )
     labels = label_texts(raw.table.column(roles.label), roles.label, raw.classes)
-    unlabelled = Problem(f"has no label in column {roles.label!r}")
-    problems = dict.fromkeys(np.flatnonzero(labels.is_null().to_numpy()).tolist(), unlabelled)
+    problems = dict.fromkeys(
+        np.flatnonzero(labels.is_null().to_numpy()).tolist(), without_label(roles.label)
+    )
     contents = _contents(source.column(roles.content), roles.kind)
     if roles.kind == "image_path":
         contents = _present_paths(contents, raw, roles.content)

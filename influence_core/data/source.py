@@ -93,8 +93,10 @@ class SourceInfo:
         options: the reader's options that made this data set, for the record.
         numbered: whether labels are numbers there, of the class names that the user gave.
         joined: what became of labels of the source that were joined or left out (None).
-        read: records that were found; those of the splits, and those that were left out.
+        read: records that were found: those of the splits, those that are kept for prediction and
+            those that were left out.
         left_out: these.
+        unlabelled: those that are kept for prediction, by split.
         told: what the reader found out by itself, in sentences.
     """
 
@@ -110,6 +112,7 @@ class SourceInfo:
     read: int = 0
     left_out: tuple[LeftOut, ...] = ()
     told: tuple[str, ...] = ()
+    unlabelled: Mapping[str, int] = field(default_factory=dict)
 
 
 def refuse_changed(file: SourceFile) -> None:

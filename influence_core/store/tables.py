@@ -1,4 +1,4 @@
-"""A data set on disk: `data/dataset.json` and one table per split.
+"""A data set on disk: `data/dataset.json`, one table per split, and more below `unlabelled/`.
 
 Small splits are compressed Parquet, which keeps sample projects small; from `MAPPED_BYTES` on they
 are uncompressed Arrow files that open at once and stay on disk, memory-mapped. `store.project` is
@@ -29,6 +29,7 @@ from influence_core.disk.records import ADVICE, build
 from influence_core.errors import MismatchError, StoreError
 
 HEADER = "dataset.json"
+UNLABELLED = "unlabelled"  # folder of the splits that are kept for prediction
 MAPPED_BYTES = 64 * 2**20
 ROWS_PER_BATCH = 65_536
 
@@ -69,6 +70,9 @@ def save_dataset(folder: Path, dataset: Dataset, project_root: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for split in dataset:
             _save_table(folder, split)
+        for split in dataset.unlabelled.values():
+            (folder / UNLABELLED).mkdir(exist_ok=True)
+            _save_table(folder / UNLABELLED, split)
     header = DatasetHeader(
         dataset.classes,
         dataset.modality,
@@ -89,7 +93,8 @@ def read_header(folder: Path) -> DatasetHeader:
     path = folder / HEADER
     header = build(DatasetHeader, upgraded("dataset", read_json(path), path), path)
     # Splits become file names: a file that a stranger made must not name others.
-    if "train" not in header.splits or not all(map(SPLIT_NAME.fullmatch, header.splits)):
+    names = (*header.splits, *header.source.unlabelled)
+    if "train" not in header.splits or not all(map(SPLIT_NAME.fullmatch, names)):
         raise StoreError(f"{path} is damaged (splits); {ADVICE}.")
     return header
 
@@ -111,7 +116,11 @@ def load_dataset(folder: Path, project_root: Path) -> Dataset:
         )
     # A relative path is below the project: joining leaves an absolute one as it is.
     source = _moved(header.source, lambda p: str(project_root / p))
-    return Dataset(splits, header.classes, header.modality, header.fingerprint, source)
+    kept = {
+        name: Split(name, _load_table(folder / UNLABELLED, name), image_root)
+        for name in header.source.unlabelled
+    }
+    return Dataset(splits, header.classes, header.modality, header.fingerprint, source, kept)
 
 
 def _save_table(folder: Path, split: Split) -> None:

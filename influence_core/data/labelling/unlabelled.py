@@ -1,7 +1,8 @@
-"""Splits of which no row has a label, such as the test split of a competition: left out, and told.
+"""Splits of which no row has a label, such as the test split of a competition: kept for prediction.
 
 They can be neither learned from nor judged by, and their rows are no mistakes of anybody, so they
-do not count as bad rows. `data.assemble` is the only caller.
+do not count as bad rows. What cannot be predicted, such as an empty text, is left out and counted.
+`data.assemble` is the only caller.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from influence_core.data.bad_rows import split_names
-from influence_core.data.rows import PreparedTable, Problem, RawTable
+from influence_core.data.rows import PreparedTable, RawTable, without_label
 from influence_core.data.splitting import known_split
 
 NO_CLASS = "-1"  # what stands for "no label" among numbers
-WHY = Problem("has no label, like every row of its split")
 
 
 def with_label_column(raws: Sequence[RawTable], label: str) -> list[RawTable]:
@@ -33,13 +33,14 @@ def _with_column(raw: RawTable, label: str, known: set[str]) -> RawTable:
     return replace(raw, table=raw.table.append_column(label, pa.nulls(raw.table.num_rows)))
 
 
-def without_unlabelled(
-    tables: Sequence[PreparedTable], shares: Mapping[str, float]
+def set_unlabelled_aside(
+    tables: Sequence[PreparedTable], label: str, shares: Mapping[str, float]
 ) -> tuple[list[PreparedTable], tuple[str, ...]]:
-    """The tables with the rows of such splits marked as left out, and a sentence about each split.
+    """The tables with such splits as `unlabelled`, and a sentence about each.
 
     Args:
         tables: all of the source.
+        label: the label column.
         shares: of the training rows that become a split which the source lacks.
     """
     splits = [_rows_by_split(table) for table in tables]
@@ -53,13 +54,28 @@ def without_unlabelled(
     for table, rows in zip(tables, splits, strict=True):
         none = pc.is_null(table.labels)
         none = pc.or_(none, pc.is_in(table.labels, value_set=numbers)).to_numpy()
-        out = {name: at for name, at in rows.items() if at.size and none[at].all()}
-        told += [_sentence(name, at.size, shares) for name, at in out.items()]
-        meant = {int(row): WHY for at in out.values() for row in at}
-        mask = pa.array(np.isin(np.arange(len(none)), list(meant)))
-        labels = pc.if_else(mask, None, table.labels) if meant else table.labels
-        made.append(replace(table, labels=labels, meant={**table.meant, **meant}))
+        aside = {name: at for name, at in rows.items() if at.size and none[at].all()}
+        made.append(_aside(table, aside, label) if aside else table)
+        kept = {name: at.size for name, at in made[-1].unlabelled.items() if at.size}
+        told += [_sentence(name, count, shares) for name, count in kept.items()]
     return made, tuple(told)
+
+
+def _aside(
+    table: PreparedTable, splits: Mapping[str, npt.NDArray[np.int64]], label: str
+) -> PreparedTable:
+    """The table with these rows kept for prediction, but for those that nothing can predict."""
+    rows = np.concatenate(list(splits.values()))
+    only = without_label(label)
+    bad = {int(row): table.problems.get(int(row), only) for row in rows}
+    bad = {row: why for row, why in bad.items() if why != only}
+    mask = pa.array(np.isin(np.arange(len(table.labels)), rows))
+    return replace(
+        table,
+        labels=pc.if_else(mask, None, table.labels),
+        meant={**table.meant, **bad},
+        unlabelled={name: np.setdiff1d(at, [*bad]) for name, at in splits.items()},
+    )
 
 
 def _rows_by_split(table: PreparedTable) -> dict[str, npt.NDArray[np.int64]]:
@@ -84,7 +100,10 @@ def _without(table: PreparedTable, rows: Mapping[str, npt.NDArray[np.int64]]) ->
 
 
 def _sentence(name: str, count: int, shares: Mapping[str, float]) -> str:
-    said = f"Split {name}: {count:,} rows without labels, left out of training and judging."
+    said = (
+        f"Split {name}: {count:,} rows without labels, kept for prediction (`turnover predict`); "
+        "they are used for nothing else."
+    )
     if not shares.get(name):
         return said
     return (

@@ -5,7 +5,7 @@ made of what the project keeps of its source, so it can be asked for ever after.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from influence_core.data.readers.registry import TITLES
 from influence_core.data.source import LeftOut, SourceInfo
@@ -20,7 +20,9 @@ class Account:
         told: what else was found out, in sentences.
         read: records that were found.
         kept: rows by split.
-        left_out: records that are no rows, by reason; `read` is the sum of these and `kept`.
+        left_out: records that are no rows, by reason.
+        unlabelled: rows without labels by split, kept for prediction; `read` is the sum of these,
+            `kept` and `left_out`.
     """
 
     chosen: Mapping[str, str | None]
@@ -28,19 +30,21 @@ class Account:
     read: int
     kept: Mapping[str, int]
     left_out: tuple[LeftOut, ...]
+    unlabelled: Mapping[str, int] = field(default_factory=dict)
 
     def sentences(self) -> tuple[str, ...]:
         """All of it for people, a line each."""
         rows = sum(self.kept.values())
         gone = sum(out.count for out in self.left_out)
         splits = ", ".join(f"{count:,} {name}" for name, count in self.kept.items())
+        aside = "".join(f", {n:,} of {name} to predict" for name, n in self.unlabelled.items())
         chosen = "; ".join(
             f"{name} {'none' if value is None else value}" for name, value in self.chosen.items()
         )
         return (
             f"Chosen: {chosen}.",
             *self.told,
-            f"Read {self.read:,}, kept {rows:,} ({splits}), left out {gone:,}.",
+            f"Read {self.read:,}, kept {rows:,} ({splits}){aside}, left out {gone:,}.",
             *map(_sentence, self.left_out),
         )
 
@@ -77,7 +81,7 @@ def account_of(source: SourceInfo, kept: Mapping[str, int]) -> Account:
         if said:
             chosen[name] = ", ".join(said)
     read = source.read or sum(kept.values())  # of data that a program built
-    return Account(chosen, source.told, read, kept, source.left_out)
+    return Account(chosen, source.told, read, kept, source.left_out, source.unlabelled)
 
 
 def _shown(value: str) -> str:

@@ -169,7 +169,9 @@ def encode(
         return project
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
     if data.modality == "text":
-        encoder = for_texts(encoder, (split.texts() for split in data))
+        # Those that are predicted later are read by the same encoder, in windows where they must.
+        every = (*data, *data.unlabelled.values())
+        encoder = for_texts(encoder, (split.texts() for split in every))
     if encoder.fingerprint != project.settings.encoder_fingerprint:
         project = project.with_settings(encoder_fingerprint=encoder.fingerprint)
     for name, split in project.dataset.splits.items():

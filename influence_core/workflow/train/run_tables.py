@@ -14,6 +14,7 @@ from influence_core.data.dataset import Split
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides
 from influence_core.training.features import Standardised
+from influence_core.workflow.session_network import LastLayer
 
 _CHUNK = 2048
 
@@ -37,7 +38,9 @@ def row_table(split: Split, sides: Sides, aum: npt.NDArray[np.floating] | None) 
     )
 
 
-def prediction_table(split: Split, head: HeadWeights, features: Standardised) -> pd.DataFrame:
+def prediction_table(
+    split: Split, head: HeadWeights | LastLayer, features: Standardised
+) -> pd.DataFrame:
     """One line an item of a split: label, prediction, confidence, probability of the label."""
     parts = [
         head.proba(features.rows(torch.arange(start, min(start + _CHUNK, len(features)))))

@@ -29,6 +29,7 @@ ON_DEVICE = (
     "evaluate",
     "cleanse",
     "trial",
+    "predict",
 )  # verbs that take --device
 
 
@@ -147,7 +148,7 @@ def _buttons(job: Job, place: str) -> None:
         st.page_link("pages/trust.py", label="See the result")
     if "cleansing" in job.result:
         st.page_link("pages/cleanse.py", label="See the result")
-    for what in ("export", "scores"):
+    for what in ("export", "scores", "predictions"):
         if what in job.result:
             st.caption(f"Written to {plain(str(job.result[what]))}")
 

@@ -136,9 +136,10 @@ def _make(source: ChosenSource, options: ReadOptions, found: Inspection) -> None
     token = source.token
     if found.missing_splits:
         missing = " and ".join(found.missing_splits)
+        bare = any(name in found.account.unlabelled for name in found.missing_splits)
         st.caption(
-            f"The data has no {missing} split, so rows are held out of train: stratified, "
-            "duplicates kept together. valid is for choosing, test for testing."
+            f"The data has no {missing} split{' with labels' * bare}, so rows are held out of "
+            "train: stratified, duplicates kept together. valid is for choosing, test for testing."
         )
         with st.container(horizontal=True, gap="large"):
             shares = {

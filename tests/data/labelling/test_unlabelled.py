@@ -1,4 +1,4 @@
-"""A split without labels is left out, counted, and told; it is not a heap of bad rows."""
+"""A split without labels is kept for prediction and told; it is not a heap of bad rows."""
 
 import datasets
 import pandas as pd
@@ -7,7 +7,8 @@ from kinds import write
 
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import preview_source, read_source
-from influence_core.errors import DataError
+from influence_core.errors import DataError, StoreError
+from influence_core.store.project import Project
 from influence_core.workflow.projects.account import account_of
 
 TEXTS = [f"a film of {i}" for i in range(40)]
@@ -30,13 +31,15 @@ def check(data, options, rows=20):
     stands_in = options.test_share > 0
     assert ("test" in data.splits) is stands_in
     assert data.classes in (("neg", "pos"), ("0", "1"))
-    (out,) = data.source.left_out
-    assert (out.split, out.count) == ("test", rows)
-    assert "no label, like every row of its split" in out.why
+    assert data.source.left_out == ()
+    kept = data.unlabelled["test"]
+    assert kept.texts() == TEXTS[:rows] or kept.texts() == TEXTS[20 : 20 + rows]
+    assert set(kept.labels) == {-1}
     account = account_of(data.source, {split.name: len(split) for split in data})
+    assert account.unlabelled == {"test": rows}
     assert account.read == sum(account.kept.values()) + rows
     said = " ".join(account.sentences())
-    assert f"Split test: {rows} rows without labels, left out of training and judging." in said
+    assert f"Split test: {rows} rows without labels, kept for prediction" in said
     assert ("stands in as test (--test-share 0 for none)" in said) is stands_in
 
 
@@ -83,6 +86,39 @@ def test_rows_of_a_split_column(tmp_path):
     frame.to_csv(tmp_path / "a.csv", index=False)
     options = ReadOptions(valid_share=0, test_share=0)
     check(read_source(tmp_path / "a.csv", options), options)
+
+
+def test_what_nothing_can_predict_is_left_out_and_counted(tmp_path):
+    frame = pd.DataFrame({"text": TEXTS, "label": ["neg", "pos"] * 10 + [None] * 20})
+    frame["split"] = ["train"] * 20 + ["test"] * 20
+    frame.loc[[25, 30], "text"] = " "
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    data = read_source(tmp_path / "a.csv", ReadOptions(valid_share=0, test_share=0))
+    assert len(data.unlabelled["test"]) == 18
+    (out,) = data.source.left_out
+    assert (out.count, out.split) == (2, "test")
+    assert out.why == "has an empty text in column 'text'"
+    assert out.places == ("line 27 of a.csv", "line 32 of a.csv")
+
+
+def test_nothing_that_a_run_depends_on_knows_them(tmp_path):
+    options = ReadOptions(valid_share=0, test_share=0.15)
+    data = read_source(saved(tmp_path / "with", [-1] * 20), options)
+    frame = pd.DataFrame({"text": TEXTS, "label": [["neg", "pos"][i] for i in LABELS]})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    alone = read_source(tmp_path / "a.csv", options)
+    assert data.fingerprint == alone.fingerprint
+    assert [split.name for split in data] == ["train", "test"]
+
+
+def test_they_stay_with_the_project(tmp_path):
+    data = read_source(saved(tmp_path / "glue", [-1] * 20), ReadOptions())
+    opened = Project.create(tmp_path / "p", "P", data, "minilm").dataset
+    assert opened.unlabelled["test"].table.equals(data.unlabelled["test"].table)
+    assert opened.source.unlabelled == {"test": 20}
+    (tmp_path / "p" / "data" / "unlabelled" / "test.parquet").unlink()
+    with pytest.raises(StoreError, match=r"unlabelled/test.parquet is missing"):
+        Project.open(tmp_path / "p").dataset  # noqa: B018
 
 
 def test_a_row_without_a_label_among_others_is_a_bad_row(tmp_path):

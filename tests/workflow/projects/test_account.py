@@ -31,7 +31,8 @@ def account(dataset):
 
 def adds_up(found, records):
     assert found.read == records
-    assert found.read == sum(found.kept.values()) + sum(out.count for out in found.left_out)
+    kept = sum(found.kept.values()) + sum(found.unlabelled.values())
+    assert found.read == kept + sum(out.count for out in found.left_out)
     for out in found.left_out:
         assert out.count >= 1
         assert len(out.places) == min(out.count, 3)
@@ -69,11 +70,17 @@ def test_a_table_with_splits_adds_up_split_by_split(rows):
     adds_up(found, len(rows))
     ours = {"train": "train", "validation": "valid", "test": "test"}
     bad = Counter(ours[split] for text, label, split in rows if not (text and label))
+    labelled = {ours[split] for _, label, split in rows if label}
     for name in ours.values():
+        if name != "train" and name not in labelled:
+            # None of its rows has a label: those with a text are kept for prediction.
+            texts = sum(bool(text) for text, _, split in rows if ours[split] == name)
+            assert found.unlabelled.get(name, 0) == texts
+            bad[name] -= texts
         assert sum(out.count for out in found.left_out if out.split == name) == bad[name]
 
 
-def test_a_split_without_labels_is_said_to_be_left_out(tmp_path):
+def test_a_split_without_labels_is_said_to_be_kept_for_prediction(tmp_path):
     features = datasets.Features(
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
     )
@@ -87,9 +94,11 @@ def test_a_split_without_labels_is_said_to_be_left_out(tmp_path):
     found = account(read_source(tmp_path / "glue", ReadOptions(bad_rows="drop", test_share=0)))
     adds_up(found, 80)
     assert found.kept == {"train": 40, "valid": 10}
-    (out,) = found.left_out
-    assert (out.count, out.split) == (30, "test")
-    assert out.why == "has no label, like every row of its split"
+    assert found.left_out == ()
+    assert found.unlabelled == {"test": 30}
+    assert "kept 50 (40 train, 10 valid), 30 of test to predict, left out 0." in " ".join(
+        found.sentences()
+    )
 
 
 def test_the_account_is_kept_with_the_project(tmp_path):
