@@ -23,7 +23,12 @@ from influence_core.data.content import (
 )
 from influence_core.data.dataset import Modality
 from influence_core.data.options import NO_COLUMN, ReadOptions
-from influence_core.data.splitting import known_split, unusual_splits
+from influence_core.data.splitting import (
+    flag_split,
+    flagged_split,
+    known_split,
+    unusual_splits,
+)
 from influence_core.errors import DataError
 
 LABEL_NAMES = (
@@ -49,6 +54,7 @@ class ColumnRoles:
         split: name of the column of split names, or None.
         group: name of the column whose values are kept on one side of a cut, or None.
         own_splits: values of the split column that are no usual names, but splits of their own.
+        flags: whether the split column says yes or no of one split, as "is_test" does.
         told: sentences about what was decided in doubt.
     """
 
@@ -60,6 +66,13 @@ class ColumnRoles:
     group: str | None = None
     own_splits: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    flags: bool = False
+
+    def split_of(self, value: str) -> str | None:
+        """The split that a value of the split column names, None if it names none."""
+        if self.flags:
+            return flag_split(str(self.split), value)
+        return known_split(value) or (value if value in self.own_splits else None)
 
     @property
     def modality(self) -> Modality:
@@ -94,6 +107,12 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
             )
     spoken_for = set(named.values())
     split, own, told = _find_split(table, spoken_for, options.split_column)
+    flags = split is not None and _is_split_flag(table, split)
+    if split is None and options.split_column is None:
+        split, more = _find_split_flag(table, spoken_for, name)
+        flags, told = split is not None, told + more
+    if split is not None and flags:
+        told = [*told, _flag_told(split)]
     ident, more = _find_id(table, options.id_column)
     told += more
     taken = {split, ident, *spoken_for}
@@ -113,7 +132,7 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         raise DataError(f"Column {label!r} of {name} cannot be both the label and the content.")
     kind = content_kind(head, content, name)
     group = options.group_column
-    return ColumnRoles(label, content, kind, ident, split, group, own, tuple(told))
+    return ColumnRoles(label, content, kind, ident, split, group, own, tuple(told), flags)
 
 
 def with_joined(table: pa.Table, content: str | None) -> pa.Table:
@@ -140,6 +159,8 @@ def _find_split(
     if wanted is not None:
         if wanted == NO_COLUMN:
             return None, (), []
+        if _is_split_flag(table, wanted):
+            return wanted, (), []
         counts = _counts(table.column(wanted))
         odd = {value: n for value, n in counts.items() if not known_split(value)}
         few = 2 * sum(odd.values()) < sum(counts.values())  # then a rare one is a slip
@@ -168,6 +189,55 @@ def _find_split(
             "train, valid and test there, or name another column with --split."
         ],
     )
+
+
+def _find_split_flag(
+    table: pa.Table, taken: Collection[str | None], name: str
+) -> tuple[str | None, list[str]]:
+    """The column that says yes or no of one split, and what there is to tell of one that does not.
+
+    Raises:
+        DataError: there are several.
+    """
+    found = [c for c in table.column_names if c not in taken and _is_split_flag(table, c)]
+    usual, told = [], []
+    for column in found:
+        splits = Counter[str | None]()
+        for value, n in _counts(table.column(column)).items():
+            splits[flag_split(column, value)] += n
+        if splits["valid"] > splits["train"]:  # rather that a row is a good one
+            told.append(
+                f"Column {column!r} is not taken for splits, since it says yes of most rows; if "
+                f"these are the validation rows, say so: --split {column}."
+            )
+        elif len({*splits} - {None}) > 1:
+            usual.append(column)
+    if len(usual) > 1:
+        raise DataError(
+            f"The columns {short_list(usual)} of {name} each speak of one split; write one column "
+            "split with train, valid and test there, name one of them (--split), or none "
+            "(--no-split)."
+        )
+    return next(iter(usual), None), told
+
+
+def _is_split_flag(table: pa.Table, column: str) -> bool:
+    """Whether it is called like a split, and most of its values say yes or no."""
+    kind = table.schema.field(column).type
+    if flagged_split(column) is None or pa.types.is_nested(kind) or _is_bytes(kind):
+        return False
+    counts = _counts(table.column(column))
+    known = sum(n for value, n in counts.items() if flag_split(column, value))
+    return bool(known) and 2 * known >= sum(counts.values())
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _flag_told(column: str) -> str:
+    yes, no = flag_split(column, "1"), flag_split(column, "0")
+    return f"Column {column!r} names the split: {yes} where it says yes, {no} where it says no."
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

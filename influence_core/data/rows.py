@@ -26,7 +26,6 @@ from influence_core.data.keys import Keys, content_hashes
 from influence_core.data.labelling.texts import blank, label_texts
 from influence_core.data.source import LeftOut as LeftOut  # noqa: PLC0414  (for readers)
 from influence_core.data.source import SourceFile
-from influence_core.data.splitting import known_split
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
@@ -173,8 +172,7 @@ def prepare(
 def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict[int, Problem]]:
     """The split of each row, and what is wrong where its name is missing or none."""
     texts = column_text(column, str(roles.split)).to_pylist()
-    own = set(roles.own_splits)
-    named = {t: known_split(t) or (t if t in own else None) for t in {*texts} - {None}}
+    named = {t: roles.split_of(t) for t in {*texts} - {None}}
     splits = [named.get(text) for text in texts]
     problems = {}
     for row in (row for row, split in enumerate(splits) if split is None):

@@ -20,6 +20,8 @@ ALIASES = {
 _SPLIT_OF = {word: split for split, words in ALIASES.items() for word in (split, *words)}
 _USUAL = frozenset({"train", "training", "valid", "validation", "val", "dev", "test", "testing"})
 _NO_WORDS = frozenset({"set", "split", "data", "dataset", "images", "image", "imgs", "img", "part"})
+_YES = frozenset({"true", "1", "1.0", "yes", "y", "t"})
+_NO = frozenset({"false", "0", "0.0", "no", "n", "f"})
 _GAMMA = 0x9E3779B97F4A7C15
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -150,3 +152,20 @@ def unusual_splits(found: Mapping[str, str], where: str) -> list[str]:
     """A sentence for each name of a split that not everybody would read so."""
     odd = {name: split for name, split in found.items() if name.strip().casefold() not in _USUAL}
     return [f"{where} {name!r} is read as the split {split}." for name, split in odd.items()]
+
+
+def flagged_split(column: str) -> str | None:
+    """The split that a column of yes and no speaks of by its name: "is_test", "isTrain", "test"."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())
+    words = re.split(r"[\W_]+", name.casefold())
+    if words[0] in ("is", "in", "for"):
+        return known_split("_".join(words[1:]))
+    return known_split(name) if name.casefold() in _USUAL else None  # not "evaluation"
+
+
+def flag_split(column: str, value: str) -> str | None:
+    """The split of a row by the value of such a column; None if that is neither yes nor no."""
+    split, said = flagged_split(column), value.strip().casefold()
+    if split is None or said in _YES:
+        return split
+    return ("test" if split == "train" else "train") if said in _NO else None
