@@ -37,6 +37,17 @@ def _wrapped(frame, path):
     path.write_text(json.dumps({"version": 1, "data": _records(frame), "by": ["x"]}))
 
 
+def _oriented(orient):
+    def written(frame, path):
+        frame.to_json(path, orient=orient, force_ascii=False)
+
+    return written
+
+
+def _lists(frame, path):
+    path.write_text(json.dumps(frame.to_dict("list"), indent=1))
+
+
 def _gz_of(write):
     def packed(frame, path):
         inner = path.with_suffix("")
@@ -97,6 +108,12 @@ KINDS = {
     "a.json": ("json", _listed),
     "b.json": ("json", _lines),
     "c.json": ("json", _wrapped),
+    "split.json": ("json", _oriented("split")),
+    "index.json": ("json", _oriented("index")),
+    "columns.json": ("json", _oriented("columns")),
+    "table.json": ("json", _oriented("table")),
+    "lists.json": ("json", _lists),
+    "columns.zip": ("json", _zip_of(_oriented("columns"), "b.json")),
     "a.jsonl.gz": ("json", _gz_of(_lines)),
     "b.zip": ("json", _zip_of(_listed, "b.json")),
     "a.xlsx": ("xlsx", _excel),

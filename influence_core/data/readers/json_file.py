@@ -1,8 +1,10 @@
-"""Reads records of JSON: one a line, or in a list, which may be the only one in an object.
+"""Reads records of JSON: one a line, in a list or an object of them, or column by column.
 
-Every record keeps its raw text and its place, so an export changes one value and copies the rest.
-Python's own parser is used since it keeps values as they are: others take some texts for dates, and
-tell no places. The reader and the export share this module; so their record numbers agree.
+All that pandas writes is read (`orient=` "records", "split", "index", "columns" or "table"). Every
+record keeps its raw text and its place, so an export changes one value and copies the
+rest. Python's own parser is used since it keeps values as they are: others take some texts for
+dates, and tell no places. The reader and the export share this module; so their record numbers
+agree.
 """
 
 import json
@@ -14,6 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.json_columns import (
+    BLANK,
+    decoded,
+    find_blocks,
+    is_list_of_records,
+    members,
+    skip,
+)
 from influence_core.data.readers.text.encodings import detect_encoding
 from influence_core.data.readers.values import to_table
 from influence_core.data.rows import LeftOut, RawTable
@@ -23,12 +33,6 @@ from influence_core.errors import DataError, one_line
 
 LINES = (".jsonl", ".ndjson", ".jl")
 SUFFIXES = (*LINES, ".json")
-_DECODER = json.JSONDecoder()
-_BLANK = " \t\r\n"
-_COLUMNS = (
-    "holds no list of records; save it as JSON lines, {\"text\": …, \"label\": …} on each line "
-    '(in pandas: orient="records", lines=True).'
-)  # fmt: skip
 
 
 class Piece(NamedTuple):
@@ -39,12 +43,16 @@ class Piece(NamedTuple):
         line: number of the line that its value begins on, from 1.
         start: where the value begins in `raw`; -1 if it is no record, but what stands around them.
         value: the record, or why it is none.
+        row: number of the record, from 0; -1 without one.
+        cell: name of the column if this is no record but one `value` of it; "" for a row's name.
     """
 
     raw: str
     line: int
     start: int = -1
-    value: dict[str, Any] | str = ""
+    value: Any = ""
+    row: int = -1
+    cell: str | None = None
 
 
 def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
@@ -63,7 +71,7 @@ def read_json(source: str, options: ReadOptions, limit: int | None) -> list[RawT
         encoding, bom = detect_encoding(path, options.encoding)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
-    pieces = (piece for piece in read_pieces(path, encoding, bom) if piece.start >= 0)
+    pieces = _records(read_pieces(path, encoding, bom))
     lines: list[int] = []
     rows: list[int] = []
     out: list[str] = []
@@ -120,13 +128,15 @@ def read_pieces(path: Path, encoding: str, bom: bool) -> Iterator[Piece]:
                 opened.read(1)
             head = ""
             for head in opened:
-                if head.strip(_BLANK):
+                if head.strip(BLANK):
                     break
-            begins = head.strip(_BLANK)
+            begins = head.strip(BLANK)
+            named = path.suffix.lower() in LINES
+            lines = begins[:1] != "[" and (named or _are_lines(begins, opened))
             opened.seek(0)
             if bom:
                 opened.read(1)
-            if begins[:1] != "[" and (path.suffix.lower() in LINES or _is_record_line(begins)):
+            if lines:
                 yield from _lines(opened)
             else:
                 yield from _listed(opened.read(), path.name)
@@ -134,82 +144,67 @@ def read_pieces(path: Path, encoding: str, bom: bool) -> Iterator[Piece]:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def members(text: str, start: int) -> Iterator[tuple[str, int, int, Any]]:
-    """Name, start, end and value of the members of the object that begins there.
-
-    Raises:
-        ValueError: it is no JSON object.
-    """
-    at = _skip(text, start + 1)
-    while text[at : at + 1] == '"':
-        name, at = _DECODER.raw_decode(text, at)
-        at = _skip(text, at)
-        if text[at : at + 1] != ":":
-            raise json.JSONDecodeError("Expecting ':' delimiter", text, at)
-        at = _skip(text, at + 1)
-        value, end = _decoded(text, at)
-        yield name, at, end, value
-        at = _skip(text, end)
-        if text[at : at + 1] != ",":
-            break
-        at = _skip(text, at + 1)
-    if text[at : at + 1] != "}":
-        raise json.JSONDecodeError("Expecting ',' delimiter or '}'", text, at)
+def _records(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Those that are records, also put together from their cells."""
+    whole: dict[int, Piece] = {}
+    for piece in pieces:
+        if piece.cell is None and piece.row >= 0:
+            yield piece
+        elif piece.cell:
+            record = whole.setdefault(piece.row, piece._replace(value={}))
+            record.value[piece.cell] = piece.value
+    yield from whole.values()
 
 
-def _is_record_line(line: str) -> bool:
-    """Whether it is a whole object that is neither a list of records nor of columns."""
+def _are_lines(first: str, others: Iterator[str]) -> bool:
+    """Whether the first line is a record, and no list of records or columns that stands alone."""
     try:
-        value = json.loads(line)
+        value = json.loads(first)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(value, dict) or any(map(_is_list_of_records, value.values())):
+    if not isinstance(value, dict) or any(line.strip(BLANK) for line in others):
+        return isinstance(value, dict)
+    if any(map(is_list_of_records, value.values())):
         return False
-    sizes = {len(v) if isinstance(v, list | dict) else -1 for v in value.values()}
-    return -1 in sizes or len(sizes) > 1
-
-
-def _is_list_of_records(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+    held = [isinstance(v, list | dict) for v in value.values()]
+    return not all(held) and not {"columns", "data"} <= value.keys()
 
 
 def _lines(lines: Iterator[str]) -> Iterator[Piece]:
+    row = 0
     for number, raw in enumerate(lines, 1):
-        start = _skip(raw, 0)
+        start = skip(raw, 0)
         if start == len(raw):
             yield Piece(raw, number)
             continue
         try:
-            value, end = _decoded(raw, start)
-            more = _skip(raw, end) < len(raw)
+            value, end = decoded(raw, start)
+            more = skip(raw, end) < len(raw)
             found = "there is more on the line than one value" if more else _record(value)
         except ValueError as error:
             found = one_line(error)
-        yield Piece(raw, number, start, found)
+        yield Piece(raw, number, start, found, row)
+        row += 1
 
 
 def _listed(text: str, name: str) -> Iterator[Piece]:
-    """The pieces of a list: what is before it, each element after its comma, what follows."""
+    """The pieces of blocks: what is before each, each element after its comma, what follows."""
+    done, line = 0, 1
     try:
-        at = _list_start(text, name)
-        yield Piece(text[: at + 1], 1)
-        line = 1 + text.count("\n", 0, at)
-        begin = at + 1
-        while text[(start := _skip(text, begin)) : start + 1] not in ("]", ""):
-            if begin > at + 1:
-                if text[start] != ",":
-                    raise json.JSONDecodeError("Expecting ',' delimiter", text, start)
-                start = _skip(text, start + 1)
-            value, end = _decoded(text, start)
-            line += text.count("\n", begin, start)
-            yield Piece(text[begin:end], line, start - begin, _record(value))
-            line += text.count("\n", start, end)
-            begin = end
-        if text[start : start + 1] != "]":
-            raise json.JSONDecodeError("Expecting ']'", text, start)
-        if not text[:at].strip(_BLANK) and _skip(text, start + 1) < len(text):
-            raise json.JSONDecodeError("Extra data", text, start + 1)
-        yield Piece(text[begin:], line)
+        for block in find_blocks(text, name):
+            yield Piece(text[done : block.at + 1], line)
+            line += text.count("\n", done, block.at)
+            done = block.at + 1
+            for i, (key, start, end, value) in enumerate(members(text, block.at)):
+                line += text.count("\n", done, start)
+                row = i if block.rows is None else block.rows[key]
+                found = value if block.cell is not None else _record(value, block.columns)
+                yield Piece(text[done:end], line, start - done, found, row, block.cell)
+                line += text.count("\n", start, end)
+                done = end
+        if text[skip(text, 0)] == "[" and skip(text, skip(text, done) + 1) < len(text):
+            raise json.JSONDecodeError("Extra data", text, skip(text, done) + 1)
+        yield Piece(text[done:], line)
     except json.JSONDecodeError as error:
         raise DataError(
             f"Line {error.lineno} of {name} is no JSON ({error.msg}); save the file again."
@@ -218,31 +213,9 @@ def _listed(text: str, name: str) -> Iterator[Piece]:
         raise DataError(f"{name} is no JSON that can be read ({one_line(error)}).") from error
 
 
-def _list_start(text: str, name: str) -> int:
-    """Where the list of records begins: at once, or as the only such list in an object."""
-    at = _skip(text, 0)
-    if text[at : at + 1] == "[":
-        return at
-    if text[at : at + 1] != "{":
-        raise DataError(f"{name} {_COLUMNS}" if text[at:] else f"{name} has no records.")
-    found = [start for _, start, _, value in members(text, at) if _is_list_of_records(value)]
-    if len(found) != 1:
-        raise DataError(f"{name} {_COLUMNS}")
-    return found[0]
-
-
-def _record(value: Any) -> dict[str, Any] | str:
-    return value if isinstance(value, dict) else "it is no object"
-
-
-def _decoded(text: str, at: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, at)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def _skip(text: str, at: int) -> int:
-    while text[at : at + 1] in _BLANK and at < len(text):
-        at += 1
-    return at
+def _record(value: Any, columns: tuple[str, ...] | None = None) -> dict[str, Any] | str:
+    if columns is None:
+        return value if isinstance(value, dict) else "it is no object"
+    if len(value) != len(columns):
+        return f"it has {len(value)} values instead of {len(columns)}"
+    return dict(zip(columns, value, strict=True))

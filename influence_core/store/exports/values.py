@@ -5,11 +5,13 @@ workbook is written again by openpyxl, cell by cell as it was; its way back is a
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from influence_core.data.readers.excel_file import column_names, sheet_rows, workbook
-from influence_core.data.readers.json_file import Piece, members, read_pieces
+from influence_core.data.readers.json_columns import members
+from influence_core.data.readers.json_file import Piece, read_pieces
 from influence_core.data.readers.values import label_of, like
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
@@ -22,6 +24,7 @@ from influence_core.store.exports.way_back import Written
 REWRITTEN = (
     "The workbook was written again: all cells are kept, but not what else it held, such as charts."
 )
+_COMMA = re.compile(r"^(\s*),")
 FORMULAS = "Formulas became the values that they had."
 
 
@@ -33,7 +36,7 @@ def write_json(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) 
             than its edit says.
         StoreError: a label cannot be written.
     """
-    total, number, rows = plan.path.stat().st_size, -1, 0
+    total, last, first = plan.path.stat().st_size, -1, True
 
     def tell(done: int) -> None:
         if progress is not None:
@@ -44,31 +47,44 @@ def write_json(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) 
         if plan.csv.bom:
             writer.copy("\ufeff")
         for piece in read_pieces(plan.path, plan.csv.encoding, plan.csv.bom):
-            number += piece.start >= 0
-            edit = plan.edits.get(number) if piece.start >= 0 else None
+            last = max(last, piece.row)
+            edit = plan.edits.get(piece.row)
             new = piece.raw if edit is None else _edited(piece, edit, plan)
-            if piece.start >= 0 and new:
-                # The first that is left of a list has no comma before it.
-                lead = new[: piece.start]
-                new = (lead if rows else lead.replace(",", "")) + new[piece.start :]
-                rows += 1
+            if piece.row < 0:
+                first = True
+            elif new:
+                if first:  # The first that is left of a list has no comma before it.
+                    new = _COMMA.sub(r"\1", new, count=1)
+                first = False
             if new == piece.raw:
                 writer.copy(new)
             else:
                 writer.change(piece.raw, new)
         writer.flush()
-    check_reach(plan.edits, number + 1)
-    return writer.written(plan, rows)
+    check_reach(plan.edits, last + 1)
+    gone = sum(edit.new_label is None for edit in plan.edits.values())
+    return writer.written(plan, last + 1 - gone)
 
 
 def _edited(piece: Piece, edit: Edit, plan: ExportPlan) -> str:
     """The piece with its new label; "" if it goes."""
-    if isinstance(piece.value, str):
+    cell = piece.cell is not None
+    if not cell and isinstance(piece.value, str):
         raise MismatchError(f"Line {piece.line} of the source is no record; import it again.")
-    _check_label(f"Line {piece.line}", piece.value.get(plan.label), edit, plan)
+    if not cell or piece.cell == plan.label:
+        old = piece.value if cell else piece.value.get(plan.label)
+        _check_label(f"Line {piece.line}", old, edit, plan)
     if edit.new_label is None:
         return ""
-    places = [m for m in members(piece.raw, piece.start) if m[0] == plan.label]
+    if cell:
+        places = [("", piece.start, len(piece.raw), piece.value)] * (piece.cell == plan.label)
+        if not places:
+            return piece.raw
+    else:
+        found = list(members(piece.raw, piece.start))
+        if piece.raw[piece.start] == "[":  # in the order of the columns
+            found = [(name, *m[1:]) for name, m in zip(piece.value, found, strict=True)]
+        places = [member for member in found if member[0] == plan.label]
     if not places:
         raise StoreError(f"Line {piece.line} of the source has no label to change; add one there.")
     _, start, end, old = places[-1]
