@@ -31,7 +31,7 @@ from influence_core.data.keys import content_hashes
 from influence_core.data.labelling.joining import with_wanted_labels
 from influence_core.data.labelling.unlabelled import set_unlabelled_aside, with_label_column
 from influence_core.data.options import ReadOptions
-from influence_core.data.rows import PreparedTable, RawTable, Watch, column_text, prepare
+from influence_core.data.rows import PreparedTable, RawTable, Watch, group_names, prepare
 from influence_core.data.source import SourceInfo
 from influence_core.data.splitting import cut_groups, cut_shares, joined_groups, known_split
 from influence_core.errors import DataError
@@ -224,8 +224,8 @@ def _cut(
     if options.group_column is None:
         assigned = cut_shares(numbers, hashes, shares, options.seed)
     else:
-        values = column_text(table.raw.table.column(options.group_column), options.group_column)
-        names = [(name or "").strip() for name in values.take(pa.array(rows)).to_pylist()]
+        values = table.raw.table.column(options.group_column)
+        names = group_names(values.take(pa.array(rows)), options.group_column)
         alone = np.array([not name for name in names], dtype=bool)
         together = joined_groups(hashes, content_hashes(names), alone)
         assigned = cut_groups(numbers, together, shares, options.seed)

@@ -274,3 +274,17 @@ def column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             f"Column {name!r} holds {column.type}, which cannot be read as text; write "
             "it as text, or name another (--id, --split, --group)."
         ) from error
+
+
+def group_names(column: pa.ChunkedArray, name: str) -> list[str]:
+    """Each row's group, "" where it names none; 7 and 7.0, of two files, are one.
+
+    Raises:
+        DataError: the column holds something that has no text.
+    """
+    if pa.types.is_floating(column.type):
+        numbers = pc.if_else(pc.is_nan(column), None, column)  # what pandas writes for nothing
+        whole = pc.all(pc.equal(numbers, pc.round(numbers))).as_py() is not False
+        small = pc.all(pc.less(pc.abs(numbers), 2.0**53)).as_py() is not False
+        column = numbers.cast(pa.int64()) if whole and small else numbers
+    return [(text or "").strip() for text in column_text(column, name).to_pylist()]

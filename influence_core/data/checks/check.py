@@ -16,6 +16,7 @@ from influence_core.data.checks.contents import (
     unreadable_images,
 )
 from influence_core.data.checks.finding import SEVERITIES, Finding, Found
+from influence_core.data.checks.groups import groups_on_both_sides
 from influence_core.data.checks.labels import (
     missing_labels,
     one_class_in_two_spellings,
@@ -37,6 +38,7 @@ CHECKS: tuple[Callable[[Dataset], Found], ...] = (
     words_for_missing,
     duplicates,
     leakage,
+    groups_on_both_sides,
     rare_classes,
     missing_splits,
 )
