@@ -83,7 +83,7 @@ def explain_verb(
         raise DataError("--scores is written by this machine alone; leave --ray or --scores out.")
     with bar(json) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
-        target = _target(session, split or _usual_split(session), item, text, image)
+        target = target_of(session, split or usual_split(session), item, text, image)
         asked = described(session, target) | ({} if image is None else {"image": str(image)})
         chosen = estimator or session.estimator(quick=ray is not None)
         options = ExplainOptions(chosen, toward, among, top)
@@ -135,9 +135,14 @@ def explain_verb(
         out.print(f"All {len(session.evidence):,} scores: {escape(str(scores))}", soft_wrap=True)
 
 
-def _target(
-    session: Session, split: str, item: str | None, text: str | None, image: Path | None
+def target_of(
+    session: Session,
+    split: str,
+    item: str | None,
+    text: str | None = None,
+    image: Path | None = None,
 ) -> Item:
+    """The item that the options of a verb name; the worst error if they name none."""
     if text is not None:
         return own_item(session, text)
     if image is not None:
@@ -158,7 +163,7 @@ def _target(
     return find_item(session, split, int(data.keys[position]))
 
 
-def _usual_split(session: Session) -> str:
+def usual_split(session: Session) -> str:
     """Test, else any other with labels, else the training rows."""
     others = labelled_splits(session.project)
     return "test" if "test" in others else (*others, "train")[0]

@@ -23,6 +23,10 @@ VERBS = {
         "basic",
         "Predict the rows that came without labels, and write class and probability to a file.",
     ),
+    "verify": (
+        "verify",
+        "Retrain without the rows behind an answer, beside random ones, and say what changed.",
+    ),
     "labels": (
         "labels",
         "List training rows whose label is suspicious, the most suspicious first.",

@@ -169,5 +169,6 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "export": (_export_1,),  # the manifest of an export
     "scores": (),  # the card of all scores of an item
     "map": (),  # features/<id>/map.parquet
+    "verified": (),  # verified/<run>-<key>-<question>.json
     "job": (),  # jobs/<id>/job.json
 }

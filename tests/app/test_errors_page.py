@@ -105,16 +105,6 @@ def test_turn_over_scores_are_told_from_noise():
     assert any("the noise" in s or "no clear row" in s for s in shown)
 
 
-def test_prove_it_retrains_and_says_what_happened():
-    _, wrong = worst("reviews")
-    test = start(project="reviews", item=f"{wrong['key'][0]:016x}")
-    test.button(key="proof_go").click().run()
-    assert not test.exception
-    assert not test.error
-    told = [i.value.replace("\\", "") for i in test.info]
-    assert any("of 10 retrainings" in t for t in told)
-
-
 @pytest.mark.parametrize("item", ["-5", "1" * 17, "f" * 400, "0x1", "nothing", "٣"])
 def test_a_link_to_what_is_no_key_shows_the_list(item):
     test = start(project="reviews", item=item, address={"with": item})

@@ -42,7 +42,7 @@ def find(session, key):
     return find_item(session, "test", key)
 
 
-def test_an_open_item_is_scanned_once_for_lists_map_noise_search_and_file(monkeypatch):
+def test_an_open_item_is_scanned_once_for_lists_map_noise_and_file(monkeypatch):
     """By the estimator that all of them ask, rows scored are counted; the null has its own keys."""
     from influence_core.influence.estimators import turnover
 
@@ -66,7 +66,6 @@ def test_an_open_item_is_scanned_once_for_lists_map_noise_search_and_file(monkey
     assert not test.error
     test.segmented_control(key="errors_map_mode").set_value("Influence").run()
     test.button(key="scores_go").click().run()
-    test.button(key="flip_go").click().run()
     assert not test.exception
     told = [part.value for part in [*test.success, *test.info]]  # among them the noise check
     assert any("stand" in text or "clear row" in text for text in told)

@@ -99,7 +99,7 @@ def prove(
     """
     listed = session.project.dataset.train.positions_of(np.asarray(keys, dtype=np.uint64))
     proof = run_proof(
-        _job(session, item), listed, retrainings=retrainings, progress=progress, cancel=cancel
+        proving(session, item), listed, retrainings=retrainings, progress=progress, cancel=cancel
     )
     report = _report(session, item, proof)
     if expected is None or session.evidence.head is None:
@@ -156,7 +156,7 @@ def smallest_flip(
         DataError: a key is unknown or listed twice, or none is given.
     """
     order = session.project.dataset.train.positions_of(np.asarray(ranking, dtype=np.uint64))
-    found: Flip = run_search(_job(session, item), order, progress=progress, cancel=cancel)
+    found: Flip = run_search(proving(session, item), order, progress=progress, cancel=cancel)
     tried = pd.DataFrame({"rows": list(found.tried), "flipped": list(found.tried.values())})
     if found.proof is None or found.smallest is None:
         most = max(found.tried)
@@ -167,7 +167,8 @@ def smallest_flip(
     return FlipReport(sentence, found.smallest, tried, report)
 
 
-def _job(session: Session, item: Item) -> Proving:
+def proving(session: Session, item: Item) -> Proving:
+    """What is retrained, and the item that is watched."""
     made = recipe(session)
     return Proving(made.rows, made.config, made.training, item.features[None])
 

@@ -47,7 +47,7 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
             bad = draw_verdict(session, answer, noise)
         if own is None:
             with proof:
-                proof_box(session, answer)
+                proof_box(session, answer, bad)
         with lists.container():
             _lists(session, answer, noise, bad)
             if own is None:

@@ -1,148 +1,187 @@
-"""*Verify*: retrain without the listed rows and show what happens to the open item."""
+"""*Verify*: retrain without the listed rows as a job, show the outcome, and act on it.
 
-from dataclasses import replace
+The job goes on whatever is clicked; its outcome is kept with the project and found again whenever
+the item is opened.
+"""
+
+import math
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.progress import Progress
-from influence_core.workflow.explain.change import Change, expected_change, sentence
-from influence_core.workflow.explain.explain import Explanation, explain
-from influence_core.workflow.explain.prove import (
-    Expected,
-    FlipReport,
-    ProofReport,
-    prove,
-    smallest_flip,
+from influence_core.workflow.explain.change import expected_change, sentence
+from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.explain.verify import (
+    MOST,
+    Foretold,
+    Question,
+    Verified,
+    kept_verified,
 )
+from influence_core.workflow.results import to_hex
 from influence_core.workflow.session import Session
+from pages.ui.draw import numbers
+from pages.ui.errors.act import act_on
+from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.shell import plain
 
-SEARCHED = 500  # rows along which the smallest flipping set is searched
-_KEPT = "proof_outcome"
+VERB = "verify"
 ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "without random rows"}
+TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
-def proof_box(session: Session, answer: Explanation) -> None:
-    """Ask which rows, retrain on demand, show the outcome; nothing runs before a press."""
-    with st.expander(
-        "Verify by retraining without these rows", icon=":material/science:", key="proof_box"
-    ):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            side = st.segmented_control(
-                "Rows to leave out", ["helpful", "harmful"], default="helpful", required=True,
-                key="proof_side",
+def proof_box(session: Session, answer: Explanation, bad: frozenset[int]) -> None:
+    """One button, the job that it starts, and what is known; nothing runs before a press.
+
+    Args:
+        session: the open run.
+        answer: finished, about an item of a split.
+        bad: keys of rows that look mislabelled.
+    """
+    item = answer.item
+    side, count = _asked(session, answer)
+    table = answer.helpful if side == "helpful" else answer.harmful
+    options = answer.options
+    own = Question(options.estimator, options.toward, options.among, side)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="proof_box"):
+        for key, label, smallest in (
+            ("proof_go", "Verify", False),
+            ("flip_go", "Fewest rows that change the prediction", True),
+        ):
+            st.button(
+                label, key=key, type="secondary" if smallest else "primary", disabled=table.empty,
+                on_click=_begin, args=(session, answer, own, count, smallest),
+                help=_SEARCH if smallest else _VERIFY,
             )  # fmt: skip
-            table = answer.helpful if side == "helpful" else answer.harmful
-            most = max(len(table), 1)
-            k = st.number_input("How many, from the top", 1, most, min(10, most), key="proof_k")
-            go_proof = st.button("Verify", key="proof_go", type="primary", disabled=table.empty)
-            go_flip = st.button(
-                "Fewest rows that change the prediction", key="flip_go", disabled=table.empty
-            )
-        st.caption(
-            "Ten retrainings with the same seeds: with all rows, without "
-            "these, and without as many random rows of the same classes. The smallest set is "
-            f"searched along the first {SEARCHED} rows of the list."
-        )
-        count = int(k)
-        if answer.effects is not None and not table.empty:
-            change = expected_change(session, answer.effects, side, count)
-            st.markdown(plain(sentence(change, count, session.classes[answer.label])))
-        place = st.empty()  # of the bar; also while none is drawn, or the outcome would move
-        asked = (session.run.id, answer.item.key, answer.item.proba.tobytes(), side)
-        asked = (*asked, answer.options.estimator, answer.label)
-        if go_proof:
-            keys = table["key"].to_numpy()[:count]
-            effects = answer.effects
-            expected = effects and Expected.of(effects, answer.label, side, count)
-            found = _waiting(
-                place,
-                lambda tell: prove(session, answer.item, keys, expected=expected, progress=tell),
-            )
-            st.session_state[_KEPT] = (asked, found)
-        if go_flip:
-            options = replace(answer.options, k=SEARCHED)
-            longer = explain(session, answer.item, options, known=answer.scores)
-            ranking = (longer.helpful if side == "helpful" else longer.harmful)["key"].to_numpy()
-            found = _waiting(
-                place, lambda tell: smallest_flip(session, answer.item, ranking, progress=tell)
-            )
-            st.session_state[_KEPT] = (asked, found)
-        kept, found = st.session_state.get(_KEPT, (None, None))
-        if kept == asked and isinstance(found, ProofReport):
-            _show(found)
-        elif kept == asked and isinstance(found, FlipReport):
-            _show_flip(found)
+        with st.popover("How", type="tertiary", key="proof_how"):
+            _controls(answer)
+            if said := expected_line(session, answer, side, count or len(table)):
+                st.markdown(plain(said))
+    key = to_hex(item.key or 0)
+    job = jobs_ui.latest(session.project, VERB, key, session.run.id)
+    if job is not None and job.state != "done":
+        jobs_ui.watch(session.project, job.id)
+        if job.active:
+            return
+    both = [own, Question(**{**vars(own), "smallest": True})]
+    found = kept_verified(session.project, session.run.id, item.key or 0, both)
+    if found is not None:
+        _show(session, found, bad)
 
 
-def _waiting(place, work):  # type: ignore[no-untyped-def]
-    """Run with a bar and a Cancel button: pressing it draws the page again, which ends the work."""
-    with place.container():
-        bar = st.progress(0.0, "Retraining …")
-        st.button("Cancel", key="proof_cancel")
-
-    def tell(event: Progress) -> None:
-        share = min(event.done / max(event.total, 1), 1.0)
-        what = f" without {event.message}" if event.message else ""
-        bar.progress(share, f"Retraining{what}: {event.done} of {event.total}")
-
-    found = work(tell)
-    place.empty()
-    return found
+_VERIFY = (
+    "Ten retrainings with the same seeds: with all rows, without as many from the top of the list "
+    "as are expected to change the prediction, and without as many random rows of the same classes."
+)
+_SEARCH = (
+    f"Searched along the first {MOST} rows of the list, then held against random rows of the same "
+    "classes. Takes several times as long."
+)
 
 
-def _show(report: ProofReport) -> None:
-    st.info(plain(report.sentence))
-    if report.change is not None and report.actual is not None:
-        _predicted_beside_actual(report.change, report.actual)
-    name = report.table["class"].iloc[report.label]
-    shown = report.table[report.table["class"] == name]
-    figure = go.Figure(
-        go.Scatter(
-            x=100 * shown["probability"],
-            y=[ARMS[arm] for arm in shown["arm"]],
-            error_x={"type": "data", "array": 100 * shown["half"]},
-            mode="markers",
-            marker={"size": 11},
-        )
-    )
-    label = name.replace("&", "&amp;").replace("<", "&lt;")
-    figure.update_layout(
-        height=190,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        xaxis={"title": f"probability of {label}, %, with 95 % interval", "range": [0, 100]},
-        yaxis={"autorange": "reversed"},
-    )
-    st.plotly_chart(
-        figure, key="proof_chart", config={"displayModeBar": False}, alt=plain(report.sentence)
-    )
+def _asked(session: Session, answer: Explanation) -> tuple[str, int]:
+    """Side and number of rows, as the controls below the buttons say."""
+    usual = "helpful" if answer.label == answer.item.predicted else "harmful"
+    state = st.session_state
+    side = state.get("proof_side") or usual
+    return side, int(state.get("proof_k") or 0)
 
 
-def _predicted_beside_actual(change: Change, actual: Change) -> None:
-    """This very model: probability and loss of the label asked about, told and retrained."""
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "this model": ["probability", "loss, nats"],
-                "with all rows": [change.before, change.loss_before],
-                "without, predicted": [change.after, change.loss_after],
-                "± (95 %)": [change.half, change.loss_half],
-                "without, retrained": [actual.after, actual.loss_after],
-            }
-        ),
-        hide_index=True, key="proof_change",
-        column_config={
-            name: st.column_config.NumberColumn(format="%.3f")
-            for name in ("with all rows", "without, predicted", "± (95 %)", "without, retrained")
-        },
+def _controls(answer: Explanation) -> None:
+    usual = "helpful" if answer.label == answer.item.predicted else "harmful"
+    names = {"helpful": "pushed toward it", "harmful": "pushed away from it"}
+    st.segmented_control(
+        "Rows to leave out", list(names), default=usual, required=True, key="proof_side",
+        format_func=names.__getitem__,
+    )  # fmt: skip
+    st.number_input(
+        "How many, from the top; 0: as many as should change the prediction", 0, MOST, 0,
+        key="proof_k",
     )  # fmt: skip
 
 
-def _show_flip(report: FlipReport) -> None:
-    if report.proof is None:
-        st.info(plain(report.sentence))
-        return
-    st.success(f"The smallest set that was found has {report.smallest} rows.")
-    _show(report.proof)
+def _begin(
+    session: Session, answer: Explanation, asked: Question, count: int, smallest: bool
+) -> None:
+    item = answer.item
+    arguments = [VERB, str(session.project.root.resolve()), "--run", session.run.id]
+    arguments += ["--split", str(item.split), "--item", to_hex(item.key or 0)]
+    for name in ("estimator", "toward", "among", "side"):
+        arguments += [f"--{name}", str(getattr(asked, name))]
+    arguments += ["--smallest"] if smallest else ["--count", str(count)]
+    data = session.project.dataset.split(str(item.split))
+    name = data.ids[data.position(item.key or 0)]
+    what = "Search the fewest rows for" if smallest else "Verify"
+    jobs_ui.begin(session.project, arguments, title=f"{what} {item.split} {name}")
+
+
+def _show(session: Session, found: Verified, bad: frozenset[int]) -> None:
+    """The sentence, before and after beside random rows, and what may be done about it."""
+    (st.success if found.changed else st.info)(plain(found.sentence))
+    if found.expected is not None and found.expected != len(found.keys):
+        st.caption(f"{numbers.count(found.expected)} rows are expected to change the prediction.")
+    if found.table is not None:
+        st.plotly_chart(
+            chart(found.table, found.label), key="proof_chart", config={"displayModeBar": False},
+            alt=plain(found.sentence),
+        )  # fmt: skip
+    if found.this_model is not None:
+        st.caption(_foretold(found.this_model))
+    if found.keys:
+        act_on(session, found.keys, bad)
+
+
+def chart(table: pd.DataFrame, label: str) -> go.Figure:
+    """Probability of a class under each arm, on an axis of log-odds, the percentages printed."""
+    shown = table[table["class"] == label]
+    p, half = shown["probability"].to_numpy(), shown["half"].to_numpy()
+    middle = [_odds(one) for one in p]
+    up = [_odds(a + b) - m for a, b, m in zip(p, half, middle, strict=True)]
+    down = [m - _odds(a - b) for a, b, m in zip(p, half, middle, strict=True)]
+    figure = go.Figure(
+        go.Scatter(
+            x=middle,
+            y=[ARMS[arm] for arm in shown["arm"]],
+            error_x={"type": "data", "array": up, "arrayminus": down, "symmetric": False},
+            mode="markers+text",
+            marker={"size": 11},
+            text=[numbers.percent(one, 1) for one in p],
+            textposition="top center",
+        )
+    )
+    name = label.replace("&", "&amp;").replace("<", "&lt;")
+    figure.update_layout(
+        height=210,
+        margin={"l": 0, "r": 24, "t": 8, "b": 0},
+        xaxis={
+            "title": f"probability of {name}, with 95 % interval (log-odds)",
+            "tickvals": [_odds(tick) for tick in TICKS],
+            "ticktext": [f"{100 * tick:g} %" for tick in TICKS],
+        },
+        yaxis={"range": [2.5, -0.7]},
+    )
+    return figure
+
+
+def _odds(p: float) -> float:
+    """Log-odds, between 0.1 ‰ and 99.99 %."""
+    inside = min(max(p, 1e-4), 1 - 1e-4)
+    return math.log(inside / (1 - inside))
+
+
+def _foretold(found: Foretold) -> str:
+    half = "" if math.isnan(found.half) else f" (± {100 * found.half:.0f})"
+    return (
+        f"This very model: P({plain(found.label)}) {numbers.percent(found.before)}, about "
+        f"{numbers.percent(found.predicted)}{half} predicted without these rows, "
+        f"{numbers.percent(found.retrained)} retrained."
+    )
+
+
+def expected_line(session: Session, answer: Explanation, side: str, count: int) -> str:
+    """What is predicted before anyone retrains; "" where the method cannot tell."""
+    if answer.effects is None or not count:
+        return ""
+    change = expected_change(session, answer.effects, side, count)
+    return sentence(change, count, session.classes[answer.label])

@@ -27,6 +27,7 @@ STAGES = {
     "sweep": ("Sweeping shares", "steps"),
     "search": ("Searching", "retrainings"),
     "prove": ("Proving", "retrainings"),
+    "verify": ("Verifying", "%"),
     "map": ("Drawing the map", "steps"),
     "export": ("Writing", "rows"),
 }

@@ -26,6 +26,7 @@ ON_DEVICE = (
     "train",
     "encode",
     "explain",
+    "verify",
     "evaluate",
     "cleanse",
     "trial",
@@ -53,10 +54,13 @@ def begin(
         return None
 
 
-def latest(project: Project | Path, verb: str) -> Job | None:
-    """The newest job of this verb, such as "train"; also one that another browser started."""
+def latest(project: Project | Path, verb: str, *about: str) -> Job | None:
+    """The newest job of this verb, such as "train"; also one that another browser started.
+
+    `about` are arguments that it must have been given, such as the key of an item.
+    """
     found = (job for job in jobs(_root(project)) if job.arguments[:1] == (verb,))
-    return next(found, None)
+    return next((job for job in found if set(about) <= set(job.arguments)), None)
 
 
 def panel(project: Project | None) -> None:
@@ -148,6 +152,10 @@ def _buttons(job: Job, place: str) -> None:
         st.page_link("pages/trust.py", label="See the result")
     if "cleansing" in job.result:
         st.page_link("pages/cleanse.py", label="See the result")
+    if "verified" in job.result and st.query_params.get("item") != job.result["verified"]:
+        names = {"project": "of_project", "run": "of_run", "split": "split", "item": "verified"}
+        there = {name: str(job.result.get(kept, "")) for name, kept in names.items()}
+        st.page_link("pages/errors.py", label="See the result", query_params=there)
     for what in ("export", "scores", "predictions"):
         if what in job.result:
             st.caption(f"Written to {plain(str(job.result[what]))}")
