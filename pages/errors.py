@@ -13,6 +13,7 @@ from influence_core.workflow.explain.explain import (
 )
 from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.results import from_hex, to_hex
+from influence_core.workflow.review.scores import doubt_of
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
@@ -37,6 +38,9 @@ def page() -> None:
     split = _choose_split(session)
     wrong = misclassified(session, split)
     key = _opened_key()
+    doubt = doubt_of(session)
+    if doubt:
+        st.warning(plain(doubt))
     if key is None:
         _overview(session, split, wrong)
         own_item_box(session)

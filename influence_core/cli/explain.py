@@ -45,6 +45,7 @@ from influence_core.workflow.explain.named import described
 from influence_core.workflow.explain.noise import check_noise
 from influence_core.workflow.explain.verdict import verdict_of
 from influence_core.workflow.other_splits import labelled_splits
+from influence_core.workflow.review.scores import doubt_of
 from influence_core.workflow.session import Session, open_session
 
 _SHORT = 200  # characters of the content in the line that names it; --json has all of it
@@ -109,16 +110,23 @@ def explain_verb(
     if scores is not None:
         scores = scores.absolute()  # a job's folder is not that of who reads its result
         keep_result(scores=str(scores))
+    doubt = doubt_of(session)
     if json:
         written = {} if scores is None else {"scores": scores}
         print_json(
-            {"item": _with_labels(session, target, asked), "verdict": verdict.plain()}
+            {
+                "item": _with_labels(session, target, asked),
+                "verdict": verdict.plain(),
+                "doubt": doubt,
+            }
             | _as_json(session, answer)
             | written
         )
         return
     out.print(escape(_first_line(_with_labels(session, target, asked))))
     out.print(escape(verdict.sentence()), soft_wrap=True)
+    if doubt:
+        out.print(escape(doubt), soft_wrap=True)
     itself = "; the row itself is not ranked" if target.split == "train" else ""
     out.print(
         f"Toward {escape(session.classes[answer.label])}, {escape(options.estimator)}, "

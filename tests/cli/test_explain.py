@@ -156,6 +156,7 @@ def test_the_answer_says_first_which_item_it_explains(root, tmp_path):
     assert first == (
         f"Item test-1 of split test, row 2: given {item['label']}, predicted {item['predicted']} "
         f"({item['probability']:.1%}) by the full network: {text} {told['verdict']['sentence']}"
+        f" {told['doubt']}".rstrip()
     )
     assert told["verdict"]["rows"] == len(told["helpful"])
     assert sum(told["verdict"]["nearest"].values()) == 10

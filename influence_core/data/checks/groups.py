@@ -43,7 +43,7 @@ def _advice(dataset: Dataset, column: str) -> str:
     """What can be done depends on what made the splits."""
     said = "Results on them are too good to be true: take them out of one of the two, or "
     if dataset.source.split_column is not None:
-        return f"{said}have all rows cut anew (--no-split --group {column!r})."
+        return f"{said}have all rows cut again (--no-split --group {column!r})."
     return f"{said}put all rows in one file, which is then cut by group (--group {column!r})."
 
 

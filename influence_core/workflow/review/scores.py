@@ -51,6 +51,14 @@ def label_skill(session: Session) -> Skill:
     return skill_of(_named(session.run))
 
 
+def doubt_of(session: Session) -> str:
+    """Why the influence of rows says little, where the run has learned nothing; else ""."""
+    skill = label_skill(session)
+    if skill.learned:
+        return ""
+    return f"{skill.about_the_model('so what helped and what harmed an item says little')}."
+
+
 def flagged_keys(run: Run) -> frozenset[int]:
     """Keys of the rows that a run flags before anybody has decided, without a label table."""
     table = believed(_named(run))

@@ -30,6 +30,49 @@ def made(root, reader, long):
     return Project.create(root, "Long", build_dataset({"train": rows}, ["bad", "good"]), reader)
 
 
+def verdicts(rows=160):
+    """As shared/cases/34: thirty times one sentence, then the one that decides the label."""
+    parts = ["camera work", "opening", "dialogue", "story", "pace", "hero", "music", "cast"]
+    good = ["lovely", "brilliant", "charming", "superb", "delightful", "wonderful"]
+    bad = ["tedious", "dreadful", "dull", "awful", "boring", "terrible"]
+    same = "The company published its quarterly figures and the board met on Tuesday in the usual "
+    texts = []
+    for i in range(rows):
+        one, two = parts[i % 8], parts[(3 * i + 1) % 8]
+        word = (bad if i % 2 else good)[i // 2 % 6]
+        verdict = f"The {one} and the {two} of film {i} were {word}."
+        texts.append(f"{same}room near the river. " * 30 + verdict)
+    return texts, [i % 2 for i in range(rows)]
+
+
+def test_a_verdict_at_the_end_is_learned_only_by_windows(tmp_path):
+    """End to end on the first layers of the real MiniLM, with nothing but the encoder changed."""
+    texts, labels = verdicts()
+    parts = {
+        "train": {"text": texts[:120], "label": labels[:120]},
+        "test": {"text": texts[120:], "label": labels[120:]},
+    }
+    data = build_dataset(parts, ["positive", "negative"])
+    spec = f"hf:{tiny.minilm_cut(tmp_path / 'cut')}"
+    project = Project.create(tmp_path / "whole", "Whole", data, spec)
+    options = TrainOptions(members=4, width=32, epochs=60)
+    whole = train(project, options).record.metrics["test_accuracy"]
+    cut = load_encoder(spec)
+    assert cut.longer(texts).all()
+    assert len({row.tobytes() for row in cut.encode(texts)}) == 1  # nothing of the end is in it
+    project = Project.create(tmp_path / "cut_off", "Cut", data, spec)
+    project = project.with_settings(encoder_fingerprint=cut.fingerprint)
+    for name, split in data.splits.items():
+        path = project.features_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode_split(cut, split, path, dataset_fingerprint=project.fingerprint)
+    run = train(project, options)
+    assert open_session(Project.open(project.root), run.id).encoder().overlap is None
+    assert run.record.metrics["test_accuracy"] <= 0.6
+    assert "learned nothing" in run.record.finding
+    assert whole >= 0.9
+
+
 def as_before(project, encoder):
     """Features as an earlier version left them: cut, and its card knows of no windows."""
     project = project.with_settings(encoder_fingerprint=encoder.fingerprint)
