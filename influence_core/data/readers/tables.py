@@ -22,7 +22,7 @@ from influence_core.data.images import is_image_name
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import arrow_file, excel_file, json_file
 from influence_core.data.readers.packed import packing_of, tables_in, unpacked
-from influence_core.data.readers.text import csv_file
+from influence_core.data.readers.text import csv_file, fasttext
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split
@@ -53,6 +53,7 @@ class Reader:
 
 _FILES: dict[str, tuple[str, tuple[str, ...], Read]] = {
     "csv": ("CSV or tab-separated text", csv_file.SUFFIXES, csv_file.read_csv),
+    "fasttext": ("Text with labels as of fastText", (), fasttext.read_fasttext),
     "json": ("JSON lines or records", json_file.SUFFIXES, json_file.read_json),
     "xlsx": ("Excel workbook", excel_file.SUFFIXES, excel_file.read_excel),
     "parquet": ("Parquet file", arrow_file.SUFFIXES, arrow_file.read_parquet),

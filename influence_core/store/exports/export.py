@@ -35,13 +35,14 @@ from influence_core.store.exports.publish import (
     put_manifest,
     refuse_target,
 )
-from influence_core.store.exports.values import write_excel, write_json
+from influence_core.store.exports.values import write_excel, write_fasttext, write_json
 from influence_core.store.exports.way_back import Written
 
 # A writer a format: it fills a temporary path, and says what the manifest must know.
 WRITERS: dict[str, Callable[[ExportPlan, Path, ProgressFn | None], Written]] = {
     "csv": write_csv,
     "json": write_json,
+    "fasttext": write_fasttext,
     "xlsx": write_excel,
     "arrow": write_arrow,
     "parquet": write_parquet,

@@ -37,6 +37,7 @@ from influence_core.store.exports.listing import LISTING, Pictures, list_folder,
 
 FORMATS = {
     "csv": "CSV",
+    "fasttext": "fastText",
     "json": "JSON lines or records",
     "xlsx": "Excel workbook",
     "parquet": "Parquet",
@@ -44,7 +45,11 @@ FORMATS = {
     "hf": "Hugging Face dataset folder",
     "folder": "Image folder",
 }
-OWN = {"folder": "image folders", "xlsx": "workbooks"}  # only such a source becomes one
+OWN = {
+    "folder": "image folders",
+    "xlsx": "workbooks",
+    "fasttext": "files of fastText",
+}  # only such a source becomes one
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class ExportPlan:
             workbook.
         native: whether `path` is the source itself.
         classes: names of class numbers, None if labels are names or plain numbers.
-        csv: how a CSV is cut into fields; of JSON its encoding only.
+        csv: how a CSV is cut into fields; of JSON and fastText its encoding only.
         pictures: of an image folder.
         file: the source, None for the project's own rows.
         notes: sentences for the manifest.
@@ -230,7 +235,7 @@ def _of_file(plan: ExportPlan, file: SourceFile, path: Path, options: ReadOption
         return replace(plan, inside=inside, csv=inside.csv)
     if file.kind == "csv":
         return replace(plan, csv=form_of(file))
-    if file.kind == "json":
+    if file.kind in ("json", "fasttext"):
         cut = replace(WRITTEN, encoding=file.encoding or "utf-8", bom=file.bom)
         return replace(plan, csv=cut)
     if file.kind == "xlsx":

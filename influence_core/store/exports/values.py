@@ -1,6 +1,6 @@
-"""JSON and workbooks with some records gone or relabelled: one value changes, the rest stays.
+"""JSON, fastText and workbooks with some records gone or relabelled; one value of each changes.
 
-JSON is text: what nothing happens to is copied, and every difference is a patch, as in a CSV. A
+What is text is copied where nothing happens to it, and every difference is a patch, as in a CSV. A
 workbook is written again by openpyxl, cell by cell as it was; its way back is a copy.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 from influence_core.data.readers.excel_file import column_names, sheet_rows, workbook
 from influence_core.data.readers.json_columns import members
 from influence_core.data.readers.json_file import Piece, read_pieces
+from influence_core.data.readers.text.fasttext import label_of_line, lines_of, with_label
 from influence_core.data.readers.values import label_of, like
 from influence_core.errors import MismatchError, StoreError
 from influence_core.progress import Progress, ProgressFn
@@ -90,6 +91,35 @@ def _edited(piece: Piece, edit: Edit, plan: ExportPlan) -> str:
     _, start, end, old = places[-1]
     value = json.dumps(like(edit.new_label, old), ensure_ascii=piece.raw.isascii())
     return piece.raw[:start] + value + piece.raw[end:]
+
+
+def write_fasttext(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:
+    """Write the edited lines; errors as `write_json`."""
+    del progress  # the files are small
+    row, rows = -1, 0
+    with out.open("wb") as file:
+        writer = PatchWriter(file, plan.csv, lambda done: None)
+        if plan.csv.bom:
+            writer.copy("\ufeff")
+        for number, line in enumerate(lines_of(plan.path, plan.csv.encoding, plan.csv.bom), 1):
+            row += bool(line.strip())
+            edit = plan.edits.get(row) if line.strip() else None
+            if edit is None:
+                writer.copy(line)
+                rows += bool(line.strip())
+                continue
+            _check_label(f"Line {number}", label_of_line(line), edit, plan)
+            label = edit.new_label
+            if label is not None and (not label_of_line(line) or re.search(r"\s", label)):
+                raise StoreError(
+                    f"Line {number} of the source cannot take the label {label!r}: fastText needs "
+                    "one there, without blanks; choose another, or export as CSV."
+                )
+            writer.change(line, "" if label is None else with_label(line, label))
+            rows += label is not None
+        writer.flush()
+    check_reach(plan.edits, row + 1)
+    return writer.written(plan, rows)
 
 
 def write_excel(plan: ExportPlan, out: Path, progress: ProgressFn | None = None) -> Written:

@@ -17,6 +17,7 @@ from influence_core.data.budget import refuse_columns
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.text.csv_detect import detect_format, lacks_names
 from influence_core.data.readers.text.csv_format import CsvFormat, Record, read_records
+from influence_core.data.readers.text.fasttext import looks_like_fasttext, read_fasttext
 from influence_core.data.rows import LeftOut, RawTable
 from influence_core.data.source import SourceFile
 from influence_core.disk.fingerprint import of_file
@@ -25,7 +26,6 @@ from influence_core.errors import DataError
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 ROWS_PER_CHUNK = 50_000
 FIRST = 3  # places that are named
-FASTTEXT = "__label__"
 
 
 def read_csv(source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
@@ -50,6 +50,9 @@ def read_csv(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
         quoting=options.quoting,
         header=options.header,
     )
+    chosen = (options.delimiter, options.quoting, options.header)
+    if chosen == (None, None, None) and looks_like_fasttext(path, form.encoding, form.bom):
+        return read_fasttext(source, options, limit)
     if options.header is None and lacks_names(path, form):
         raise DataError(
             f"The first line of {path.name} reads like a row, not like names of columns; say "
@@ -68,11 +71,6 @@ def read_as(path: Path, form: CsvFormat, options: ReadOptions, limit: int | None
     first = next(records, None)
     if first is None:
         raise DataError(f"{path.name} is empty; it needs a line of column names and rows below it.")
-    if first.fields[0].startswith(FASTTEXT) and " " in first.fields[0]:
-        raise DataError(
-            f"{path.name} is written for fastText, label and text in one; save it as CSV, with a "
-            "column of labels and a column of texts."
-        )
     header = first.fields if form.header else []
     names = _column_names(header or [""] * len(first.fields), path.name)
     rows = records if form.header else chain([first], records)

@@ -158,11 +158,6 @@ def test_pixel_columns_of_numbers_are_names():
     assert reads_like_a_row(rows)
 
 
-def test_fasttext_is_refused_by_its_name(tmp_path):
-    with pytest.raises(DataError, match="fastText"):
-        _read(tmp_path, "".join(f"__label__{x} {t}\n" for t, x in ROWS), name="data.txt")
-
-
 def test_labels_of_fasttext_in_a_column_of_their_own_are_labels(tmp_path):
     text = "label\ttext\n" + "".join(f"__label__{x}\t{t}\n" for t, x in ROWS)
     assert _read(tmp_path, text).classes == ("__label__negative", "__label__positive")
