@@ -8,7 +8,7 @@ from messages import options_in, sentences
 READING = ("data", "workflow/projects")
 DECISIONS = ("data/readers/text", "workflow/exchange")
 # Said only by the reading of sources, not of decisions.
-SOURCES = ("data/readers/text/csv_file.py",)
+SOURCES = ("data/readers/text/csv_file.py", "data/readers/text/fasttext.py")
 ADVICE = re.compile(
     r"\b(?:[Cc]hoose|[Nn]ame (?:it|its|another|their|the)\b|[Ll]eave\b[^.;]*\bout\b|another label)"
 )

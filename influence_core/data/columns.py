@@ -19,7 +19,9 @@ from influence_core.data.content import (
     content_kind,
     distinct,
     find_content,
+    is_bytes,
     is_text,
+    refuse_unread_pictures,
 )
 from influence_core.data.dataset import Modality
 from influence_core.data.options import NO_COLUMN, ReadOptions
@@ -122,6 +124,8 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         content, more = find_content(head, taken | {label}, options.modality)
         told += more
     if content is None:
+        for column in head.column_names:
+            refuse_unread_pictures(head.column(column), column, name)
         raise DataError(
             f"No column of {name} looks like text or images; name it (--content); its columns are "
             f"{short_list(head.column_names)}."
@@ -224,15 +228,11 @@ def _find_split_flag(
 def _is_split_flag(table: pa.Table, column: str) -> bool:
     """Whether it is called like a split, and most of its values say yes or no."""
     kind = table.schema.field(column).type
-    if flagged_split(column) is None or pa.types.is_nested(kind) or _is_bytes(kind):
+    if flagged_split(column) is None or pa.types.is_nested(kind) or is_bytes(kind):
         return False
     counts = _counts(table.column(column))
     known = sum(n for value, n in counts.items() if flag_split(column, value))
     return bool(known) and 2 * known >= sum(counts.values())
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _flag_told(column: str) -> str:

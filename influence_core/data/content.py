@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from influence_core.data.budget import short_list
 from influence_core.data.dataset import Modality
-from influence_core.data.images import is_image_name
+from influence_core.data.images import from_base64, is_image_name
 from influence_core.errors import DataError
 
 TEXT_NAMES = (
@@ -81,6 +81,7 @@ def content_kind(head: pa.Table, column: str, name: str) -> ContentKind:
     Raises:
         DataError: neither text nor pictures, or pictures that would have to be fetched.
     """
+    refuse_unread_pictures(head.column(column), column, name)
     kind = _image_kind(head, column)
     if kind is not None:
         return kind
@@ -103,16 +104,55 @@ def _image_kind(head: pa.Table, column: str) -> Literal["image", "image_path"] |
     # `datasets` writes pictures as {"bytes", "path"}.
     slot = kind.get_field_index("bytes") if pa.types.is_struct(kind) else -1
     held = kind if slot < 0 else kind.field(slot).type
-    if pa.types.is_binary(held) or pa.types.is_large_binary(held):
+    if is_bytes(held) or (slot >= 0 and pa.types.is_null(held)):
         return "image"
-    if slot >= 0 and pa.types.is_null(held):
-        return "image"  # all in files, which are not followed; each row says so
-    if is_text(kind):
-        names = [value.strip() for value in head.column(column).to_pylist() if value]
-        found = sum(map(is_image_name, names))
-        if names and 2 * found >= len(names) and not _holds_urls(head.column(column)):
-            return "image_path"
+    if not is_text(held):
+        return None
+    values = head.column(column) if slot < 0 else pc.struct_field(head.column(column), slot)
+    texts = [value.strip() for value in values.to_pylist() if value]
+    if texts and 2 * sum(from_base64(text) is not None for text in texts) >= len(texts):
+        return "image"
+    found = sum(map(is_image_name, texts)) if slot < 0 else 0
+    if texts and 2 * found >= len(texts) and not _holds_urls(head.column(column)):
+        return "image_path"
     return None
+
+
+def refuse_unread_pictures(column: pa.ChunkedArray, name: str, source: str) -> None:
+    """Say what to do with pictures that are there in a way that nobody reads.
+
+    Raises:
+        DataError: it holds such.
+    """
+    kind, what = column.type, ""
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        held = pc.struct_field(column, "bytes")
+        if len(column) and held.null_count == len(held):
+            what = "names of pictures without the pictures themselves"
+    elif is_text(kind):
+        texts = [text for text in column.to_pylist() if text]
+        if texts and 2 * sum(map(_is_printed, texts)) >= len(texts):
+            what = "pictures as Python prints bytes"
+    elif pa.types.is_list(kind) and re.search("image|img|pic|photo|pixel", name.lower()):
+        what = f"{kind}, lists of numbers"
+    if what:
+        raise DataError(
+            f"Column {name!r} of {source} holds {what}, which is not read; save the pictures as "
+            "files and write their names there, or write their bytes into Parquet, or as base64."
+        )
+
+
+def _is_printed(text: str) -> bool:
+    return text.startswith(("b'\\x89PNG", "b'\\xff\\xd8", 'b"\\x89PNG', 'b"\\xff\\xd8'))
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether values are bytes."""
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def is_text(kind: pa.DataType) -> bool:

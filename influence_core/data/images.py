@@ -5,8 +5,10 @@ decompression bomb or a broken file is refused at each door with the same senten
 sees the very pixels that people see: upright, 8 bits, on white.
 """
 
+import base64
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -50,11 +52,29 @@ UNREAD = frozenset([
     ".heic", ".heif", ".svg", ".psd", ".eps", ".raw", ".dng", ".cr2", ".nef", ".arw", ".jxl",
     ".dcm", ".fits", ".exr", ".hdr", ".dds", ".xcf", ".emf", ".wmf", ".icns", ".xpm", ".xbm",
 ])  # fmt: skip
+LEAST_BASE64 = 40
+_DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+_BLANKS = re.compile(r"\s+")
+# Of PNG, JPEG, GIF, WebP and the two of TIFF.
+_BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGODlh", "R0lGODdh", "UklGR", "SUkqA", "TU0AK")
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file name ends like a picture's."""
     return os.path.splitext(name)[1].lower() in _KNOWN  # noqa: PTH122  (a path object costs ten)
+
+
+def from_base64(text: str | None) -> bytes | None:
+    """A picture written as text, perhaps as in a page ("data:image/png;base64,..."), or None.
+
+    Only formats are taken that say what they are in their first bytes; a word is no picture.
+    """
+    bare = _BLANKS.sub("", _DATA_URL.sub("", text or "", count=1))
+    if not bare.startswith(_BEGINNINGS) or len(bare) < LEAST_BASE64:
+        return None
+    with suppress(ValueError):
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    return None
 
 
 def present_path(root: Path, name: str) -> str | None:

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from influence_core.data.budget import refuse_columns, refuse_growing_table, short_list
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles, with_joined
+from influence_core.data.content import is_text
 from influence_core.data.dataset import Split
-from influence_core.data.images import PixelBudget, image_problem, present_path
+from influence_core.data.images import PixelBudget, from_base64, image_problem, present_path
 from influence_core.data.keys import Keys, content_hashes
 from influence_core.data.labelling.texts import blank, label_texts
 from influence_core.data.source import LeftOut as LeftOut  # noqa: PLC0414  (for readers)
@@ -221,6 +222,11 @@ def _contents(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
         return pc.fill_null(column.cast(pa.string()), "")
     if pa.types.is_struct(column.type):
         column = pc.struct_field(column, "bytes")
+    if is_text(column.type):
+        return pa.chunked_array(
+            [[from_base64(text) or b"" for text in chunk.to_pylist()] for chunk in column.chunks],
+            pa.large_binary(),
+        )
     return pc.fill_null(column.cast(pa.large_binary()), b"")
 
 
