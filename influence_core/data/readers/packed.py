@@ -17,11 +17,13 @@ from typing import IO
 
 from influence_core.data.budget import refuse_growth
 from influence_core.data.images import is_image_name
+from influence_core.data.readers.picture_tree import is_junk
 from influence_core.errors import DataError, one_line
 
 PACKINGS = {".gz": "gz", ".zip": "zip"}
 MOST_FILES = 100  # tables in a ZIP
 _PIECE = 1 << 20
+_DIRECTORY_BYTES = 8 << 20  # of a ZIP that is looked into
 _END_BYTES = 1 << 17  # the end of a ZIP and its longest comment lie within
 
 
@@ -32,9 +34,18 @@ def packing_of(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """As `unpack`, for as long as the block runs."""
+    """As `unpack`, for as long as the block runs; what is wrong then is said of what was packed.
+
+    Raises:
+        DataError: as `unpack`, and what the block raises, without the folder that nobody knows.
+    """
     with TemporaryDirectory(prefix="turnover-") as folder:
-        yield unpack(path, Path(folder), suffixes)
+        try:
+            yield unpack(path, Path(folder), suffixes)
+        except DataError as error:
+            said = str(error).replace(f"{folder}/", "").replace(folder, path.name)
+            said = said.replace(Path(folder).name, path.name)
+            raise DataError(said if path.name in said else f"{path.name}: {said}") from error
 
 
 def unpack(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
@@ -85,7 +96,9 @@ def _is_small(path: Path) -> bool:
         end = file.read()
     at = end.rfind(b"PK\5\6")
     more = b"PK\6\7" in end  # another directory, of more than 65,535 files
-    return at >= 0 and not more and int.from_bytes(end[at + 12 : at + 16], "little") < _PIECE
+    return (
+        at >= 0 and not more and int.from_bytes(end[at + 12 : at + 16], "little") < _DIRECTORY_BYTES
+    )
 
 
 def packed_like(source: Path, member: str, edited: Path, out: Path) -> None:
@@ -97,7 +110,7 @@ def packed_like(source: Path, member: str, edited: Path, out: Path) -> None:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
         for info in old.infolist():
             with new.open(copy(info), "w", force_zip64=True) as target:
-                kept = info.filename != member
+                kept = _slashed(info.filename) != _slashed(member)
                 with old.open(info.filename) if kept else edited.open("rb") as file:
                     shutil.copyfileobj(file, target, _PIECE)
 
@@ -115,7 +128,7 @@ def _unzipped(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
         wanted = _wanted(archive, suffixes)
         if not wanted:
             raise DataError(f"{path.name} holds no table ({', '.join(suffixes)}).")
-        if len(wanted) > MOST_FILES:
+        if sum(not info.filename.lower().endswith(".txt") for info in wanted) > MOST_FILES:
             raise DataError(f"{path.name} holds more than {MOST_FILES} tables; unpack it.")
         refuse_growth(sum(info.file_size for info in wanted), path.stat().st_size, path.name)
         targets = []
@@ -132,10 +145,15 @@ def _unzipped(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
 
 def _plain_parts(name: str, path: Path) -> tuple[str, ...]:
     """Parts of an entry's name, which must lead nowhere else."""
-    parts = PurePosixPath(name).parts
-    if name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
+    parts = PurePosixPath(_slashed(name)).parts
+    if parts[:1] == ("/",) or ".." in parts or ":" in name or "\0" in name:
         raise DataError(f"{path.name} holds the path {name!r}, which is refused; pack it again.")
     return parts
+
+
+def _slashed(name: str) -> str:
+    """With "/" between the parts, whatever the packer wrote."""
+    return name.replace("\\", "/")
 
 
 def _wanted(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> list[zipfile.ZipInfo]:
@@ -144,7 +162,7 @@ def _wanted(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> list[zipfile
         for info in archive.infolist()
         if not info.is_dir()
         and PurePosixPath(info.filename).suffix.lower() in suffixes
-        and not any(p[0] == "." or p == "__MACOSX" for p in PurePosixPath(info.filename).parts)
+        and not any(map(is_junk, PurePosixPath(_slashed(info.filename)).parts))
     ]
 
 

@@ -30,6 +30,7 @@ from influence_core.progress import ProgressFn
 
 Source = str | Path | Mapping[str, str | Path]
 PREVIEW_ROWS = 200
+ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar", ".bz2", ".xz", ".zst", ".lz4")
 
 
 # In the order in which they are tried.
@@ -177,5 +178,11 @@ def guess_kind(source: str, options: ReadOptions) -> str:
         return found
     if not Path(source).exists():
         raise DataError(f"{source} does not exist; check the path.")
+    name = Path(source).name.lower()
+    if Path(source).is_file() and (name.endswith(ARCHIVES) or ".tar." in name):
+        raise DataError(
+            f"{Path(source).name} is packed in a way that is not read; unpack it and name what "
+            "was in it, or pack it as ZIP."
+        )
     kinds = "; ".join(reader.title for reader in READERS.values())
     raise DataError(f"{source} is none of these: {kinds}.")

@@ -23,6 +23,7 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.readers import arrow_file, excel_file, json_file
 from influence_core.data.readers.packed import packing_of, tables_in, unpacked
 from influence_core.data.readers.text import csv_file, fasttext
+from influence_core.data.readers.text_folder import looks_like_texts, texts_below
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
 from influence_core.data.splitting import known_split
@@ -141,6 +142,9 @@ def read_tables(source: str, options: ReadOptions, limit: int | None) -> list[Ra
     if not packing_of(path):
         return _read_folder(path, path.name, options, limit)
     with unpacked(path, SUFFIXES) as inner:
+        if not _by_split(inner) and looks_like_texts(str(inner)):
+            found = texts_below(inner, path.name, options, limit)
+            return [_packed_texts(raw, path, limit) for raw in found]
         raws = _read_folder(inner, path.name, options, limit)
         if any(raw.file.parts for raw in raws):
             raise DataError(
@@ -152,12 +156,18 @@ def read_tables(source: str, options: ReadOptions, limit: int | None) -> list[Ra
         ]
 
 
+def _packed_texts(raw: RawTable, path: Path, limit: int | None) -> RawTable:
+    """Rows of unpacked texts as those of the ZIP."""
+    digest = of_file(path) if limit is None else ""
+    file = replace(raw.file, path=str(path.resolve()), sha256=digest, packing="zip")
+    return replace(raw, file=file)
+
+
 def _read_folder(root: Path, name: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
     splits = _by_split(root)
     if not splits:
         raise DataError(
-            f"{name} holds no tables ({', '.join(SUFFIXES)}); if it is a ZIP of texts in class "
-            "folders, unpack it and name the folder."
+            f"{name} holds no tables ({', '.join(SUFFIXES)}), and no texts in class folders."
         )
     raws = []
     for split, parts in sorted(splits.items(), key=lambda pair: pair[0] != "train"):

@@ -4,12 +4,14 @@ import json
 import zipfile
 
 import pytest
+from edits import Why, make_edits
 from kinds import reviews, write
 from tiny import png
 
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import preview_source, read_source
 from influence_core.errors import DataError
+from influence_core.store.exports.export import export
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)
 
@@ -102,9 +104,29 @@ def test_a_zip_of_several_tables_for_one_split_is_refused_with_advice(tmp_path):
         read_source(path, WHOLE)
 
 
-def test_a_zip_of_texts_in_class_folders_is_refused_with_advice(tmp_path):
+def test_what_is_wrong_in_a_zip_is_said_of_the_zip(tmp_path):
+    for name, content in (("a.parquet", b"PAR1 is no table"), ("a.csv", b""), ("a.xlsx", b"x")):
+        with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+            archive.writestr(f"films/{name}", content)
+        with pytest.raises(DataError, match=rf"^films\.zip: .*{name}") as caught:
+            read_source(tmp_path / "films.zip", WHOLE)
+        assert "films.zip" in str(caught.value)
+        assert "/turnover-" not in str(caught.value)
+
+
+def test_a_zip_packed_on_windows_is_read_and_exported(tmp_path):
+    one = write("a.csv", tmp_path)
     with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
-        for i in range(8):
-            archive.writestr(f"films/{['pos', 'neg'][i % 2]}/{i}.txt", f"a film of {i}")
-    with pytest.raises(DataError, match=r"films\.zip holds no tables .*unpack it and name the"):
-        read_source(tmp_path / "films.zip", WHOLE)
+        archive.writestr("films\\a.csv", one.read_bytes())
+    data = read_source(tmp_path / "films.zip", WHOLE)
+    assert data.train.texts() == reviews(24)["text"].tolist()
+    edits = make_edits(data, {int(data.train.keys[0]): None}, Why("x", who="ada"))
+    export(data, edits, tmp_path / "out.zip")
+    assert len(read_source(tmp_path / "out.zip", WHOLE).train) == 23
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.TGZ", "a.csv.bz2", "a.7z", "a.tar.xz"])
+def test_other_archives_are_refused_with_advice(tmp_path, name):
+    (tmp_path / name).write_bytes(b"text,label\n")
+    with pytest.raises(DataError, match=rf"{name} is packed in a way .* pack it as ZIP"):
+        read_source(tmp_path / name, WHOLE)

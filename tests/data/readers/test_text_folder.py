@@ -1,6 +1,7 @@
 """Folders of texts: `<split>/<class>/x.txt`, as one that unpacks aclImdb has it."""
 
 import csv
+import zipfile
 
 import pytest
 
@@ -53,6 +54,45 @@ def test_the_folders_of_aclimdb(acl):
     }
     assert data.source.read == 72
     assert "2 files of aclImdb that are no .txt are passed over." in data.source.told
+
+
+def zipped(folder, mark="/"):
+    """The folder as a ZIP beside it, by this mark between the parts of names."""
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(folder.parent).as_posix().replace("/", mark)
+            archive.writestr(name, path.read_bytes())
+    return folder.with_suffix(".zip")
+
+
+@pytest.mark.parametrize("mark", ["/", "\\"])
+def test_a_zip_is_read_as_its_folder(acl, tmp_path, mark):
+    put(acl, "train/pos/.hidden.txt", "left behind")
+    put(acl, "__MACOSX/train/pos/1.txt", "left behind")
+    packed = zipped(acl, mark)
+    look = preview_source(packed)
+    assert (look.kind, look.problem) == ("tables", "")
+    data, folder = read_source(packed, WHOLE), read_source(acl, WHOLE)
+    assert data.fingerprint == folder.fingerprint
+    assert {split.name: split.texts() for split in data} == {
+        split.name: split.texts() for split in folder
+    }
+    left = {out.why: out.count for out in data.source.left_out}
+    assert left == {out.why: out.count for out in folder.source.left_out}
+    row = data.train
+    edit = Edit(int(row.rows[0]), str(row.keys[0]), row.ids[0], "remove", "neg")
+    export(data, [edit], tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 19
+    packed.write_bytes(packed.read_bytes() + b"x")
+    with pytest.raises(MismatchError, match="has changed"):
+        export(data, [], tmp_path / "again.csv")
+
+
+def test_a_zip_of_more_texts_than_tables_may_be(tmp_path):
+    for i in range(150):
+        put(tmp_path / "set", f"{'ab'[i % 2]}/{i}.txt", f"a film of {i}")
+    assert len(read_source(zipped(tmp_path / "set"), WHOLE).train) == 150
 
 
 def test_without_splits(tmp_path):
