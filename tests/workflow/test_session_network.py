@@ -43,8 +43,8 @@ from influence_core.workflow.train.publish import publish
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     project = tiny.project(tmp_path_factory.mktemp("home") / "films", 66)
-    tiny.encoder(project.root / "encoder")
-    training = NetworkTraining(epochs=3, batch=8, watch="nothing", device="cpu")
+    tiny.reader(project.root / "encoder")
+    training = NetworkTraining(epochs=30, batch=8, watch="nothing", device="cpu")
     train_network(project, NetworkOptions("encoder", 1, learning_rate=0.01, training=training))
     return open_session(project, device="cpu")
 
