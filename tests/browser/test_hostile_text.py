@@ -33,16 +33,19 @@ PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile") / "home"
     parts = {}
-    for split, rows in (("train", 90), ("valid", 30), ("test", 45)):
+    for split, rows in (("train", 150), ("valid", 30), ("test", 45)):
         texts = [f"{NASTY[i % len(NASTY)]} {split} {i}" for i in range(rows)]
-        labels = [(i * 7) % 3 for i in range(rows)]
+        # A text's kind tells its label, so that a model learns it; a quarter of the training labels
+        # and of the test labels are wrong, so that it errs, and cleansing finds something.
+        wrong = split != "valid"
+        labels = [(i % len(NASTY) + (wrong and i % 4 == 3)) % 3 for i in range(rows)]
         ids = [f"{NASTY[(i + 3) % len(NASTY)]}-{split}-{i}" for i in range(rows)]
         parts[split] = {"text": texts, "label": labels, "id": ids}
     made = Project.create(
         folder / "hostile", "<i>Hostile</i> ![x](http://192.0.2.1/g.png)",
         build_dataset(parts, CLASSES), "minilm",
     )  # fmt: skip
-    run = train(made, TrainOptions(members=2, width=32, epochs=2))
+    run = train(made, TrainOptions(members=4, width=64, epochs=30))
     make_map(made, encoder_fingerprint=run.record.encoder_fingerprint, most=60)
     return folder
 

@@ -28,7 +28,7 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
     encoder = project.latest_run().record.encoder_fingerprint
     make_map(project, encoder_fingerprint=encoder, most=POINTS)
     with server(home) as url, chromium() as page:
-        page.goto(f"{url}/triage?project=fashion&view=On%20the%20map")
+        page.goto(f"{url}/triage?project=fashion&view=Map")
         area = page.locator(".st-key-labels_map_Class .nsewdrag").first
         area.wait_for()
         settled(page)

@@ -82,7 +82,7 @@ def chromium(**context):
                 else None
             ),
         )
-        page.set_default_timeout(600_000)  # the first page compiles and copies
+        page.set_default_timeout(300_000)  # the first page compiles and copies
         yield page
         browser.close()
 

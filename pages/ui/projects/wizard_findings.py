@@ -36,7 +36,9 @@ def balance(table: pd.DataFrame) -> None:
 
 def account(made: Account, key: str) -> None:
     """What was chosen, read, kept and left out; open where something was left out."""
-    with st.expander("What was read", key=f"{key}_account", expanded=bool(made.left_out)):
+    # An expander keeps its state by its key, and would stay shut when rows are left out later.
+    key, some = f"{key}_account{len(made.left_out)}", bool(made.left_out)
+    with st.expander("What was read", key=key, expanded=some):
         for sentence in made.sentences():
             st.text(visible(sentence))
 
