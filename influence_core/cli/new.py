@@ -16,17 +16,19 @@ from influence_core.cli.common import (
     keep_result,
     out,
     print_json,
+    print_table,
     stoppable,
     verb,
 )
 from influence_core.data.options import NO_COLUMN, ReadOptions
-from influence_core.data.readers.registry import READERS
+from influence_core.data.readers.registry import PREVIEW_ROWS, READERS
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
 from influence_core.workflow.projects.account import account_of
-from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.create import NewProject, create, first_rows
 from influence_core.workflow.projects.findings import COMPARED
+from influence_core.workflow.projects.preview import FirstLook
 
 MOST_NAMES = 1_000_000  # bytes of a file of class names
 
@@ -58,6 +60,12 @@ def new_verb(
     no_split: Annotated[
         bool, typer.Option("--no-split", help="No column names the splits; all rows are train.")
     ] = False,
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            help="Our names of splits that the source calls otherwise: train=all,test=validation."
+        ),
+    ] = None,
     group_column: Annotated[
         str | None,
         typer.Option("--group", help="Rows that share its value stay on one side of a cut."),
@@ -115,9 +123,20 @@ def new_verb(
     options: Annotated[
         str, typer.Option(hidden=True, help="All of these as JSON, as the wizard gives them.")
     ] = "{}",
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=PREVIEW_ROWS,
+            help="Show so many first rows and make nothing; of the hub only these are fetched.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a project from data of your own."""
+    if preview is not None:
+        _show(first_rows(data, _options(context.params), projects_home(), preview, announce), json)
+        return
     request = NewProject(data, valid, test, name, encoder, _options(context.params))
     with bar(json) as tell, stoppable() as cancel:
         project, findings = create(
@@ -148,6 +167,20 @@ def new_verb(
     out.print(f"Next: turnover train {escape(project.root.name)}")
 
 
+def _show(look: FirstLook, json: bool) -> None:
+    """First rows, and which column would be what."""
+    roles = {} if look.roles is None else asdict(look.roles)
+    chosen = {name: roles.get(name) for name in ("content", "label", "id", "split")}
+    if json:
+        rows = look.head.to_dict("records")
+        print_json({"kind": look.kind, "rows": rows, "chosen": chosen, "problem": look.problem})
+        return
+    print_table(look.title, look.head)
+    said = "; ".join(f"{name} {value or 'none'}" for name, value in chosen.items())
+    out.print(escape(look.problem or f"Chosen: {said}."), soft_wrap=True)
+    out.print("Nothing was made; without --preview it is.")
+
+
 def _options(given: dict[str, Any]) -> ReadOptions:
     """The options of the command line, over those that the wizard gave."""
     try:
@@ -161,6 +194,8 @@ def _options(given: dict[str, Any]) -> ReadOptions:
     }
     if named.get("delimiter") == "\\t":
         named["delimiter"] = "\t"
+    if "splits" in named:
+        named["splits"] = tuple(named["splits"].split(","))
     if "classes" in named:
         named["classes"] = _class_names(named["classes"])
     for column in ("id", "split"):

@@ -29,6 +29,7 @@ from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.keys import content_hashes
 from influence_core.data.labelling.joining import with_wanted_labels
+from influence_core.data.labelling.split_names import with_renamed_splits
 from influence_core.data.labelling.unlabelled import set_unlabelled_aside, with_label_column
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import PreparedTable, RawTable, Watch, group_names, prepare
@@ -51,7 +52,7 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     Raises:
         DataError: the source cannot be used as it is; names the row or column and the way out.
     """
-    raws = [_rooted(raw, options) for raw in raws]
+    raws = [_rooted(raw, options) for raw in with_renamed_splits(raws, options)]
     # Training rows first: others may lack labels, or even their column.
     raws.sort(key=lambda raw: known_split(raw.split or "train") != "train")
     roles = detect_columns(raws[0].table, options, raws[0].name)
@@ -205,7 +206,10 @@ def _name_splits(
                 raise DataError(f"Two parts of the source are both called {ours!r}; rename one.")
             parts[ours] = (table, chosen)
     if "train" not in parts:
-        raise DataError(f"The source has no split named 'train'; it has {sorted(parts)}.")
+        raise DataError(
+            f"The source has no split named 'train'; it has {sorted(parts)}: say which one is "
+            f"(--splits train={next(iter(parts), 'NAME')})."
+        )
     return parts
 
 

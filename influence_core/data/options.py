@@ -23,6 +23,8 @@ class ReadOptions:
         content_column: sentence or image; several texts as "a,b"; None means detect.
         id_column: None means detect, "" means use none.
         split_column: column of split names; None means detect, "" means use none.
+        splits: our names of splits that the source calls otherwise, "test=validation"; None means
+            the usual spellings.
         group_column: rows that share a value here never stand on both sides of a cut, such as
             those of one patient; None means every row for itself.
         modality: None means whatever the content is.
@@ -51,6 +53,7 @@ class ReadOptions:
     content_column: str | None = None
     id_column: str | None = None
     split_column: str | None = None
+    splits: tuple[str, ...] | None = None
     group_column: str | None = None
     modality: Modality | None = None
     classes: tuple[str, ...] | None = None

@@ -18,7 +18,7 @@ from influence_core.workflow.projects import looking
 # The control by which what an option says is said here.
 CONTROLS = {
     "--content": "Sentence or image", "--label": "Label", "--id": "Id", "--no-id": "Id",
-    "--split": "Split", "--group": "Group", "--join": "Join labels",
+    "--split": "Split", "--splits": "Splits", "--no-split": "Split", "--group": "Group", "--join": "Join labels",
     "--leave-out": "Leave out labels", "--image-root": "Image folder",
     "--drop-bad": "Leave bad rows out", "--encoding": "Encoding", "--delimiter": "Delimiter",
     "--quoting": "Quoting", "--header": "First line names the columns",
@@ -86,7 +86,7 @@ def test_what_messages_advise_can_be_chosen_here(tmp_path):
     kinds = (page.selectbox, page.multiselect, page.text_input, page.toggle)
     shown = {control.label for kind in kinds for control in kind}
     named = {o for _, said in sentences_of("data", "workflow/projects") for o in options_in(said)}
-    of_the_hub = {"--config", "--revision"}  # see test_a_hub_data_set_has_…
+    of_the_hub = {"--config", "--revision", "--kind"}  # see test_a_hub_data_set_has_…
     assert {CONTROLS[option] for option in named - of_the_hub} <= shown
 
 
@@ -199,7 +199,7 @@ def test_paths_are_refused_where_others_can_reach_the_app(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("name", ["../etc", "a/b/c", "/etc/passwd", "nothing"])
+@pytest.mark.parametrize("name", ["../etc", "a/b/c", "/etc/passwd", ".hidden"])
 def test_a_hub_name_is_no_path(name):
     page = start(new="1")
     page.segmented_control(key="wizard_way").set_value("Hugging Face hub").run()

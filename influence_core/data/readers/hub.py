@@ -8,6 +8,7 @@ own repository are read, and pictures only from the folders that the library dow
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import one_table_a_split
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
+from influence_core.data.splitting import known_split
 from influence_core.errors import DataError, one_line
 
 _NO_CONFIG = re.compile(r"Config name is missing|BuilderConfig .* not found")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def looks_like_hub(source: str) -> bool:
@@ -33,7 +35,7 @@ def looks_like_hub(source: str) -> bool:
     path = Path(source)
     suffix = path.suffix[1:]
     return (
-        bool(_HUB_NAME.fullmatch(source))
+        bool(HUB_NAME.fullmatch(source))
         and not source.startswith(".")
         and not (suffix.isalnum() and not suffix.isdigit())
         and not path.exists()
@@ -48,13 +50,16 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
         source: "owner/name".
         options: `config` and `revision` are used; `label_column` tells whose declared classes are
             meant.
-        limit: most rows wanted of each split, None for all.
+        limit: most rows wanted, of one split, which alone are fetched then; None for all.
 
     Raises:
         DataError: the hub cannot be reached, or has no such data set, or one that leads elsewhere.
     """
     try:
-        loaded = _loaded(source, options)
+        if limit is None:
+            loaded = _loaded(source, options)
+        else:
+            loaded = _first_rows(_streamed(source, options), limit)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Network, hub and data errors of a dozen kinds.
@@ -81,6 +86,37 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
 
 
 def _loaded(source: str, options: ReadOptions) -> Any:
+    builder = _builder(source, options)
+    builder.download_and_prepare()
+    return builder.as_dataset()
+
+
+def _streamed(source: str, options: ReadOptions) -> Any:
+    return _builder(source, options).as_streaming_dataset()
+
+
+def _first_rows(streamed: Any, limit: int) -> Any:
+    """The first rows of the training split, or else of the first one; pictures stay encoded."""
+    import datasets
+
+    name, data = None, streamed
+    if isinstance(streamed, dict):
+        name = min(streamed, key=lambda split: known_split(str(split)) != "train")
+        data = streamed[name]
+    features = data.features
+    if features is not None:
+        data = data.decode(False)
+    found = datasets.Dataset.from_list(list(islice(data, limit)), features=data.features)
+    found = found if features is None else found.cast(features)
+    return found if name is None else datasets.DatasetDict({str(name): found})
+
+
+def _builder(source: str, options: ReadOptions) -> Any:
+    """What reads the data set; nothing of its rows is fetched yet.
+
+    Raises:
+        DataError: it consists of files that are not its own.
+    """
     import datasets
 
     builder = datasets.load_dataset_builder(source, name=options.config, revision=options.revision)
@@ -91,8 +127,7 @@ def _loaded(source: str, options: ReadOptions) -> Any:
                 f"The data set {source} names the file {foreign[0]}, which is not in its own "
                 "repository, and is refused; download it and name its folder if you trust it."
             )
-    builder.download_and_prepare()
-    return builder.as_dataset()
+    return builder
 
 
 def _is_of(source: str, file: str) -> bool:

@@ -19,7 +19,7 @@ from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import looks_like_hf, read_hf
-from influence_core.data.readers.hub import looks_like_hub, read_hub
+from influence_core.data.readers.hub import HUB_NAME, looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
 from influence_core.data.readers.tables import FILES, Reader, looks_like_tables, read_tables
 from influence_core.data.readers.text_folder import looks_like_texts, read_texts
@@ -177,7 +177,9 @@ def guess_kind(source: str, options: ReadOptions) -> str:
     if found is not None:
         return found
     if not Path(source).exists():
-        raise DataError(f"{source} does not exist; check the path.")
+        named = HUB_NAME.fullmatch(source) and not Path(source).suffix
+        of_the_hub = " A data set of the hub by this name is read with --kind hub." if named else ""
+        raise DataError(f"{source} does not exist; check the path.{of_the_hub}")
     name = Path(source).name.lower()
     if Path(source).is_file() and (name.endswith(ARCHIVES) or ".tar." in name):
         raise DataError(

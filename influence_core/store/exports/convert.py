@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles
 from influence_core.data.dataset import Dataset, Split
+from influence_core.data.labelling.split_names import our_name, renamed_splits
 from influence_core.data.labelling.texts import label_texts
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_again
@@ -22,7 +23,6 @@ from influence_core.data.readers.text.csv_file import form_of, read_as
 from influence_core.data.readers.text.csv_format import CsvFormat
 from influence_core.data.rows import RawTable, Watch, prepare
 from influence_core.data.source import SourceFile, SourceInfo, refuse_changed
-from influence_core.data.splitting import known_split
 from influence_core.errors import DataError, MismatchError, StoreError
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ def raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
         raws = [read_as(Path(file.path), form_of(file), options, None)]  # as it was read then
     else:
         raws = read_again(file, options, None)
-    named = {known_split(raw.split or "train") or raw.split: raw for raw in raws}
+    renamed = renamed_splits(options)
+    named = {our_name(raw.split or "train", renamed): raw for raw in raws}
     raw = named.get("train") or raws[0]
     if not file.sha256:
         # Splits that were cut off the same table are exported with it.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from influence_core.data.dataset import Dataset
+from influence_core.data.labelling.split_names import our_name, renamed_splits
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.packed import packing_of, unpack
 from influence_core.data.readers.registry import read_again
@@ -18,7 +19,6 @@ from influence_core.data.readers.tables import FILES, SUFFIXES
 from influence_core.data.readers.text.csv_file import form_of
 from influence_core.data.readers.text.csv_format import CsvFormat
 from influence_core.data.source import SourceFile, SourceInfo
-from influence_core.data.splitting import known_split
 from influence_core.disk.fingerprint import of_file
 from influence_core.errors import StoreError
 from influence_core.store.exports.convert import (
@@ -217,7 +217,8 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     loaded = datasets.load_from_disk(file.path)
     if not isinstance(loaded, datasets.DatasetDict):
         return plan
-    named = {known_split(name) or name: name for name in loaded}
+    renamed = renamed_splits(ReadOptions.of(source.options))
+    named = {our_name(name, renamed): name for name in loaded}
     return replace(plan, inner=named["train"])
 
 

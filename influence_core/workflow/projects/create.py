@@ -14,6 +14,7 @@ from influence_core.disk.names import folder_name as folder_name  # noqa: PLC041
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.projects.findings import DEFAULT_ENCODERS, findings_of
+from influence_core.workflow.projects.preview import FirstLook, first_look
 from influence_core.workflow.projects.uploads import is_zip, readable
 
 
@@ -71,8 +72,7 @@ def create(
             split: stack.enter_context(readable(home, path, watch)) for split, path in given.items()
         }
         for path in read.values():
-            if guess_kind(path, options) == "hub":
-                announce(f"Asking the Hugging Face hub for the data set {path} …")
+            _announce_hub(path, options, announce)
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
         encoder = request.encoder or DEFAULT_ENCODERS[dataset.modality]
@@ -85,3 +85,21 @@ def create(
             home / folder_name(name), name, dataset, encoder, target_split=target
         )
         return project, findings_of(dataset, encoder)
+
+
+def first_rows(
+    source: str, options: ReadOptions, home: Path, rows: int, announce: Callable[[str], None]
+) -> FirstLook:
+    """The first rows of a source, of which no project is made; of the hub only these are fetched.
+
+    Raises:
+        DataError: it cannot be read at all.
+    """
+    with readable(home, source) as path:
+        _announce_hub(path, options, announce)
+        return first_look(path, options, rows)
+
+
+def _announce_hub(path: str, options: ReadOptions, announce: Callable[[str], None]) -> None:
+    if guess_kind(path, options) == "hub":
+        announce(f"Asking the Hugging Face hub for the data set {path} …")

@@ -110,14 +110,16 @@ def lines_as_read(source: str, encoding: str) -> list[str]:
     return [_cell(line) for line in first_lines(Path(source), encoding)]
 
 
-def first_look(source: str, options: ReadOptions | None = None) -> FirstLook:
-    """Look at the first rows.
+def first_look(
+    source: str, options: ReadOptions | None = None, rows: int = ROWS_SHOWN
+) -> FirstLook:
+    """Look at the first `rows`.
 
     Raises:
         DataError: the source cannot be read at all.
     """
     found = preview_source(source, options)
-    head = found.rows.head(ROWS_SHOWN)
+    head = found.rows.head(rows)
     shown = {str(name): [_cell(value) for value in head[name]] for name in head.columns}
     return FirstLook(
         found.kind,

@@ -102,6 +102,10 @@ def _more(source: ChosenSource, look: FirstLook, content: str | None) -> dict[st
             width=WIDTH,
         )
         split = _menu("Split", source, names, look.roles.split if look.roles else None, NONE)
+        splits = st.text_input(
+            "Splits", key=f"wizard_splits_{token}", placeholder="test=validation", width=WIDTH,
+            help="Our names of splits that the source calls otherwise: train=all,test=validation.",
+        )  # fmt: skip
         group = _menu("Group", source, names, None, NONE)
         given = st.text_area(
             "Class names",
@@ -126,6 +130,7 @@ def _more(source: ChosenSource, look: FirstLook, content: str | None) -> dict[st
     return {
         "further": [names[i] for i in further],
         "split_column": NO_COLUMN if split is None else split,
+        "splits": tuple(splits.split(",")) if splits.strip() else None,
         "group_column": group,
         "classes": classes or None,
         "join": join,

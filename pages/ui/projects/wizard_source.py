@@ -147,13 +147,14 @@ def _hub() -> ChosenSource | None:
         key="wizard_hub",
         max_chars=200,
         placeholder="owner/name",
-        help="It is downloaded to the machine of the dashboard, or taken from its cache.",
+        help="Its first rows are fetched to be shown; all of it is downloaded to the machine of "
+        "the dashboard, or taken from its cache, once the columns are chosen.",
     ).strip()
     if not given:
         return None
     parts = given.split("/")
     # The library would take a local folder of this name for the data set.
     local = any((place / given).exists() for place in (Path.cwd(), projects_home()))
-    if len(parts) != 2 or any(part.startswith(".") or not part for part in parts) or local:
-        raise DataError(f"{given} is not a name on the hub; it reads like owner/name.")
+    if len(parts) > 2 or any(part.startswith(".") or not part for part in parts) or local:
+        raise DataError(f"{given} is not a name on the hub; it reads like owner/name, or name.")
     return ChosenSource(given, given, "hub")

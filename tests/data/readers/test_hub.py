@@ -1,15 +1,20 @@
 """Data sets of the hub: what belongs to them comes along, and nothing else of this machine."""
 
+import json
+
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tiny import png
+from typer.testing import CliRunner
 
+from influence_core.cli import app
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import hub
 from influence_core.data.readers.registry import read_source
 from influence_core.errors import DataError
+from influence_core.store.project import projects_home
 from influence_core.workflow.projects.preview import first_look
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)
@@ -35,6 +40,70 @@ def on_the_hub(monkeypatch, tmp_path, columns, features):
         str(tmp_path / "data.parquet"), cache_dir=str(tmp_path / "cache")
     )
     monkeypatch.setattr(hub, "_loaded", lambda source, options: loaded)
+    monkeypatch.setattr(hub, "_streamed", lambda source, options: loaded.to_iterable_dataset())
+
+
+@pytest.fixture
+def glue(tmp_path, monkeypatch):
+    """A data set as the library streams and loads it, of files of this machine; its cache."""
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    kinds = datasets.Features(
+        {"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
+    )
+    for name, labels in (("train", [0, 1] * 300), ("validation", [1, 0] * 20), ("test", [-1] * 30)):
+        rows = {"sentence": [f"{name} film {i}" for i in range(len(labels))], "label": labels}
+        datasets.Dataset.from_dict(rows, kinds).to_parquet(folder / f"{name}.parquet")
+    files = {name: str(folder / f"{name}.parquet") for name in ("train", "validation", "test")}
+
+    def builder(source, options):
+        return datasets.load_dataset_builder(
+            "parquet", data_files=files, cache_dir=str(tmp_path / "cache")
+        )
+
+    monkeypatch.setattr(hub, "_builder", builder)
+    return tmp_path / "cache"
+
+
+def test_the_first_rows_are_streamed_and_nothing_is_downloaded(glue, monkeypatch):
+    monkeypatch.setattr(hub, "_loaded", lambda *_: pytest.fail("downloaded"))
+    look = first_look("someone/glue")
+    assert look.head["sentence"].tolist() == [f"train film {i}" for i in range(8)]
+    assert look.roles.label == "label"
+    assert look.roles.content == "sentence"
+    assert not [*glue.rglob("*.arrow")]
+
+
+def test_the_verb_shows_as_many_rows_as_are_wanted_and_makes_nothing(glue):
+    asked = ["new", "someone/glue", "--preview", "12", "--json"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert [row["sentence"] for row in told["rows"]] == [f"train film {i}" for i in range(12)]
+    assert told["chosen"] == {"content": "sentence", "label": "label", "id": None, "split": None}
+    assert not [*glue.rglob("*.arrow")]
+    shown = CliRunner().invoke(app, asked[:-1])
+    assert "Asking the Hugging Face hub" in shown.output
+    assert "train film 11" in shown.output
+    assert "Nothing was made" in shown.output
+    assert not [*projects_home().glob("*/project.toml")]
+
+
+def test_its_splits_are_named_as_wanted_and_those_without_labels_are_kept(glue):
+    data = read_source("someone/glue", ReadOptions(splits=("test=validation",), valid_share=0))
+    assert {split.name: len(split) for split in data} == {"train": 600, "test": 40}
+    assert data.classes == ("neg", "pos")
+    assert len(data.unlabelled["test"]) == 30
+    assert "Split 'validation' of the source is read as test." in data.source.told
+
+
+def test_a_bare_name_is_asked_of_the_hub_only_when_told(glue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"does not exist; .* with --kind hub"):
+        read_source("glue")
+    assert len(read_source("glue", ReadOptions(kind="hub")).unlabelled["test"]) == 30
+    with pytest.raises(DataError, match=r"does not exist; check the path\.$"):
+        read_source("glue.csv")
 
 
 def test_the_hub_out_of_reach_is_one_sentence():
