@@ -18,7 +18,8 @@ from influence_core.workflow.projects import looking
 # The control by which what an option says is said here.
 CONTROLS = {
     "--content": "Sentence or image", "--label": "Label", "--id": "Id", "--no-id": "Id",
-    "--split": "Split", "--splits": "Splits", "--no-split": "Split", "--group": "Group", "--join": "Join labels",
+    "--split": "Split", "--splits": "Splits", "--no-split": "Split",
+    "--group": "Group", "--join": "Join labels",
     "--leave-out": "Leave out labels", "--image-root": "Image folder",
     "--drop-bad": "Leave bad rows out", "--encoding": "Encoding", "--delimiter": "Delimiter",
     "--quoting": "Quoting", "--header": "First line names the columns",

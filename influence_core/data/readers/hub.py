@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from influence_core.data.columns import detect_columns
+from influence_core.data.columns import LOOKED_AT, detect_columns
 from influence_core.data.images import MAX_BYTES
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import one_table_a_split
@@ -74,7 +74,9 @@ def read_hub(source: str, options: ReadOptions, limit: int | None) -> list[RawTa
         ) from error
     file = SourceFile("hub", source, "")
     if limit is not None:  # files are not looked into for a first look
-        return one_table_a_split(loaded, file, options, limit)
+        return one_table_a_split(
+            loaded, file, options, limit, lambda table, features: _as_if_read(table)
+        )
     folders = _download_folders(source)
     return one_table_a_split(
         loaded,
@@ -143,7 +145,8 @@ def _media(table: pa.Table, features: Any, options: ReadOptions, folders: list[P
 
     media = [n for n, f in features.items() if require_storage_embed(f) or require_decoding(f)]
     try:
-        content = detect_columns(table, options, "the data set").content
+        head = _as_if_read(table.slice(0, LOOKED_AT))
+        content = detect_columns(head, options, "the data set").content
     except DataError:
         return table  # nothing comes of it; the caller says why
     for name in media:
@@ -153,6 +156,18 @@ def _media(table: pa.Table, features: Any, options: ReadOptions, folders: list[P
         elif pa.types.is_struct(table.schema.field(name).type):
             pictures = pa.array(_pictures(table.column(name), folders), pa.large_binary())
             table = table.set_column(position, name, pa.chunked_array([pictures]))
+    return table
+
+
+def _as_if_read(table: pa.Table) -> pa.Table:
+    """The table with nothing in the place of pictures that are files, which are read later."""
+    for position, field in enumerate(table.schema):
+        if pa.types.is_struct(field.type) and {f.name for f in field.type} == {"bytes", "path"}:
+            values = [
+                value and {**value, "bytes": value["bytes"] or b""}
+                for value in table.column(position).to_pylist()
+            ]
+            table = table.set_column(position, field, pa.array(values, field.type))
     return table
 
 
