@@ -41,8 +41,8 @@ def page() -> None:
         help="Flagged: the side of the network that never saw the row (flipped) predicts another "
         "label, and the row is among the most suspicious, as many as labels are probably wrong. "
         "Percentages beside labels are flipped-side probabilities. Source: Kobayashi et al. 2020, "
-        "arXiv 2012.04207. Scores beside evidence are influence on the loss of that label, "
-        "+ helped, ± standard error.",
+        "arXiv 2012.04207. Alike: cosine similarity of the encoder's features, among at most "
+        "20,000 training rows.",
     )
     _how_good(desk)
     hint("labels")

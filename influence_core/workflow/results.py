@@ -12,7 +12,6 @@ from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.names import projects_home
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.scan import Top
 from influence_core.installed import sample_names, sample_root
 from influence_core.labels.agreement import agreement
 from influence_core.models.device import DEVICES, pick_device
@@ -41,7 +40,6 @@ __all__ = [
     "Run",
     "RunRecord",
     "Split",
-    "Top",
     "agreement",
     "class_changes",
     "containing",

@@ -52,7 +52,8 @@ def row(index, given, suggested, likely):
     return {
         "index": index, "key": f"{index:016x}", "id": f"train-{index}", "text": f"Row {index}.",
         "given": given, "p_given": "3.0%", "suggested": suggested, "p_suggested": "90.0%",
-        "alternative": suggested, "facts": [], "given_support": [], "other_support": [],
+        "alternative": suggested, "facts": [], "nearest": "",
+        "given_near": {"close": False, "rows": []}, "other_near": {"close": False, "rows": []},
         "mine": "", "others": [], "twin": "",
         "likely": [{"label": label, "chance": "9%"} for label in likely],
     }  # fmt: skip

@@ -76,7 +76,7 @@ class Desk:
         return self._rows().facets(wanted)
 
     def evidence(self, positions: Sequence[int], k: int = 6) -> list[LabelEvidence]:
-        """What supports the given and what the other label of these rows, the row left out."""
+        """The rows most like these, and the nearest of their given and of their other label."""
         return self._evidence.of(self.session, self.scores, positions, k)
 
     def decide(self, reviewer: str, choices: Sequence[Choice], action: str = "") -> int:

@@ -1,20 +1,18 @@
-"""The evidence for either label of a training row: the rows that most support each.
+"""The evidence for either label of a training row: the rows most like it that carry each.
 
-Each row is asked about twice, toward its given label and toward the one that competes with it;
-what helped either answer is its support. Called by `desk` and by the mark on the Errors page.
+The labels are the given one and the one that competes with it. Similarity needs no estimator to be
+believed. Called by `desk` and by the mark on the Errors page.
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from influence_core.influence.scan import Top, scan
+from influence_core.workflow.review.nearest import Labelled, Nearest, nearest_rows
 from influence_core.workflow.session import Session
 
 _LIKELY = 9  # classes that are offered, one a digit key
@@ -23,51 +21,52 @@ _KEPT = 512  # rows whose evidence stays in memory
 
 @dataclass(frozen=True)
 class LabelEvidence:
-    """Training rows that most support either label of one row, strongest first.
+    """What lies around one training row.
 
     `likely` are the most probable other classes than the given one with their probabilities by the
-    flipped side, at most nine.
+    flipped side, at most nine. `near` holds the labels of the nearest rows, and the nearest rows of
+    the given label (unless there is none) and of the other.
     """
 
     position: int
     likely: tuple[tuple[int, float], ...]
-    given: Top
-    other: Top
+    near: Nearest
 
     @property
     def alternative(self) -> int:
         """The class that competes with the given one."""
         return self.likely[0][0]
 
+    @property
+    def given(self) -> Labelled | None:
+        """The nearest rows of the given label; None for a row without one."""
+        return self.near.labelled[0] if len(self.near.labelled) > 1 else None
+
+    @property
+    def other(self) -> Labelled:
+        """The nearest rows of the label that competes."""
+        return self.near.labelled[-1]
+
 
 @dataclass(eq=False)
 class EvidenceCache:
     """Evidence of the rows that were asked about lately, for all threads."""
 
-    _kept: OrderedDict[int, LabelEvidence] = field(default_factory=OrderedDict)
-    _basis: Any = None  # what the kept evidence was computed by
+    _kept: OrderedDict[tuple[int, int], LabelEvidence] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(
         self, session: Session, scores: pd.DataFrame, positions: Sequence[int], k: int
     ) -> list[LabelEvidence]:
-        """Evidence of these rows; what is missing is computed together.
-
-        Evidence by another estimator, or by settings of before an evaluation, is forgotten.
-        """
-        name = session.estimator(many=True, quick=True)
-        basis = name, session.settings_of(name), k
+        """Evidence of these rows; what is missing is computed together."""
         with self._lock:
-            if basis != self._basis:
-                self._kept.clear()
-                self._basis = basis
-            missing = [int(p) for p in positions if int(p) not in self._kept]
+            missing = [int(p) for p in positions if (int(p), k) not in self._kept]
             if missing:
-                for found in label_evidence(session, scores, missing, k, name):
-                    self._kept[found.position] = found
-            out = [self._kept[int(p)] for p in positions]
+                for found in label_evidence(session, scores, missing, k):
+                    self._kept[found.position, k] = found
+            out = [self._kept[int(p), k] for p in positions]
             for p in positions:
-                self._kept.move_to_end(int(p))
+                self._kept.move_to_end((int(p), k))
             while len(self._kept) > max(_KEPT, len(out)):
                 self._kept.popitem(last=False)
             return out
@@ -89,30 +88,18 @@ def likely_labels(
 
 
 def label_evidence(
-    session: Session, scores: pd.DataFrame, positions: Sequence[int], k: int, estimator: str
+    session: Session, scores: pd.DataFrame, positions: Sequence[int], k: int
 ) -> list[LabelEvidence]:
-    """Two targets a row, toward either label; the k most helpful other rows of each."""
+    """What lies around each row, with the k nearest other rows of either label."""
     likely = likely_labels(session, scores, positions)
-    others = np.array([classes[0][0] for classes in likely], dtype=np.int64)
-    given = scores["given"].to_numpy()[list(positions)].astype(np.int64)
-    labels = np.where(given >= 0, given, others)
-    x = session.features.rows(torch.as_tensor(list(positions)))
-    both = torch.from_numpy(np.concatenate([labels, others]))  # (2 n,)
-    query = session.prepared(estimator).query(session.targets(torch.cat([x, x]), both))
-    ranking = scan(query, len(session.evidence), k=k + 1)
-    n = len(positions)
-    return [
-        LabelEvidence(
-            int(position),
-            likely[i],
-            _without(ranking.helpful[i], position, k),
-            _without(ranking.helpful[n + i], position, k),
-        )
-        for i, position in enumerate(positions)
+    given = scores["given"].to_numpy()[list(positions)].tolist()
+    asked = [
+        [*([own] if own >= 0 else []), classes[0][0]]
+        for own, classes in zip(given, likely, strict=True)
     ]
-
-
-def _without(top: Top, position: int, k: int) -> Top:
-    """A row is no evidence for its own label."""
-    keep = np.flatnonzero(top.positions != position)[:k]
-    return Top(top.positions[keep], top.scores[keep], top.stderr[keep])
+    x = session.features.rows(torch.as_tensor(list(positions)))
+    found = nearest_rows(session, x, positions, asked, k)
+    return [
+        LabelEvidence(int(position), classes, near)
+        for position, classes, near in zip(positions, likely, found, strict=True)
+    ]

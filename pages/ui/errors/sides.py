@@ -57,7 +57,7 @@ def draw_side(
         for row in table.itertuples():
             with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}{part}"):
                 content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
-                st.markdown(f"**{plain(row.label)}**{_beyond(row.key, noise)}")
+                st.markdown(f"{row.rank} · **{plain(row.label)}**{_beyond(row.key, noise)}")
                 bar(
                     abs(row.influence) / strongest,
                     f"influence {numbers.influence(row.influence, row.stderr)}",

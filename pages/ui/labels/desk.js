@@ -388,23 +388,24 @@ class Desk {
 
   drawEvidence(card) {
     const sides = [
-      ["Similar rows with the given label", this.name(card.given), card.given_support],
+      ["Most similar, labelled as given", this.name(card.given), card.given_near],
       [
-        card.suggested !== card.given ? "Similar rows with the suggested label" : "Similar rows with the next likely label",
+        card.suggested !== card.given ? "Most similar, labelled as suggested" : "Most similar with the next likely label",
         this.name(card.alternative),
-        card.other_support,
+        card.other_near,
       ],
-    ].map(([title, label, rows]) => {
+    ].map(([title, label, { rows, close }]) => {
       const side = el("div", "side");
       const heading = el("h4", "", `${title}: `);
       heading.append(el("strong", "", label));
       side.append(heading);
+      if (rows.length && !close) side.append(el("p", "muted small", "None looks like this; the nearest are:"));
       const list = el("ol", rows.length && rows[0].image ? "pictures" : "");
       for (const row of rows) {
         const line = el("li");
         line.append(content(row, "small-picture", `Training row ${row.id}, labelled ${row.label}`));
         const caption = el("p", "muted small");
-        caption.append(el("strong", "", row.label), ` helpful ${row.score}`);
+        caption.append(el("strong", "", row.label), ` ${row.score} alike`);
         line.append(caption, button("quiet small", "Compare", "", () =>
           this.compare.show(card, row, (label) => this.name(label))));
         list.append(line);
@@ -412,7 +413,7 @@ class Desk {
       side.append(rows.length ? list : el("p", "muted", "No training row."));
       return side;
     });
-    this.evidence.replaceChildren(...sides);
+    this.evidence.replaceChildren(el("p", "nearest", card.nearest), ...sides);
   }
 }
 

@@ -14,9 +14,10 @@ import numpy as np
 import streamlit as st
 
 from influence_core.errors import DataError, TurnoverError
-from influence_core.workflow.results import Split, Top, to_hex
+from influence_core.workflow.results import Split, to_hex
 from influence_core.workflow.review.desk import Choice, Desk
 from influence_core.workflow.review.evidence import LabelEvidence
+from influence_core.workflow.review.nearest import Labelled
 from pages.ui.draw import content, numbers
 from pages.ui.labels.messages import Message, Pending, read_message
 
@@ -205,8 +206,9 @@ def card(desk: Desk, evidence: LabelEvidence, reviewer: str) -> dict[str, Any]:
             for label, chance in evidence.likely
         ],
         "facts": _facts(row),
-        "given_support": _rows(desk, evidence.given),
-        "other_support": _rows(desk, evidence.other),
+        "nearest": content.visible(evidence.near.sentence(desk.classes)),
+        "given_near": _rows(desk, evidence.given),
+        "other_near": _rows(desk, evidence.other),
         "mine": "" if own is None else _word(own.decision.verdict, own.decision.new_label),
         "others": [
             f"{who} said: {_word(event.decision.verdict, event.decision.new_label)}"
@@ -245,17 +247,21 @@ def _facts(row: Any) -> list[dict[str, str]]:
     return [{"name": name, "value": value, "help": text} for name, value, text in facts]
 
 
-def _rows(desk: Desk, top: Top) -> list[dict[str, Any]]:
+def _rows(desk: Desk, found: Labelled | None) -> dict[str, Any]:
+    """The nearest rows of a label; `close` where any of them looks like the row."""
+    if found is None:
+        return {"close": False, "rows": []}
     train = desk.session.project.dataset.train
-    return [
+    rows = [
         {
             **_content(train, int(position), content.THUMB),
             "id": _id(train, int(position)),
             "label": _name(desk, train.labels[position]),
-            "score": numbers.influence(float(score), float(error)),
+            "score": numbers.percent(max(float(cosine), 0.0)),
         }
-        for position, score, error in zip(top.positions, top.scores, top.stderr, strict=True)
+        for position, cosine in zip(found.positions, found.similarity, strict=True)
     ]
+    return {"close": found.close, "rows": rows}
 
 
 def _content(train: Split, position: int, size: int) -> dict[str, str]:

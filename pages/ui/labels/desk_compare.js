@@ -47,7 +47,7 @@ class Comparison {
     const marks = sharedWords(...words);
     const heads = [
       [`This row, labelled ${name(card.given)}`, `id ${card.id}`],
-      [`Training row, labelled ${row.label}`, `id ${row.id}, helpful ${row.score}`],
+      [`Training row, labelled ${row.label}`, `id ${row.id}, ${row.score} alike`],
     ];
     this.columns.replaceChildren(...[card, row].map((one, i) => {
       const column = el("div");

@@ -4,7 +4,6 @@ import torch
 from tiny import project
 
 from influence_core.errors import DataError
-from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.review.desk import Choice, open_desk
@@ -87,21 +86,25 @@ def test_an_unknown_class_is_named(desk):
         desk.decide("ann", [Choice(0, "relabel", "ugly")])
 
 
-def test_evidence_supports_each_label_and_is_never_the_row_itself(desk, session):
+def test_evidence_is_the_nearest_rows_of_either_label_and_never_the_row_itself(desk, session):
     positions = [int(p) for p in desk.order[:5]]
+    x = session.features.rows(torch.arange(90))
+    unit = (x / x.norm(dim=1, keepdim=True)).double().numpy()
+    labels = desk.scores["given"].to_numpy()
     for found in desk.evidence(positions, k=4):
-        row = desk.scores.iloc[found.position]
-        assert found.alternative != row["given"]
-        for label, top in ((int(row["given"]), found.given), (found.alternative, found.other)):
-            x = session.features.rows(torch.tensor([found.position]))
-            query = session.prepared(DEFAULT_ESTIMATOR).query(
-                session.targets(x, torch.tensor([label]))
-            )
-            scores = query.scores(slice(0, 90)).scores[0].numpy().copy()
-            scores[found.position] = -np.inf
-            slow = np.argsort(-scores, kind="stable")[:4]
-            np.testing.assert_array_equal(top.positions, slow[scores[slow] > 0])
-            np.testing.assert_allclose(top.scores, scores[top.positions], rtol=1e-4)
+        given = int(labels[found.position])
+        assert found.alternative != given
+        cosine = unit @ unit[found.position]
+        cosine[found.position] = -2.0
+        for label, side in ((given, found.given), (found.alternative, found.other)):
+            assert side.label == label
+            slow = np.where(labels == label, cosine, -2.0)
+            np.testing.assert_allclose(side.similarity, np.sort(slow)[::-1][:4], atol=1e-5)
+            np.testing.assert_allclose(slow[side.positions], side.similarity, atol=1e-5)
+        ten = labels[np.argsort(-cosine)[:10]]
+        assert found.near.total == 10
+        assert found.near.of(given) == (ten == given).sum()
+        assert found.near.sentence(desk.classes).startswith("10 nearest: ")
 
 
 def test_evidence_asked_for_together_equals_one_by_one(desk, session):
