@@ -1,8 +1,12 @@
 """The wizard without a browser: from a file to a project, refusals, hostile data, paths."""
 
+import shutil
 import time
 import zipfile
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from errors_page import APP
 from messages import options_in
@@ -80,6 +84,30 @@ def test_what_is_not_sure_of_a_file_can_be_told_and_is_seen_at_once(tmp_path):
     chosen(page, "Sentence or image").set_value(1).run()
     assert not page.exception
     assert "5 sentences: 5 train" in said(page)
+
+
+@pytest.mark.parametrize("how", ["folder", "zip"])
+def test_the_encoding_of_several_files_can_be_told(tmp_path, how):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("train", "test"):
+        rows = "".join(f"фильм {name} {i},{'да' if i % 2 else 'нет'}\n" for i in range(12))
+        (folder / f"{name}.csv").write_bytes(f"text,label\n{rows}".encode("cp1251"))
+    path = folder if how == "folder" else Path(shutil.make_archive(str(folder), "zip", folder))
+    page = given(path)
+    assert not page.exception
+    chosen(page, "Encoding").set_value("cp1251").run()
+    assert not page.exception
+    assert "24 sentences: 12 train, 12 test" in said(page)
+
+
+def test_a_folder_without_texts_has_no_such_menus(tmp_path):
+    (tmp_path / "one").mkdir()
+    pq.write_table(
+        pa.table({"text": ["x"] * 4, "label": ["a", "b"] * 2}), tmp_path / "one/a.parquet"
+    )
+    page = given(tmp_path / "one")
+    assert "Encoding" not in {box.label for box in page.selectbox}
 
 
 def test_what_messages_advise_can_be_chosen_here(tmp_path):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from influence_core.data.readers.packed import PACKINGS, tables_in
@@ -26,6 +27,7 @@ from influence_core.errors import DataError
 FOLDER = ".uploads"
 MOST_MEGABYTES = 200
 KEPT_SECONDS = 24 * 3600
+MOST_NAMES = 2_000  # of a folder that are looked at
 Pack = Callable[[Path, Path], object]  # an archive, the file to write
 SUFFIXES = (*TABLES, *PACKINGS)
 
@@ -76,6 +78,16 @@ def is_text(path: str | Path) -> bool:
     """Whether a path is called like a CSV or other text, perhaps in a .gz."""
     name = Path(path).name.lower().removesuffix(".gz")
     return Path(name).suffix in TEXT
+
+
+def holds_text(path: str | Path) -> bool:
+    """Whether it is a text, or a folder or a ZIP with one among what is looked at."""
+    place = Path(path)
+    if place.is_dir():
+        return any(map(is_text, islice(place.rglob("*"), MOST_NAMES)))
+    if place.suffix.lower() == ZIP and place.is_file():
+        return bool(tables_in(place, TEXT))
+    return is_text(place)
 
 
 def keep_zip(home: Path, archive: Path, pack: Pack = pack_pictures) -> Path:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.workflow.projects.preview import FirstLook, lines_as_read
-from influence_core.workflow.projects.uploads import is_text
+from influence_core.workflow.projects.uploads import holds_text, is_text
 from influence_core.workflow.results import NO_COLUMN, ReadOptions
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
@@ -42,7 +42,7 @@ def how_to_read(source: ChosenSource) -> ReadOptions:
                 ),
             }  # fmt: skip
         return replace(options, **{name: text.strip() or None for name, text in given.items()})
-    if not is_text(source.place):
+    if not holds_text(source.place):
         return options
     with st.expander("How the file is read", key=f"wizard_reading_{source.token}"):
         with st.container(horizontal=True, gap="medium"):
@@ -54,7 +54,7 @@ def how_to_read(source: ChosenSource) -> ReadOptions:
                 f"wizard_First line names the columns_{source.token}",
                 YES_NO,
             )
-        if encoding:
+        if encoding and is_text(source.place):
             st.caption("The first lines that the encoding matters for, as they are read by it:")
             for line in lines_as_read(source.place, encoding) or ["(none)"]:
                 st.text(visible(line))
