@@ -172,7 +172,8 @@ def test_every_reader_is_found_by_the_looks_of_its_source(tmp_path, picture_fold
         "texts": tmp_path / "films",
         "hub": "someone/something",
     }
-    assert list(sources) == list(READERS)
+    # fastText has no name of its own: `csv` tells it by what is in the file.
+    assert list(sources) == [kind for kind in READERS if kind != "fasttext"]
     for kind, source in sources.items():
         assert guess_kind(str(source), ReadOptions()) == kind
 
