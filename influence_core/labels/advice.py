@@ -37,6 +37,7 @@ Mask = npt.NDArray[np.bool_]
 LEAST = 20  # decisions, "unsure" not counted, below which nothing is said
 NEXT = 50  # rows of the queue that the advice looks ahead
 NEAR = 100  # decided rows that the curve rests on at least
+WIDE = 3.0  # the number is told where its interval is narrower than this factor
 STOP = 0.05  # share of wrong labels among them below which it advises to stop
 _A = np.linspace(-9.0, 9.0, 37)
 _B = np.linspace(0.0, 6.0, 25)
@@ -54,6 +55,7 @@ class Advice:
         decided: decisions that it rests on.
         left: median number of wrong labels among the undecided rows; None if nothing can be said.
         low, high: its 90 % interval.
+        certain: the interval is narrow enough for the number to be told.
         next_wrong: expected share of wrong labels among the next `NEXT` rows of the queue.
         sentence: for people.
     """
@@ -62,6 +64,7 @@ class Advice:
     left: float | None
     low: int
     high: int
+    certain: bool
     next_wrong: float
     sentence: str
 
@@ -84,11 +87,11 @@ def estimate_left(
     rest = ~decided & known
     if count < LEAST:
         return Advice(
-            count, None, 0, int(rest.sum()), float("nan"),
+            count, None, 0, int(rest.sum()), False, float("nan"),
             f"{LEAST - count} more decisions, and this tells how many wrong labels are left.",
         )  # fmt: skip
     if not rest.any():
-        return Advice(count, 0.0, 0, 0, 0.0, "Every row is decided.")
+        return Advice(count, 0.0, 0, 0, True, 0.0, "Every row is decided.")
     x = _suspicion(p_given)
     rng = np.random.default_rng(seed)
     near = _near_the_rest(decided & known, rank)
@@ -99,7 +102,9 @@ def estimate_left(
     following = np.flatnonzero(rest)[np.argsort(rank[rest], kind="stable")][:NEXT]
     ahead = float(_chance(x[following], *curves).mean())
     left, bounds = float(np.median(numbers)), (int(np.floor(low)), int(np.ceil(high)))
-    return Advice(count, left, *bounds, ahead, _sentence(left, bounds, ahead, len(following)))
+    certain = bounds[1] < WIDE * max(bounds[0], 1)
+    sentence = _sentence(left if certain else None, bounds, ahead, len(following))
+    return Advice(count, left, *bounds, certain, ahead, sentence)
 
 
 def _near_the_rest(decided: Mask, rank: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -145,11 +150,13 @@ def _chance(x: Floats, a: Floats, b: Floats, c: Floats) -> Floats:
     return out
 
 
-def _sentence(left: float, bounds: tuple[int, int], ahead: float, rows: int) -> str:
-    start = (
-        f"About {left:,.0f} wrong labels are left (90 % interval {bounds[0]:,} to {bounds[1]:,}); "
-        f"of the next {rows} rows about {rows * ahead:.0f}."
-    )
+def _sentence(left: float | None, bounds: tuple[int, int], ahead: float, rows: int) -> str:
+    start = f"Of the next {rows} rows about {rows * ahead:.0f} are labelled wrongly."
+    if left is not None:
+        start = (
+            f"About {left:,.0f} wrong labels are left (90 % interval {bounds[0]:,} to "
+            f"{bounds[1]:,}). {start}"
+        )
     if ahead < STOP:
         return start + " Looking at more rows would find few: a good place to stop."
     return start + " It is worth going on."

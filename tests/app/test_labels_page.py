@@ -62,16 +62,20 @@ def test_without_a_map_the_page_offers_to_make_it():
     assert test.button(key="labels_map_make").label == "Make the map"
 
 
-def test_the_estimate_says_how_weak_its_interval_is():
+@pytest.mark.parametrize(("verdict", "rows"), [("keep", 25), ("exclude", 1500)])
+def test_how_many_wrong_labels_are_left_is_told_only_where_it_is_known(verdict, rows):
     test = start(project="reviews")
-    assert "not a guarantee" not in words(test)  # nothing is estimated yet
-    session = open_session(Project.open(projects_home() / "reviews"))
-    desk = open_desk(session)
-    desk.decide("local", [Choice(int(p), "keep") for p in desk.queue(QueueFilter())[:25]])
+    assert "90 % interval" not in words(test)  # nothing is estimated yet
+    desk = open_desk(open_session(Project.open(projects_home() / "reviews")))
+    desk.decide("local", [Choice(int(p), verdict) for p in desk.queue(QueueFilter())[:rows]])
     test = start(project="reviews")
     assert not test.exception
-    assert "90 % interval" in words(test).replace("\\", "")
-    assert "a guide, not a guarantee" in words(test)
+    known = desk.advice().certain
+    assert known == (verdict == "exclude")
+    assert ("90 % interval" in words(test).replace("\\", "")) == known
+    assert ("a guide, not a guarantee" in words(test)) == known
+    assert ("of the latest 25 decisions found a wrong label" in words(test)) != known
+    assert bool(test.get("plotly_chart")) != known
 
 
 def test_only_a_csv_of_decisions_can_be_escaped():

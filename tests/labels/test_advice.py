@@ -74,6 +74,18 @@ def test_few_decisions_give_no_number():
     assert "1 more decisions" in found.sentence
 
 
+def test_the_number_is_told_only_where_its_interval_is_narrow():
+    told = set()
+    for share in (0.02, 0.05, 0.2, 0.6):
+        p, decided, wrong, rank = review(2000, share, 1, a=1.0)
+        found = estimate_left(p, decided, wrong & decided, rank)
+        assert found.certain == (found.high < 3 * max(found.low, 1))
+        assert ("are left" in found.sentence) == found.certain
+        assert "Of the next 50 rows" in found.sentence
+        told.add(found.certain)
+    assert told == {False, True}
+
+
 def test_when_everything_is_decided_nothing_is_left():
     p, _, wrong, rank = review(100, 0.1, 0)
     found = estimate_left(p, np.ones(100, bool), wrong, rank)

@@ -30,6 +30,7 @@ from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
+from influence_core.workflow.explain.verify import Question, kept_verified
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import label_table
@@ -51,6 +52,7 @@ EXAMPLES = {
     "scores": "*/exports/scores.json",
     "map": "*/features/*/map.parquet",
     "job": "*/jobs/*/job.json",
+    "verified": "*/verified/*.json",
 }
 
 
@@ -100,6 +102,15 @@ def test_evaluation_and_map(films):
     assert found.run == HEAD
     assert all(check.passed and check.text for check in found.checks.values())
     assert len(read_map(films, films.run(HEAD).record.encoder_fingerprint)) == 105
+
+
+def test_what_was_verified(films):
+    key = int(films.dataset.split("test").keys[0])
+    found = kept_verified(films, HEAD, key, [Question("flipped-ridge")])
+    assert len(found.keys) == 5
+    assert set(found.keys) <= set(films.dataset.train.keys.tolist())
+    assert found.sentence
+    assert set(found.table["class"]) == set(films.dataset.classes)
 
 
 def test_decisions(films):

@@ -20,6 +20,7 @@ VERDICTS: dict[str, str] = {
     "keep": "the label is right",
     "unsure": "looked at, could not tell",
 }
+FAULTY = ("relabel", "exclude")  # verdicts that find a label wrong
 MAX_NOTE = 4_000
 MAX_NAME = 100
 

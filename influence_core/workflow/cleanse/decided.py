@@ -8,6 +8,7 @@ from contextlib import closing
 
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
+from influence_core.store.reviews.events import FAULTY
 from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews
 
@@ -28,7 +29,7 @@ def decided_edits(project: Project) -> tuple[tuple[Edit, ...], frozenset[int]]:
         decision = word.event.decision
         if word.outcome == "keep":
             kept.add(key)
-        if word.outcome not in ("relabel", "exclude"):
+        if word.outcome not in FAULTY:
             continue
         label = int(train.labels[position])
         old = project.dataset.classes[label] if label >= 0 else None

@@ -85,7 +85,7 @@ Key = Annotated[int, Stored(from_hex, to_hex)]
 
 
 @dataclass(frozen=True)
-class Foretold:
+class PredictedChange:
     """A probability of this very model: before, predicted without the rows (± half), retrained."""
 
     label: str
@@ -118,7 +118,7 @@ class Verified:
     changed: bool
     label: str
     table: Table = None
-    this_model: Foretold | None = None
+    this_model: PredictedChange | None = None
 
 
 def verify(
@@ -238,7 +238,7 @@ def _outcome(
     this = None
     if report is not None and report.change is not None and report.actual is not None:
         change, actual = report.change, report.actual
-        this = Foretold(asked, actual.before, change.after, change.half, actual.after)
+        this = PredictedChange(asked, actual.before, change.after, change.half, actual.after)
     return Verified(
         question,
         sentence,

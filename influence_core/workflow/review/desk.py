@@ -17,7 +17,7 @@ from influence_core.errors import DataError
 from influence_core.labels.advice import Advice, estimate_left
 from influence_core.labels.scores import with_ranking
 from influence_core.labels.skill import Skill, flagged
-from influence_core.store.reviews.events import Action, Decision, Event, new_action
+from influence_core.store.reviews.events import FAULTY, Action, Decision, Event, new_action
 from influence_core.store.reviews.state import Effective, ReviewState
 from influence_core.store.reviews.store import ReviewStore, open_reviews
 from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
@@ -242,10 +242,19 @@ class Desk:
         outcomes = self.outcomes()
         return estimate_left(
             self.scores["p_given"].to_numpy().astype(np.float64),
-            np.isin(outcomes, ["relabel", "exclude", "keep"]),
-            np.isin(outcomes, ["relabel", "exclude"]),
+            np.isin(outcomes, [*FAULTY, "keep"]),
+            np.isin(outcomes, FAULTY),
             self.scores["suspicion_rank"].to_numpy(),
         )
+
+    def found(self) -> list[bool]:
+        """For every row that is decided and not "unsure", whether its label was wrong, in time."""
+        with self._lock:
+            train = self.session.project.dataset.train
+            counting = self._state.counting(train.keys, train.content_hashes).values()
+        judged = [word for word in counting if word.outcome in (*FAULTY, "keep")]
+        judged.sort(key=lambda word: word.event.number)
+        return [word.outcome in FAULTY for word in judged]
 
     def _flagged(self) -> npt.NDArray[np.bool_]:
         left = self.advice().left

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from influence_core.store.reviews.events import FAULTY
 from influence_core.store.reviews.state import DISPUTED
 
 
@@ -35,7 +36,7 @@ def progress_of(
     """
     decided = outcomes != ""
     flagged = scores["flagged"].to_numpy()
-    wrong = np.isin(outcomes, ["relabel", "exclude"])
+    wrong = np.isin(outcomes, FAULTY)
     given = scores["given"].to_numpy()
     by_class = pd.DataFrame({"class": list(classes)})
     masks = {"rows": given >= 0, "flagged": flagged, "decided": decided, "wrong": wrong}

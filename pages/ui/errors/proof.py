@@ -14,7 +14,7 @@ from influence_core.workflow.explain.change import expected_change, sentence
 from influence_core.workflow.explain.explain import Explanation
 from influence_core.workflow.explain.verify import (
     MOST,
-    Foretold,
+    PredictedChange,
     Question,
     Verified,
     kept_verified,
@@ -127,7 +127,7 @@ def _show(session: Session, found: Verified, bad: frozenset[int]) -> None:
             alt=plain(found.sentence),
         )  # fmt: skip
     if found.this_model is not None:
-        st.caption(_foretold(found.this_model))
+        st.caption(_predicted_change(found.this_model))
     if found.keys:
         act_on(session, found.keys, bad)
 
@@ -170,7 +170,7 @@ def _odds(p: float) -> float:
     return math.log(inside / (1 - inside))
 
 
-def _foretold(found: Foretold) -> str:
+def _predicted_change(found: PredictedChange) -> str:
     half = "" if math.isnan(found.half) else f" (± {100 * found.half:.0f})"
     return (
         f"This very model: P({plain(found.label)}) {numbers.percent(found.before)}, about "

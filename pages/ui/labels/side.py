@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+import plotly.express as px
 import streamlit as st
 
 from influence_core.errors import TurnoverError
@@ -33,6 +35,7 @@ WEAK_HELP = (
     "where the score says nothing, 15 to 21 of 30. On the two samples it held 6 times of 12 and "
     "was too high the other 6."
 )
+LATELY = 50  # decisions that the curve of wrong labels runs over
 PAIRS_SHOWN = 12  # at a time, unless set otherwise
 SHOWN_PROBLEMS = 10
 MOST_HANDED_OUT = 10_000
@@ -72,7 +75,10 @@ def progress_box(desk: Desk) -> None:
         "model of item response theory (Birnbaum 1968).",
     )
     if advice.left is not None and advice.decided < progress.total:
-        st.caption(WEAK, help=WEAK_HELP)
+        if advice.certain:
+            st.caption(WEAK, help=WEAK_HELP)
+        else:
+            _found_lately(desk.found())
     with st.expander("Progress by class and reviewer", icon=":material/monitoring:"):
         st.caption(
             f"{numbers.count(progress.wrong)} found wrong · {numbers.count(progress.disputed)} "
@@ -87,6 +93,20 @@ def progress_box(desk: Desk) -> None:
                 "chance (Cohen 1960).",
             )
             st.dataframe(table, hide_index=True, key="agreement_table")
+
+
+def _found_lately(found: list[bool]) -> None:
+    """How the share of wrong labels moves, where how many are left cannot be told yet."""
+    share = pd.Series(found, dtype=float).rolling(LATELY, min_periods=10).mean()
+    st.caption(
+        f"{numbers.percent(float(share.iloc[-1]))} of the latest {min(LATELY, len(found))} "
+        "decisions found a wrong label. How many are left is told once it is known to a factor "
+        "of three."
+    )
+    curve = pd.DataFrame({"decisions": range(1, len(found) + 1), "found wrong, %": 100 * share})
+    figure = px.line(curve.dropna(), x="decisions", y="found wrong, %", height=180)
+    figure.update_layout(margin={"t": 8, "b": 8}).update_yaxes(rangemode="tozero")
+    st.plotly_chart(figure, key="found_lately", alt="Share of decisions that found a wrong label")
 
 
 def twins_box(desk: Desk, who: str) -> None:

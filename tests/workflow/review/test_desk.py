@@ -226,6 +226,16 @@ def _other(desk, position):
     return desk.classes[1 - desk.scores["given"][position]]
 
 
+def test_what_was_found_stands_in_the_order_of_decisions(desk):
+    desk.decide("ann", [Choice(9, "exclude")])
+    desk.decide("ann", [Choice(2, "keep")])
+    desk.decide("ann", [Choice(5, "unsure")])
+    desk.decide("ann", [Choice(1, "relabel", _other(desk, 1))])
+    assert desk.found() == [True, False, True]
+    desk.undo("ann")
+    assert desk.found() == [True, False]
+
+
 def test_flags_follow_the_estimate_once_enough_is_decided(desk):
     assert desk.skill.learned
     before = int(desk.scores["flagged"].sum())
