@@ -163,7 +163,10 @@ def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
 
 
 def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
-    started = ("new", "encode", "train", "explain", "map", "evaluate", "cleanse", "trial")
+    started = (
+        "new", "encode", "train", "predict", "explain", "verify", "map", "evaluate", "cleanse",
+        "trial",
+    )  # fmt: skip
     takes = {
         verb
         for verb in started
