@@ -14,14 +14,27 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 # Pages import their shared parts as `pages.ui`, from wherever the app was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+# Streamlit leaves 6rem above a page; the menu takes less than 4. Beside the sidebar a narrow window
+# has no room for an item and its rows side by side, so its columns stand one below the
+# other there, as Streamlit itself stacks columns below 640 px.
+STYLE = """
+.stMainBlockContainer { padding-top: 4rem; }
+@media (max-width: 1100px) {
+  .stHorizontalBlock:has(> .stColumn .st-key-answer_item) { flex-wrap: wrap; }
+  .stColumn:has(.st-key-answer_item), .stColumn:has(.st-key-answer_item) ~ .stColumn {
+    min-width: 100%;
+  }
+  .stMainBlockContainer { padding-left: 2rem; padding-right: 2rem; }
+}
+"""
+
 
 def draw() -> None:
     """The frame and the page that the address asks for."""
     from pages.ui.frame.first import wait_for_libraries
 
     st.set_page_config(page_title="Turnover", page_icon="🔁", layout="wide")
-    # Streamlit leaves 6rem above a page; the menu takes less than 4.
-    st.html("<style>.stMainBlockContainer { padding-top: 4rem; }</style>")
+    st.html(f"<style>{STYLE}</style>")
     wait_for_libraries()
     from pages.ui.frame.login import require_login
     from pages.ui.frame.settings import settings_box

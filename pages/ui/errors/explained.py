@@ -28,7 +28,7 @@ Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists,
 def explained(session: Session, item: Item, own: str | bytes | None = None) -> None:
     """The item pinned on the left, its helpful and harmful rows on the right."""
     left, right = st.columns([1, 3], gap="medium")
-    with left, st.container(border=True):
+    with left, st.container(border=True, key="answer_item"):
         _pinned(session, item, own)
     with right:
         # One place each, whatever is quick or slow: the verdict and its proof stand above what is
