@@ -8,6 +8,7 @@ import zipfile
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.feather
 import pytest
 from damage import EDITS, damaged
 from hypothesis import given
@@ -135,6 +136,28 @@ def test_edits_of_a_good_file(tmp_path, name):
         tried(path)
 
     check()
+
+
+def test_notes_of_pandas_are_not_believed(tmp_path):
+    """A damaged one ends its own reader; an index would take a column out of sight."""
+    for notes in ({"columns": [{"name": "text"}], "index_columns": ["text"]}, "no object"):
+        table = pa.table({"text": ["a", "b"] * 4, "label": ["x", "y"] * 4})
+        noted = table.replace_schema_metadata({"pandas": json.dumps(notes)})
+        pa.feather.write_feather(noted, tmp_path / "a.feather")
+        assert tried(tmp_path / "a.feather") == ["", ""]
+        assert list(preview_source(tmp_path / "a.feather").rows) == ["text", "label"]
+
+
+def test_a_buffer_that_promises_petabytes(tmp_path):
+    path = write("b.arrow", tmp_path)
+    whole = path.read_bytes()
+    places = range(0, len(whole) - 8, 8)  # one of these is the length of a buffer
+    assert any(_asks_for_petabytes(path, whole, place) for place in places)
+
+
+def _asks_for_petabytes(path, whole, at):
+    path.write_bytes(whole[:at] + struct.pack("<q", 1 << 50) + whole[at + 8 :])
+    return all("would unpack to more than" in words for words in tried(path))
 
 
 def test_a_stream_that_promises_a_huge_batch(tmp_path):

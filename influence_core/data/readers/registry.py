@@ -5,6 +5,7 @@ rest - bad rows, splits, classes, keys - is the same for all and lives in `data.
 kind of source is one module and one line here, or in `files` if it is one of files.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from influence_core.data.assemble import assemble
+from influence_core.data.budget import refuse_growth
 from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
@@ -124,7 +126,7 @@ def preview_source(source: str | Path, options: ReadOptions | None = None) -> Pr
         kind = guess_kind(str(source), options)
         raw = READERS[kind].read(str(source), options, PREVIEW_ROWS)[0]
         head = raw.table.slice(0, PREVIEW_ROWS)
-        rows = head.to_pandas()
+        rows = head.to_pandas(ignore_metadata=True)  # what pandas left there may be damaged
     columns = tuple(head.column_names)
     try:
         roles = detect_columns(head, options, raw.name)
@@ -140,6 +142,7 @@ def _plain_errors(source: str | Path) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
+        _refuse_absurd(error, Path(source))
         raise ResourceError(
             f"Memory ran out while {name} was read; close other programs, or make it smaller."
         ) from error
@@ -148,6 +151,13 @@ def _plain_errors(source: str | Path) -> Iterator[None]:
             f"{name} holds values that cannot be read ({one_line(error)}); remove their column, "
             "or write it as text."
         ) from error
+
+
+def _refuse_absurd(error: MemoryError, path: Path) -> None:
+    """What Arrow could not have is often a damaged length, which asks for petabytes."""
+    asked = re.search(r"size (\d+) failed", str(error))
+    if asked and path.is_file():
+        refuse_growth(int(asked[1]), path.stat().st_size, path.name)
 
 
 def read_again(file: SourceFile, options: ReadOptions, limit: int | None) -> list[RawTable]:
