@@ -2,6 +2,7 @@
 
 from math import isfinite, nan
 
+import pandas as pd
 import streamlit as st
 
 from influence_core.workflow.evaluate.estimators import estimator_table
@@ -43,6 +44,11 @@ REMOVAL_HELP = (
     "Rise of the item's loss in nats, mean over items with its 95 % interval. Source: removal "
     "curves as in Park et al. 2023, TRAK, against as many random rows."
 )
+QLD_HELP = (
+    "QLD: query loss difference, the rise of the item's loss after retraining without the 1 % of "
+    "the rows that a method calls most helpful, minus its mean rise without as many random rows; "
+    "mean over items with its 95 % interval. Source: Bergson, arXiv 2606.11660."
+)
 TABLES = {
     "planted": (
         "Planted wrong labels",
@@ -60,6 +66,10 @@ TABLES = {
         "Mean LDS and half its 95 % interval, by kind of item, and seconds for one item.",
     ),
     "removal": ("Removal in numbers", "Mean rise of the loss in nats and half its interval."),
+    "qld": (
+        "QLD in numbers",
+        "Mean rise of the loss in nats beyond random rows and half its interval, by kind of item.",
+    ),
     "lds": ("LDS of every item, models trained like this", "What the means are taken over."),
     "same-estimators": (
         "This model in numbers",
@@ -163,6 +173,8 @@ def _comparison(session: Session, found: EvaluationRecord) -> None:
             config={"displayModeBar": False},
             alt="LDS of each estimator with its interval, and the ceiling",
         )
+    if session.run.has_table("eval-qld"):
+        _difference(session.run.table("eval-qld"))
     if session.run.has_table("eval-removal"):
         st.markdown("#### Does leaving out the most helpful rows hurt?", help=REMOVAL_HELP)
         st.caption(
@@ -175,6 +187,24 @@ def _comparison(session: Session, found: EvaluationRecord) -> None:
             config={"displayModeBar": False},
             alt="Rise of the loss by the number of rows left out, for each estimator",
         )
+
+
+def _difference(table: pd.DataFrame) -> None:
+    """QLD beside LDS: LDS asks about all rows, QLD about the top of the list alone."""
+    st.markdown("#### How much worse does an item get without its top 1 %?", help=QLD_HELP)
+    count = int(table["removed"].iloc[0])
+    rows = "the one row" if count == 1 else f"the {count:,} rows"
+    st.caption(
+        f"QLD: a model trained like this one is retrained without {rows} that a method calls most "
+        "helpful for an item. Shown is by how much more the item's loss rises than without as many "
+        "random rows: 0 is no better than chance, the higher the better."
+    )
+    st.plotly_chart(
+        comparison(table, "QLD: rise of the loss beyond random rows, nats", "qld"),
+        key="qld_chart",
+        config={"displayModeBar": False},
+        alt="QLD of each estimator with its interval",
+    )
 
 
 def _tables(session: Session) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from influence_core.data.dataset import Split
 from influence_core.evaluation.choose import STRENGTHS
-from influence_core.evaluation.removal import SIZES
+from influence_core.evaluation.removal import DRAWS, SIZES
 from influence_core.influence.estimators.blend import PARTS
 from influence_core.influence.estimators.replay import GROUPS
 from influence_core.influence.estimators.turnover import TURNOVER
@@ -32,8 +32,9 @@ from influence_core.workflow.costs.estimate import (
     training,
 )
 from influence_core.workflow.costs.rates import encode_rate, encode_work, head_rates
-from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS, REMOVAL_TARGETS
+from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS
 from influence_core.workflow.evaluate.lds import TUNED
+from influence_core.workflow.evaluate.removal import REMOVAL_TARGETS
 from influence_core.workflow.evaluate.same import CHANGED, DROPPED
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
 from influence_core.workflow.session import Session
@@ -142,8 +143,9 @@ def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions
         found = found.then(_retraining(rates, session, 2 * options.subsets)).then(ridge)
         found = found.then(scanning(rates, TURNOVER.name, rows, targets, own.config))
     if "removal" in options.what:
-        curves = (len(PARTS) + 1) * len(SIZES)
-        found = found.then(_retraining(rates, session, curves * REMOVAL_TARGETS + 1))
+        curves = (len(PARTS) + 1) * len(SIZES) * REMOVAL_TARGETS
+        differences = (len(PARTS) + 1) * 2 * REMOVAL_TARGETS + DRAWS
+        found = found.then(_retraining(rates, session, curves + differences + 2))
     if "loo" in options.what:
         heads = (LOO_TARGETS * LOO_ROWS + 1) * own.config.members
         found = found.then(_retraining(rates, session, heads))

@@ -25,6 +25,21 @@ def test_estimators_stand_best_first_and_the_ceiling_is_a_line_for_each_kind():
     assert all(a != b for a, b in zip(wrong.y, random.y, strict=True))
 
 
+def test_the_query_loss_difference_is_drawn_like_lds_without_a_ceiling():
+    table = pd.DataFrame(
+        {
+            "estimator": ["turnover", "replay"],
+            "qld_misclassified": [0.1, 0.7],
+            "half_misclassified": [0.01, 0.02],
+            "qld_random": [0.2, 0.8],
+            "half_random": [0.01, 0.02],
+        }
+    )
+    figure = comparison(table, "QLD", "qld")
+    assert list(figure.layout.yaxis.ticktext) == ["replay", "turnover"]
+    assert list(figure.data[1].x) == [0.8, 0.2] and not figure.layout.shapes
+
+
 def test_removal_has_one_curve_an_estimator_and_a_dotted_baseline():
     table = pd.DataFrame(
         {

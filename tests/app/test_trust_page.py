@@ -1,5 +1,6 @@
 """The Trust page without a browser: before and after an evaluation from the command line."""
 
+import json
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -26,13 +27,27 @@ def test_an_evaluation_fills_the_page_and_sets_the_default():
     assert any("turnover evaluate tiny" in i.value for i in page.info)
     told = CliRunner().invoke(
         app,
-        ["evaluate", "tiny", "--what", "lds,null", "--targets", "2", "--subsets", "10", "--json"],
+        [
+            "evaluate",
+            "tiny",
+            "--what",
+            "lds,removal,null",
+            "--targets",
+            "2",
+            "--subsets",
+            "10",
+            "--json",
+        ],
     )
     assert told.exit_code == 0, told.output
+    assert {"replay", "together"} <= {
+        line["estimator"] for line in json.loads(told.stdout)["tables"]["qld"]
+    }
     page = open_page()
     assert not page.exception
     assert not page.error or all("null" in e.value for e in page.error)  # a failed check is allowed
     assert any("LDS" in i.value for i in page.info)
+    assert any("without the one row that a method calls most" in c.value for c in page.caption)
     assert Project.open(projects_home() / "tiny").settings.default_estimator
     unknown = CliRunner().invoke(app, ["evaluate", "tiny", "--what", "magic"])
     assert unknown.exit_code == 1

@@ -105,6 +105,11 @@ class _Query:
         return None
 
 
+def together(ridge: Query, replay: Query, rows: int) -> Query:
+    """What `TOGETHER` answers, from queries of its two parts that exist already."""
+    return _Query((ridge, replay), (1.0, 1.0), rows)
+
+
 def score_size(query: Query, rows: int) -> Tensor:
     """Root mean square of a query's scores over up to `SAMPLE` evenly spread rows, (T, 1)."""
     blocks = 16

@@ -3,11 +3,12 @@
 Stages, each optional: `lds` (what *a model trained like this one* would do: estimators against
 retrainings on random halves, with the noise ceiling), `same` (what *this model* would do: retrained
 from its own start without some rows; the default is chosen after both), `removal` (take the most
-helpful rows away), `loo` (leave one out), `planted` (flip labels and find them), `null` (fresh keys
-through the significance test) and `isolation` (the audit). Tables are stored with the run, what
-follows from them with the project (`store.evaluations`). Both are written after each stage, and
-finished retrainings are kept beside the run, so an evaluation that was stopped or killed goes on
-where it was. A whole network is not retrained: a head on its features is (`stand_in`).
+helpful rows away, and the query loss difference), `loo` (leave one out), `planted` (flip labels and
+find them), `null` (fresh keys through the significance test) and `isolation` (the audit). Tables
+are stored with the run, what follows from them with the project (`store.evaluations`). Both are
+written after each stage, and finished retrainings are kept beside the run, so an evaluation that
+was stopped or killed goes on where it was. A whole network is not retrained: a head on its features
+is (`stand_in`).
 """
 
 import threading
@@ -21,7 +22,6 @@ import pandas as pd
 from influence_core.evaluation.loo import leave_one_out
 from influence_core.evaluation.null_control import null_control
 from influence_core.evaluation.planted import planted_noise
-from influence_core.evaluation.removal import most_helpful, removal_curves
 from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.influence.base import need_head
 from influence_core.progress import ProgressFn, check_cancel
@@ -32,6 +32,7 @@ from influence_core.store.evaluations import (
     write_evaluation,
 )
 from influence_core.workflow.evaluate.lds import measure_lds
+from influence_core.workflow.evaluate.removal import measure_removal
 from influence_core.workflow.evaluate.same import measure_same
 from influence_core.workflow.evaluate.stop import finished_stages, forget_stop, note_finished
 from influence_core.workflow.evaluate.work import (
@@ -48,7 +49,6 @@ __all__ = ["STAGES", "EvaluateOptions", "EvaluationReport", "evaluate"]
 
 LOO_ROWS = 10
 LOO_TARGETS = 3
-REMOVAL_TARGETS = 10
 
 
 @dataclass(frozen=True)
@@ -113,24 +113,6 @@ def _keep(work: Work) -> EvaluationRecord:
     if work.estimator:
         session.project.with_settings(default_estimator=work.estimator)
     return record
-
-
-def _removal(work: Work) -> None:
-    some = some_targets(work, REMOVAL_TARGETS)
-    n = len(work.session.evidence)
-    rankings = {name: most_helpful(work.query(name), n, 160)[: len(some)] for name in work.parts}
-    points = removal_curves(
-        work.recipe(1),
-        some,
-        rankings,
-        parts=work.kept("removal"),
-        progress=work.tell("removal"),
-        cancel=work.cancel,
-    )
-    work.tables["removal"] = pd.DataFrame(
-        {"estimator": p.estimator, "removed": p.removed, "rise": p.rise.mean, "half": p.rise.half}
-        for p in points
-    )
 
 
 def _loo(work: Work) -> None:
@@ -216,7 +198,7 @@ def _isolation(work: Work) -> None:
 _STAGES = {
     "lds": measure_lds,
     "same": measure_same,
-    "removal": _removal,
+    "removal": measure_removal,
     "loo": _loo,
     "planted": _planted,
     "null": _null,

@@ -15,8 +15,9 @@ from influence_core.errors import DataError, ModelError
 from influence_core.evaluation.retrain import Recipe
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import LongQuery, Query, Settings, Targets
-from influence_core.influence.estimators.blend import PARTS
+from influence_core.influence.estimators.blend import PARTS, TOGETHER, together
 from influence_core.influence.estimators.replay import REPLAY
+from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.evaluations import CheckResult
 from influence_core.training.heads.types import Rows
@@ -111,6 +112,9 @@ class Work:
         own = self.settings.get(name, {}) if settings is None else settings
         if name == REPLAY.name and name in self._passes:
             return self._passes[name]
+        if name == TOGETHER.name:
+            ridge, replay = self.query(FLIPPED_RIDGE.name), self.query(REPLAY.name)
+            return together(ridge, replay, len(self.session.evidence))
         query = ESTIMATORS[name].prepare(self.session.evidence, own).query(self.targets)
         if name == REPLAY.name and isinstance(query, LongQuery):
             query.run(self.progress, self.cancel)

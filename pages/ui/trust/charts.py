@@ -11,29 +11,32 @@ SHIFT = 0.13  # of a line, up and down, so that the two intervals do not hide ea
 
 
 def comparison(
-    table: pd.DataFrame, title: str = "LDS: rank correlation with retraining on random halves"
+    table: pd.DataFrame,
+    title: str = "LDS: rank correlation with retraining on random halves",
+    measure: str = "lds",
 ) -> go.Figure:
     """LDS of each estimator by kind of target; the ceiling that none can exceed as a line each.
 
     Args:
         table: `eval-estimators` as stored with a run, the ceiling among its lines, if there is one.
         title: of the axis.
+        measure: "lds", or "qld" for the table of that name.
     """
     own = table[table["estimator"] != CEILING]
-    own = own.assign(mean=own[["lds_misclassified", "lds_random"]].mean(axis=1))
+    own = own.assign(mean=own[[f"{measure}_{kind}" for kind in KINDS]].mean(axis=1))
     own = own.sort_values("mean", ascending=False)
     ceiling = table[table["estimator"] == CEILING]
     figure = go.Figure()
     for number, (kind, (symbol, dash)) in enumerate(KINDS.items()):
         figure.add_scatter(
-            x=own[f"lds_{kind}"],
+            x=own[f"{measure}_{kind}"],
             y=[line + SHIFT * (2 * number - 1) for line in range(len(own))],
             name=f"{kind} items",
             mode="markers",
             error_x={"type": "data", "array": own[f"half_{kind}"]},
             marker={"size": 10, "symbol": symbol},
         )
-        for limit in ceiling[f"lds_{kind}"].dropna():
+        for limit in ceiling[f"{measure}_{kind}"].dropna():
             figure.add_vline(
                 x=limit,
                 line={"dash": dash, "width": 1.5, "color": "gray"},

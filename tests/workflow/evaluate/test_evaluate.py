@@ -16,6 +16,7 @@ from influence_core.store.project import Project
 from influence_core.workflow.evaluate import stand_in
 from influence_core.workflow.evaluate.changes import calibration_of
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
+from influence_core.workflow.evaluate.work import Work, choose_targets
 from influence_core.workflow.explain.change import expected_change, sentence
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.prove import Expected, prove, smallest_flip
@@ -49,6 +50,7 @@ def test_every_stage_leaves_its_table_with_the_run(world):
         "same-estimators",
         "changes",
         "removal",
+        "qld",
         "loo",
         "planted",
     ):
@@ -84,6 +86,24 @@ def test_this_model_is_retrained_from_its_own_start_and_replay_tells_it(world):
     known = calibration_of(session.run)
     assert known.count == changes["key"].nunique() and 0.5 < known.slope < 2
     assert report.record.figures["change_slope"] == pytest.approx(known.slope)
+
+
+def test_the_query_loss_difference_stands_for_every_estimator_and_kind_of_item(world):
+    table = world[1].tables["qld"]
+    assert set(table["estimator"]) == set(ESTIMATORS) - {"combined"}
+    assert set(table["removed"]) == {1}
+    columns = [f"{what}_{kind}" for what in ("qld", "half") for kind in ("misclassified", "random")]
+    assert np.isfinite(table[columns].to_numpy()).all()
+
+
+def test_both_together_are_asked_by_the_queries_of_their_parts(world):
+    session = world[0]
+    options = EvaluateOptions(targets=2)
+    work = Work(session, options, *choose_targets(session, options), None, None)
+    made = ESTIMATORS["together"].prepare(session.evidence).query(work.targets)
+    n = len(session.evidence)
+    mine = work.query("together").scores(slice(0, n)).scores
+    assert np.allclose(mine.numpy(), made.scores(slice(0, n)).scores.numpy(), atol=1e-5)
 
 
 def test_a_default_needs_the_questions_that_were_measured_before_too(world):
@@ -159,7 +179,7 @@ def test_a_killed_evaluation_goes_on_after_its_last_finished_stage(world, monkey
     seen = []
     report = evaluate(session, options, progress=seen.append)
     assert {event.stage for event in seen} == {"planted"}
-    assert set(report.tables) == {"removal", "loo", "planted"}
+    assert set(report.tables) == {"removal", "qld", "loo", "planted"}
     assert len(report.tables["removal"]) > 0
     seen.clear()
     evaluate(session, options, progress=seen.append)  # complete: the next one measures again
