@@ -9,7 +9,7 @@ BENCH_STAMP := $(VENV)/.installed-benchmark
 WORKERS ?= 2
 AUDIT_BIN := $(VENV)/audit/bin
 
-.PHONY: app test check lint figures fuzz audit sample benchmark pictures clean
+.PHONY: app test check lint figures fuzz audit dist sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -49,6 +49,10 @@ audit: $(APP_STAMP)
 	versions that mend them; without one the vulnerability service did not answer for every package: \
 	see \"Known vulnerabilities\" in docs/deploy.md."; exit 1; }
 
+# The files that pip installs, in dist/; tests/packaging installs and tries the wheel.
+dist: $(STAMP)
+	$(BIN)/python -m build --no-isolation
+
 # One picture of every page for the README.
 pictures: $(STAMP)
 	$(BIN)/python tests/support/pictures.py
@@ -77,4 +81,4 @@ $(BENCH_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(APP_STAMP)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -104,7 +104,7 @@ def _dashboard() -> Found:
     try:
         dashboard_root()
     except StoreError as error:
-        return Found("dashboard", "wrong", str(error), f"pip install --force-reinstall {PACKAGE}")
+        return Found("dashboard", "wrong", str(error), "install the wheel or the checkout again")
     samples = sorted(sample_names())
     return Found(
         "dashboard",

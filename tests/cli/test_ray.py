@@ -18,7 +18,7 @@ from influence_core.workflow.train.head import TrainOptions, train
 
 OPTIONS = ["--members", "2", "--width", "16", "--epochs", "30", "--seed", "5", "--device", "cpu"]
 needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: pip install 'turnover[ray]'"
+    find_spec("ray") is None, reason="Ray is not installed: the extra `ray`"
 )
 
 
@@ -151,4 +151,4 @@ def test_without_ray_the_sentence_says_what_to_install(root):
     words = ["explain", str(root), "--item", "test-1", "--split", "test", "--ray", "auto"]
     answer = process("import sys; sys.modules['ray'] = None", *words)
     assert answer.returncode == 1
-    assert "pip install 'turnover[ray]'" in answer.stderr
+    assert "turnover doctor" in answer.stderr

@@ -42,13 +42,20 @@ def free_port():
 def server(home, port=None, start=("-m", "streamlit"), **environment):
     """The dashboard on a free port, with its own home of projects; `start` is how Python starts."""
     port = port or free_port()
-    log = (home.parent / "server.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, *start, "run", "app.py", "--server.headless", "true",
-         "--server.port", str(port)],
-        cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-        env={**os.environ, "TURNOVER_HOME": str(home), **environment},
-    )  # fmt: skip
+    command = [
+        sys.executable, *start, "run", "app.py", "--server.headless", "true",
+        "--server.port", str(port),
+    ]  # fmt: skip
+    environment = {**os.environ, "TURNOVER_HOME": str(home), **environment}
+    with serving(command, port, home.parent / "server.log", cwd=ROOT, env=environment) as url:
+        yield url
+
+
+@contextmanager
+def serving(command, port, log, **options):
+    """The server that a command starts, as soon as it answers; ended afterwards."""
+    with log.open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, **options)
     try:
         url = f"http://127.0.0.1:{port}"
         end = time.monotonic() + 600
@@ -59,12 +66,11 @@ def server(home, port=None, start=("-m", "streamlit"), **environment):
             except OSError:
                 time.sleep(0.2)
         else:
-            raise RuntimeError((home.parent / "server.log").read_text())
+            raise RuntimeError(log.read_text())
         yield url
     finally:
         process.terminate()
         process.wait(600)
-        log.close()
 
 
 @contextmanager

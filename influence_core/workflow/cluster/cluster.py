@@ -4,7 +4,7 @@ Every worker opens the project from its folder, which all machines see, so that 
 a task gets kilobytes and gives back what it found. A worker that dies has its tasks done again by
 another. `cluster_scan` ranks, `cluster_train` trains, `cluster_encode` encodes with it.
 
-Ray is optional (`pip install turnover[ray]`). Called through `--ray` of the verbs.
+Ray is optional (the extra `ray`). Called through `--ray` of the verbs.
 """
 
 import os
@@ -131,7 +131,7 @@ def connected(address: str) -> Iterator[Cluster]:
     try:
         import ray
     except ImportError as error:
-        raise ModelError("--ray needs Ray; install it with: pip install 'turnover[ray]'") from error
+        raise ModelError("--ray needs Ray; turnover doctor says how to get it") from error
     if ray.is_initialized():
         yield Cluster(ray)
         return
