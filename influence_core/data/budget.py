@@ -18,6 +18,7 @@ from influence_core.errors import DataError
 
 MOST_COLUMNS = 5_000
 MOST_NAME = 1_000  # letters of a column name
+MOST_NESTED = 30  # lists within lists; Parquet, which projects are kept in, ends at 50
 FREE_BYTES = 1 << 30  # below this, any growth will do
 MOST_GROWTH = 20  # decoded bytes for each byte of the source
 _SOME_ROWS = 1024
@@ -47,6 +48,23 @@ def refuse_columns(names: Sequence[str], place: str) -> None:
     cut = next((name for name in names if "\0" in name), None)
     if cut is not None:
         raise DataError(f"{place} has a NUL in the column name {cut!r}; rename it.")
+
+
+def refuse_nesting(schema: pa.Schema, place: str) -> None:
+    """Make sure that no column is nested so deep that Parquet, or whoever shows it, gives up.
+
+    Raises:
+        DataError: names the column.
+    """
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        level = [kind]
+        for _ in range(MOST_NESTED + 1):
+            level = [each.field(i).type for each in level for i in range(each.num_fields)]
+        if level:
+            raise DataError(
+                f"Column {name!r} of {place} is nested more than {MOST_NESTED} deep; remove it, "
+                "or save it as text."
+            )
 
 
 def short_list(names: Sequence[str], most: int = 10) -> str:

@@ -17,7 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from influence_core.data.budget import refuse_columns, refuse_growing_table, short_list
+from influence_core.data.budget import (
+    refuse_columns,
+    refuse_growing_table,
+    refuse_nesting,
+    short_list,
+)
 from influence_core.data.build import extra_names
 from influence_core.data.columns import ColumnRoles, with_joined
 from influence_core.data.content import is_text
@@ -64,6 +69,7 @@ class RawTable:
 
     def __post_init__(self) -> None:
         refuse_columns(self.table.column_names, self.name)
+        refuse_nesting(self.table.schema, self.name)
         refuse_growing_table(self.table, self.name)
 
     @property

@@ -31,7 +31,14 @@ from influence_core.errors import ModelError
 from influence_core.influence.base import Scores
 from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.turnover.calls import Inputs, logits_of, row_count, take_rows, to_device
+from influence_core.turnover.calls import (
+    Inputs,
+    device_of,
+    logits_of,
+    row_count,
+    take_rows,
+    to_device,
+)
 from influence_core.turnover.checks import PROBE_KEYS, check_masks, same
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.masks import as_keys
@@ -80,7 +87,7 @@ class NetworkQuery:
         self.keys = as_keys(keys)
         self.labels = labels
         self._model = model
-        device = next(model.parameters()).device
+        device = device_of(model)
         starts = range(0, targets, self.options.group)
         parts = [take_rows(inputs, slice(i, i + self.options.group)) for i in starts]
         check_masks(model, to_device(parts[0], device))

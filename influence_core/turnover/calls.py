@@ -5,6 +5,7 @@ with `.logits`. The audit, the general scan and network training all go through 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
@@ -72,6 +73,11 @@ def take_rows(inputs: Inputs, rows: Sequence[int] | slice | Tensor) -> Inputs:
 def to_device(inputs: Inputs, device: torch.device) -> Inputs:
     """Move every tensor."""
     return map_inputs(inputs, lambda tensor: tensor.to(device))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model with turn-over layers is; one of packed weights (int8) has no parameters."""
+    return next(chain(model.parameters(), model.buffers())).device
 
 
 def row_count(inputs: Inputs) -> int:

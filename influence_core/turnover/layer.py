@@ -88,7 +88,7 @@ class TurnoverDropout(nn.Module):
             ModelError: when x has another number of units than the layer, or a trace would keep
                 these masks for good.
         """
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             # What is exposed changes from call to call: no compiled graph may remember it.
             return torch.compiler.disable(self._masked)(x)
         return self._masked(x)
@@ -106,7 +106,7 @@ class TurnoverDropout(nn.Module):
         if exposed.side is None:
             return x
         exposed.begun += 1
-        if torch._C._get_tracing_state() is not None:
+        if torch._C._get_tracing_state() is not None or torch.compiler.is_exporting():
             raise ModelError(
                 f"{self.title()} was traced under keys, and a trace would keep their masks for "
                 "every row; trace outside the exposure, where it is the full network."

@@ -18,6 +18,8 @@ from influence_core.data import budget
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import preview_source, read_source
 from influence_core.errors import DataError
+from influence_core.store.project import Project
+from influence_core.workflow.projects.create import NewProject, create
 
 GOOD = [json.dumps({"text": f"film {i}", "label": "ab"[i % 2]}) for i in range(8)]
 
@@ -106,6 +108,23 @@ def test_json_that_no_writer_writes(tmp_path, name):
     said = tried(tmp_path / name)[1]
     assert said or name in ("huge.json", "infinite.jsonl", "surrogate.jsonl", "nul.jsonl",
                             "labels.jsonl", "keys.jsonl")  # fmt: skip
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(30, False), (31, True), (900, True)])
+@pytest.mark.parametrize("around", ["[]", '{"a":}'])
+def test_what_is_nested_deeper_than_a_project_can_keep(tmp_path, depth, refused, around):
+    start, end = around[:-1], around[-1]
+    inner = start * depth + "1" + end * depth
+    lines = [f'{line[:-1]}, "more": {inner}}}' for line in GOOD]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    if refused:
+        said = (
+            "Column 'more' of a.jsonl is nested more than 30 deep; remove it, or save it as text."
+        )
+        assert tried(tmp_path / "a.jsonl") == [said, said]
+    else:
+        made, _ = create(NewProject(str(tmp_path / "a.jsonl")), tmp_path / "home")
+        assert len(Project.open(made.root).dataset.train) > 0
 
 
 @pytest.mark.parametrize("text", [ENTITIES, "<worksheet>", "", "<x>" * 50_000])

@@ -149,6 +149,42 @@ def test_a_traced_copy_is_refused():
         torch.jit.trace(net, X)
 
 
+def test_an_exported_copy_keeps_no_masks():
+    net = Net().eval()
+    torch.testing.assert_close(torch.export.export(net, (X,)).module()(X), net(X))
+    with exposure(net, KEYS), pytest.raises(ModelError, match="a trace would keep their masks"):
+        torch.export.export(net, (X,))
+    graph = torch.fx.symbolic_trace(net)
+    torch.testing.assert_close(graph(X), net(X))
+    with pytest.raises(ModelError, match="no turn-over layer"):
+        exposure(graph, KEYS)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_script_cannot_be_made_of_a_network_with_masks():
+    with pytest.raises((RuntimeError, torch.jit.frontend.NotSupportedError)):
+        torch.jit.script(Net())
+
+
+def test_packed_weights_are_no_parameters_and_scanned_all_the_same():
+    class Packed(nn.Module):  # as `torch.ao.quantization` leaves a Linear
+        def __init__(self, real):
+            super().__init__()
+            self.register_buffer("weight", real.weight.detach().clone())
+
+        def forward(self, x):
+            return x @ self.weight.T
+
+    net = nn.Sequential(
+        nn.Linear(4, 8, bias=False), TurnoverDropout(8), nn.Linear(8, 2, bias=False)
+    )
+    packed = nn.Sequential(Packed(net[0]), TurnoverDropout(8), Packed(net[2])).eval()
+    torch.testing.assert_close(
+        network_scan(packed, X, LABELS, KEYS), network_scan(net.eval(), X, LABELS, KEYS)
+    )
+    assert network_sides(packed, rows()).flipped.shape == (ROWS, 2)
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_compiled_network_takes_the_keys_of_each_call(whole):
     net = Net()

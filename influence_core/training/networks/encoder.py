@@ -19,7 +19,7 @@ from influence_core.models.device import in_chunks
 from influence_core.training.networks.kept import KeptNetwork
 from influence_core.training.networks.registry import Network
 from influence_core.training.networks.sides import LastLinear
-from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.calls import device_of, logits_of, to_device
 from influence_core.turnover.prefix import eval_shell
 
 _CHUNK = 64
@@ -55,7 +55,7 @@ class NetworkEncoder:
     @property
     def device(self) -> torch.device:
         """Where it runs."""
-        return next(self.network.model.parameters()).device
+        return device_of(self.network.model)
 
     @torch.no_grad()
     def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:

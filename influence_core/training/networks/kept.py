@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from influence_core.data.images import open_image
 from influence_core.errors import ModelError
 from influence_core.training.networks.rows import tokens
-from influence_core.turnover.calls import Inputs, logits_of, to_device
+from influence_core.turnover.calls import Inputs, device_of, logits_of, to_device
 from influence_core.turnover.checks import SAME_SIDE, same
 from influence_core.turnover.inject.inject import INJECTED, inject
 from influence_core.turnover.layer import check_checkpoint
@@ -131,7 +131,7 @@ def _the_same(
         kept = build_kept(settings, folder, model.state_dict())
     except ModelError:
         return False
-    device = next(model.parameters()).device
+    device = device_of(model)
     kept.model.to(device)
     expected = logits_of(eval_shell(model), to_device(prepare(items), device))
     return same(logits_of(kept.model, to_device(kept.prepare(items), device)), expected, SAME_SIDE)

@@ -26,7 +26,7 @@ from influence_core.training.networks.sides import (
 )
 from influence_core.training.networks.types import NetworkData, NetworkFit, NetworkTraining
 from influence_core.turnover.audit.audit import Audit, audit
-from influence_core.turnover.calls import Inputs, to_device
+from influence_core.turnover.calls import Inputs, device_of, to_device
 
 AUDIT_ROWS = 8
 
@@ -115,10 +115,10 @@ def audit_rows(model: nn.Module, rows: NetworkRows) -> Audit:
     """The isolation audit on the first few training rows."""
     labels, keys = rows.labels[:AUDIT_ROWS], rows.keys[:AUDIT_ROWS]
     inputs = first_inputs(model, rows)
-    return audit(model, (inputs, labels.to(next(model.parameters()).device)), keys=keys)
+    return audit(model, (inputs, labels.to(device_of(model))), keys=keys)
 
 
 def first_inputs(model: nn.Module, rows: NetworkRows) -> Inputs:
     """The inputs of the first few rows, on the model's device."""
     positions = list(range(min(AUDIT_ROWS, len(rows))))
-    return to_device(rows.inputs(positions), next(model.parameters()).device)
+    return to_device(rows.inputs(positions), device_of(model))

@@ -19,7 +19,7 @@ from influence_core.errors import ModelError
 from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.networks.rows import NetworkRows
-from influence_core.turnover.calls import Inputs, logits_of, to_device
+from influence_core.turnover.calls import Inputs, device_of, logits_of, to_device
 from influence_core.turnover.checks import check_masks, same
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.prefix import Prefix, eval_shell
@@ -64,7 +64,7 @@ def network_sides(
     """
     wanted = np.arange(len(rows)) if positions is None else positions
     order = _order(rows, wanted)
-    device = next(model.parameters()).device
+    device = device_of(model)
 
     def run(part: slice) -> tuple[Tensor, Tensor]:
         check_cancel(cancel)
@@ -103,7 +103,7 @@ def network_view(
     wanted = np.arange(len(rows)) if positions is None else positions
     order = _order(rows, wanted)
     shell = eval_shell(model)
-    device = next(model.parameters()).device
+    device = device_of(model)
     last = LastLinear(shell)
 
     def run(part: slice) -> tuple[Tensor, Tensor]:

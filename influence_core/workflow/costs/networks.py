@@ -22,7 +22,7 @@ from influence_core.training.networks.loop import NetworkLoop
 from influence_core.training.networks.rows import NetworkRows
 from influence_core.training.networks.sides import network_view
 from influence_core.training.networks.types import NetworkData, NetworkTraining
-from influence_core.turnover.calls import logits_of, to_device
+from influence_core.turnover.calls import device_of, logits_of, to_device
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.layer import turnover_layers
 from influence_core.workflow.costs.estimate import Estimate
@@ -145,7 +145,7 @@ def _activations(model: nn.Module, rows: NetworkRows, batch: int) -> int:
         seen.setdefault(storage.data_ptr(), storage.nbytes())
         return tensor
 
-    device = next(model.parameters()).device
+    device = device_of(model)
     inputs = to_device(rows.inputs(list(range(batch))), device)
     masked = bool(turnover_layers(model))
     model.train()
