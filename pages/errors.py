@@ -12,14 +12,17 @@ from influence_core.workflow.explain.explain import (
     predictions,
 )
 from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.verdict import doubted_labels
 from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.review.scores import doubt_of
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
 from pages.ui.errors.confusion import confusion
+from pages.ui.errors.corrected import corrected_export, corrected_line
 from pages.ui.errors.explained import explained, finished_answer, probabilities
 from pages.ui.errors.filters import filter_bar, from_address
+from pages.ui.errors.item_label import chip, reviews_of
 from pages.ui.errors.own import own_item_box
 from pages.ui.errors.switches import switches
 from pages.ui.frame.hint import hint
@@ -96,6 +99,7 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         f"the probability of the prediction. Source: softmax of {judged_by(split)}, mean of the "
         "members.",
     )
+    corrections = corrected_line(session, split, table)
     if wrong.empty:
         st.success(
             f"Every labelled item of split {plain(split)} is predicted rightly. Look at another "
@@ -110,6 +114,7 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         with st.container():
             passed = filter_bar(session.classes, wrong, data)
     _list(session, split, passed)
+    corrected_export(session, split, corrections)
 
 
 def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
@@ -119,10 +124,12 @@ def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
     shown = wrong.iloc[page_of(len(wrong), PAGE, "list_page")]
     data = session.project.dataset.split(split)
     image = data.content_column != "text"
+    reviews, doubted = reviews_of(session, split), doubted_labels(session, split, shown)
     with st.grid(columns="auto", min_column_width=130 if image else 320, gap="xsmall"):
         for row in shown.itertuples():
             with st.container(border=True, gap="xxsmall"):
                 content.show(data, row.key, alt=f"{row.label}, taken for {row.predicted}")
+                chip(reviews.word(row.key), row.key in doubted)
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     st.caption(
                         f"{plain(row.label)} → **{plain(row.predicted)}** "

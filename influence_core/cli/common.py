@@ -78,6 +78,7 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 RayOption = Annotated[
     str | None, typer.Option(help="Work on a Ray cluster: its address, or auto for one here.")
 ]
+SplitOption = Annotated[str, typer.Option(help="Whose rows: train, valid, test …")]
 RunOption = Annotated[str | None, typer.Option(help="Run id; the newest run by default.")]
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
+    SplitOption,
     app,
     bar,
     find_project,
@@ -48,6 +49,7 @@ def export_verb(
             "--format", help=f"One of {', '.join(FORMATS)}; that of the source by default."
         ),
     ] = None,
+    split: SplitOption = "train",
     cleansing: CleansingOption = None,
     number: RoundOption = None,
     decisions: Annotated[
@@ -71,7 +73,7 @@ def export_verb(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write the cleansed training set in its own format, or take an export back."""
+    """Write the cleansed training set, or another split as it was decided, in its own format."""
     if target is None:
         raise typer.BadParameter("give the file or folder to make", param_hint="--out")
     if revert_manifest is not None:
@@ -81,13 +83,14 @@ def export_verb(
         if project is None:
             raise typer.BadParameter("name a project", param_hint="PROJECT")
         opened = find_project(project)
-        found = edits_to_export(opened, cleansing, number, decisions=decisions)
+        found = edits_to_export(opened, cleansing, number, decisions=decisions, split=split)
         options = ExportOptions(
             spreadsheet_safe=spreadsheet_safe,
             keep_original=keep_original,
             copy_images=copy_images,
             overwrite=overwrite,
             from_project=from_project,
+            split=split,
         )
         with bar(json) as tell, stoppable() as cancel:
 

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 refused with what is wrong on standard error (nothing was 
 wrong usage, 130 stopped on request.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     RunOption,
+    SplitOption,
     app,
     bar,
     err,
@@ -34,18 +36,22 @@ from influence_core.data.keys import from_hex, to_hex
 from influence_core.data.options import ReadOptions
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.atomic import write_text
+from influence_core.errors import DataError
 from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
 from influence_core.store.exports.csv_fields import escaped
+from influence_core.store.reviews.store import TRAIN
 from influence_core.workflow.exchange.export_rows import export_decisions
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
-    changed_rows,
     find_format,
     read_decisions,
 )
+from influence_core.workflow.exchange.standing import changed_rows
+from influence_core.workflow.explain.explain import predictions
 from influence_core.workflow.review.desk import Desk, open_desk
+from influence_core.workflow.review.items import ItemReviews
 from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import Session, open_session
 
@@ -119,6 +125,7 @@ def decide_verb(
     project: ProjectArgument,
     source: Annotated[Path, typer.Argument(metavar="DECISIONS", help="File with decisions.")],
     form: FormatOption = "csv",
+    split: SplitOption = TRAIN,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the file.")
     ] = False,
@@ -139,7 +146,7 @@ def decide_verb(
     """
     opened = find_project(project)
     reading = ReadOptions.of({"encoding": encoding, "quoting": quoting})
-    decisions = read_decisions(opened, source, form, reading)
+    decisions = read_decisions(opened, source, form, reading, split)
     run = opened.latest_run()
     run_id = "" if run is None else run.id
     written = apply_decisions(opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad)
@@ -164,6 +171,7 @@ def decisions_verb(
         Path | None, typer.Option("--out", help="File to write; without it, a summary.")
     ] = None,
     form: FormatOption = "csv",
+    split: SplitOption = TRAIN,
     undecided: Annotated[
         int, typer.Option(min=0, help="So many undecided rows go along, most suspicious first.")
     ] = 0,
@@ -175,9 +183,15 @@ def decisions_verb(
     """Write all decisions to a file, or say how far the reviewers are."""
     opened = find_project(project)
     if target is None:
-        _summary(open_desk(open_session(opened, run, device)), json)
+        session = open_session(opened, run, device)
+        if split == TRAIN:
+            _summary(open_desk(session), json)
+        else:
+            _summary_of_items(session, split, json)
         return
-    wanted = find_format(form).scored or undecided > 0
+    if split != TRAIN and undecided:
+        raise DataError("Only training rows have a queue; leave --undecided out for other splits.")
+    wanted = split == TRAIN and (find_format(form).scored or undecided > 0)
     with bar(json) as tell, stoppable() as cancel:
         scores = None
         if wanted and (run is not None or opened.latest_run() is not None):
@@ -185,7 +199,7 @@ def decisions_verb(
             scores = label_table(session, progress=tell, cancel=cancel)
     rows = export_decisions(
         opened, target, form,
-        scores=scores, undecided=undecided, spreadsheet_safe=spreadsheet_safe,
+        scores=scores, undecided=undecided, spreadsheet_safe=spreadsheet_safe, split=split,
     )  # fmt: skip
     if json:
         print_json({"out": target, "rows": rows})
@@ -282,6 +296,21 @@ def _summary(desk: Desk, json: bool) -> None:
     print_table("By class", progress.by_class)
     if len(agreed):
         print_table("Agreement between reviewers", agreed)
+    _print_changed(changed)
+    out.print(escape(advice.sentence))
+
+
+def _summary_of_items(session: Session, split: str, json: bool) -> None:
+    """What the decisions change about the accuracy, and those that do not count."""
+    found = ItemReviews(session.project, split).accuracy(predictions(session, split))
+    changed = changed_rows(session.project, split=split)
+    if json:
+        print_json({"split": split, **asdict(found), "outdated": records(changed)})
+        return
+    out.print(escape(found.sentence(split)), soft_wrap=True)
+    _print_changed(changed)
+
+
+def _print_changed(changed: pd.DataFrame) -> None:
     if len(changed):
         print_table("Decisions that do not count: the row is another by now", changed)
-    out.print(escape(advice.sentence))

@@ -46,7 +46,7 @@ VERBS = {
     ),
     "export": (
         "export",
-        "Write the cleansed training set in its own format, or take an export back.",
+        "Write the cleansed training set, or another split as it was decided, in its own format.",
     ),
     "report": (
         "export",

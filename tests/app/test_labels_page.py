@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.review.desk import Choice, open_desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.review.queue import QueueFilter
 from influence_core.workflow.session import open_session
 

@@ -18,9 +18,9 @@ class Why:
     scores: Mapping[int, tuple[float, float | None]] = field(default_factory=dict)
 
 
-def make_edits(dataset, changes, why):
-    """One edit per key of a training row, in row order; a change to None removes the row."""
-    rows = dataset.train
+def make_edits(dataset, changes, why, split="train"):
+    """One edit per key of a split's row, in row order; a change to None removes the row."""
+    rows = dataset.split(split)
     keys = np.array(list(changes), dtype=np.uint64)
     edits = []
     for key, position in zip(changes, rows.positions_of(keys).tolist(), strict=True):

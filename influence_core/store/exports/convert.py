@@ -127,8 +127,8 @@ def project_table(split: Split, source: SourceInfo) -> pa.Table:
     return pa.table({name: columns[name] for name in order})
 
 
-def present_file(source: SourceInfo) -> SourceFile | None:
-    """The file or folder of the training rows, checked to be what was imported.
+def present_file(source: SourceInfo, split: str = "train") -> SourceFile | None:
+    """The file or folder of a split's rows, checked to be what was imported.
 
     Returns:
         None if the data set was built by a program.
@@ -136,7 +136,7 @@ def present_file(source: SourceInfo) -> SourceFile | None:
     Raises:
         MismatchError: it is gone, or has changed since the import.
     """
-    file = source.files.get("train")
+    file = source.files.get(split)
     if file is None or file.kind == "hub":
         return file
     if not Path(file.path).exists():
@@ -151,8 +151,8 @@ def present_file(source: SourceInfo) -> SourceFile | None:
     return file
 
 
-def raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
-    """The source's own table, with all its columns, that the training rows were taken from.
+def raw_table(dataset: Dataset, file: SourceFile, split: str = "train") -> RawTable:
+    """The source's own table, with all its columns, that a split's rows were taken from.
 
     Raises:
         MismatchError: it no longer holds these rows.
@@ -167,11 +167,12 @@ def raw_table(dataset: Dataset, file: SourceFile) -> RawTable:
         raws = read_again(file, options, None)
     renamed = renamed_splits(options)
     named = {our_name(raw.split or "train", renamed): raw for raw in raws}
-    raw = named.get("train") or raws[0]
+    first = named.get("train") or raws[0]  # splits were cut off it
+    raw = named.get(split, first)
     if not file.sha256:
         # Splits that were cut off the same table are exported with it.
         same = [s for s in dataset if source.files[s.name].kind == file.kind]
-        _check_rows(raw, [s for s in same if named.get(s.name, raw) is raw], source)
+        _check_rows(raw, [s for s in same if named.get(s.name, first) is raw], source)
     return raw
 
 

@@ -73,6 +73,7 @@ class ExportOptions:
         overwrite: replace an earlier export of the same name.
         from_project: write the project's own copy of the split's rows, not the source file; for
             when that is gone. Values are the same, quotes and line ends are ours.
+        split: whose rows; what else its file holds stays as it is.
     """
 
     spreadsheet_safe: bool = False
@@ -80,23 +81,24 @@ class ExportOptions:
     copy_images: bool = False
     overwrite: bool = False
     from_project: bool = False
+    split: str = "train"
 
 
-def edits_by_row(dataset: Dataset, edits: Sequence[Edit]) -> dict[int, Edit]:
-    """Edits of training rows by record of the source, in this order.
+def edits_by_row(dataset: Dataset, edits: Sequence[Edit], split: str = "train") -> dict[int, Edit]:
+    """Edits of a split's rows by record of the source, in this order.
 
     Raises:
         MismatchError: a key or a row belongs to other data.
         StoreError: two edits meet in one row, a new label is no class, or an edit contradicts
             itself; names the row.
     """
-    train, found = dataset.train, dict[int, Edit]()
+    data, found = dataset.split(split), dict[int, Edit]()
     ordered = sorted(edits, key=lambda edit: edit.row)
     try:
-        positions = train.positions_of(np.array([edit.key for edit in ordered], dtype=np.uint64))
+        positions = data.positions_of(np.array([edit.key for edit in ordered], dtype=np.uint64))
     except DataError as error:
         raise MismatchError(f"A decision is about other data: {error}") from error
-    for edit, row in zip(ordered, train.rows[positions].tolist(), strict=True):
+    for edit, row in zip(ordered, data.rows[positions].tolist(), strict=True):
         where = f"The decision on row {edit.row + 1} (id {edit.id!r})"
         if edit.row != row:
             raise MismatchError(f"{where} is about row {row + 1} of this data; decide again.")

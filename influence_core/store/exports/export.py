@@ -1,4 +1,4 @@
-"""Export a cleansed data set: its training rows in their own format, or another one.
+"""Export a corrected split, usually the training rows: in its own format, or another one.
 
 What is written lies beside, or holds, a manifest from which `revert` gives the source's bytes back.
 `make_plan` finds what the edits apply to, one writer a format applies them, and `publish` makes the
@@ -61,11 +61,11 @@ def export(
     run: str | None = None,
     progress: ProgressFn | None = None,
 ) -> Manifest:
-    """Write an edited copy of the source of the training rows, and its manifest.
+    """Write an edited copy of the source of a split, and its manifest.
 
     Args:
         dataset: as imported.
-        edits: changes to training rows.
+        edits: changes to rows of the split that the options name.
         out: file or folder to make; its manifest is `<out>.manifest.json`, or `manifest.json` in a
             folder.
         form: one of `WRITERS`; None means the source's own.
@@ -80,6 +80,7 @@ def export(
         StoreError: `out` exists or cannot be written, the disk is full, or the format does not fit.
         MismatchError: the source is gone or changed since the import, or an edit is about other
             data. In every case nothing new is visible and earlier exports are as they were.
+        DataError: there is no such split.
     """
     options = options or ExportOptions()
     remove_abandoned(out.parent, out.name)
@@ -128,7 +129,11 @@ def _manifest(
         sha256=sha256,
         rows=written.rows,
         source={"kind": "memory", **plan.record},
-        provenance={"dataset_fingerprint": dataset.fingerprint, "split": "train", "run": run},
+        provenance={
+            "dataset_fingerprint": dataset.fingerprint,
+            "split": plan.options.split,
+            "run": run,
+        },
         options=asdict(plan.options),
         edits=tuple(plan.edits.values()),
         notes=(*plan.notes, *written.notes),

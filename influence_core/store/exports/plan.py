@@ -117,17 +117,17 @@ class ExportPlan:
         return {**asdict(self.file), "path": name, "parts": list(self.file.parts)}
 
 
-def natural_format(dataset: Dataset) -> str:
-    """The format of the training rows' source; for data built by a program, the one that fits."""
-    file = dataset.source.files.get("train")
+def natural_format(dataset: Dataset, split: str = "train") -> str:
+    """The format of a split's source; for data built by a program, the one that fits."""
+    file = dataset.source.files.get(split)
     if file is None:
         return "csv" if dataset.modality == "text" else "parquet"
     return {"hub": "hf", "zip": "folder", "texts": "csv"}.get(file.kind, file.kind)
 
 
-def usual_suffix(dataset: Dataset, form: str) -> str:
+def usual_suffix(dataset: Dataset, form: str, split: str = "train") -> str:
     """How an export in this format is called: as the source if it is its own, "" for a folder."""
-    file = dataset.source.files.get("train")
+    file = dataset.source.files.get(split)
     if file is not None and not file.parts and file.kind == form and form not in ("hf", "folder"):
         path = Path(file.path)
         return Path(path.stem).suffix + path.suffix if packing_of(path) == "gz" else path.suffix
@@ -145,8 +145,8 @@ def make_plan(
     """Find or make what the edits apply to.
 
     Args:
-        dataset: as imported; its training rows are exported.
-        edits: changes to training rows.
+        dataset: as imported.
+        edits: changes to rows of the exported split.
         form: one of `FORMATS`; None means the source's own.
         options: of the export.
         scratch: folder for what has to be written first.
@@ -155,23 +155,25 @@ def make_plan(
         MismatchError: the source is gone or changed, or an edit is about other data.
         StoreError: the format or an option does not fit the data.
     """
-    form = form or natural_format(dataset)
+    split = options.split
+    own = natural_format(dataset, split)
+    form = form or own
     _check(form, options)
-    file = None if options.from_project else present_file(dataset.source)
-    by_row = edits_by_row(dataset, edits)
+    file = None if options.from_project else present_file(dataset.source, split)
+    by_row = edits_by_row(dataset, edits, split)
     joined = {} if file is None else dataset.source.joined
     if file is not None and dataset.source.numbered:
         names = tuple(dataset.source.options["classes"])
         by_row = {row: _by_number(edit, names) for row, edit in by_row.items()}
         joined = {_number(old, names) or "": _number(new, names) for old, new in joined.items()}
     label = dataset.source.label_column or "label"
-    notes = () if file is None else _other_splits(dataset.source)
+    notes = () if file is None else _other_splits(dataset.source, split)
     plan = ExportPlan(scratch, by_row, form, options, label, file=file, notes=notes, joined=joined)
-    if form in OWN and (file is None or form != natural_format(dataset)):
+    if form in OWN and (file is None or form != own):
         raise StoreError(f"Only {OWN[form]} can be exported as {form!r}; choose another format.")
     if form == "folder" and file is not None:
         return _listed(plan, dataset, file)
-    if file is None or form != natural_format(dataset) or file.kind in ("hub", "texts"):
+    if file is None or form != own or file.kind in ("hub", "texts"):
         return _converted(plan, dataset, file)
     return _native(plan, dataset, file)
 
@@ -202,8 +204,10 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     import datasets
 
     source, path = dataset.source, Path(file.path)
-    column = source.columns.index(plan.label)
-    plan = replace(plan, column=column, native=True)
+    names: Sequence[str] = source.columns
+    if file != source.files["train"]:  # its columns may stand in another order
+        names = read_again(file, ReadOptions.of(source.options), 1)[0].table.column_names
+    plan = replace(plan, column=names.index(plan.label), native=True)
     if file.parts:
         plan = replace(plan, path=path, sha256=file.sha256, parts=file.parts)
         if file.kind == "parquet":
@@ -213,13 +217,13 @@ def _native(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     if file.kind != "hf":
         return _of_file(plan, file, path, ReadOptions.of(source.options))
     plan = replace(plan, path=path)
-    raw_table(dataset, file)  # refuses if it has changed
+    raw_table(dataset, file, plan.options.split)  # refuses if it has changed
     loaded = datasets.load_from_disk(file.path)
     if not isinstance(loaded, datasets.DatasetDict):
         return plan
     renamed = renamed_splits(ReadOptions.of(source.options))
     named = {our_name(name, renamed): name for name in loaded}
-    return replace(plan, inner=named["train"])
+    return replace(plan, inner=named.get(plan.options.split, named.get("train")))
 
 
 def _of_file(plan: ExportPlan, file: SourceFile, path: Path, options: ReadOptions) -> ExportPlan:
@@ -267,17 +271,18 @@ def _converted(plan: ExportPlan, dataset: Dataset, file: SourceFile | None) -> E
     """The rows, written into another format."""
     classes: tuple[str, ...] | None
     if file is None:
-        table, rows = project_table(dataset.train, dataset.source), dataset.train.rows
+        own = dataset.split(plan.options.split)
+        table, rows = project_table(own, dataset.source), own.rows
         classes, note = dataset.classes, "Written from the project's own copy of the rows."
     else:
-        raw = raw_table(dataset, file)
+        raw = raw_table(dataset, file, plan.options.split)
         table, rows, classes = raw.table, raw.rows, raw.classes
         note = "Converted from another format."
     # The records of the new file, which may be fewer than those of the source.
     place = {row: position for position, row in enumerate(rows.tolist())}
     plan = replace(
         plan,
-        path=plan.path / ("train.jsonl" if plan.form == "json" else f"train.{plan.form}"),
+        path=plan.path / f"{plan.options.split}.{'jsonl' if plan.form == 'json' else plan.form}",
         edits={place[row]: edit for row, edit in plan.edits.items()},
         column=table.column_names.index(plan.label),
         classes=None if plan.form in ("csv", "json") else classes,
@@ -296,7 +301,8 @@ def _converted(plan: ExportPlan, dataset: Dataset, file: SourceFile | None) -> E
 
 def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     """A fresh list of the pictures of an image folder or a ZIP, those that were imported."""
-    table, path = raw_table(dataset, file).table, plan.path / LISTING
+    split = plan.options.split
+    table, path = raw_table(dataset, file, split).table, plan.path / LISTING
     notes = plan.notes
     if file.kind == "zip":
         copied = plan.options.copy_images
@@ -304,7 +310,7 @@ def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
         how = ", and copied into folders." if copied else "; --copy-images writes them, too."
         notes = (f"The source was a ZIP: pictures are listed by their paths in it{how}", *notes)
     else:
-        root = Path(str(dataset.train.image_root))
+        root = Path(str(dataset.split(split).image_root))
         pictures = list_folder(table, plan.label, root, Path(file.path).resolve(), path)
     names = [name for name in table.column_names if name != "image"]
     return replace(
@@ -317,10 +323,10 @@ def _listed(plan: ExportPlan, dataset: Dataset, file: SourceFile) -> ExportPlan:
     )
 
 
-def _other_splits(source: SourceInfo) -> tuple[str, ...]:
+def _other_splits(source: SourceInfo, split: str) -> tuple[str, ...]:
     """Says so if the exported file holds rows of other splits too."""
-    mine = source.files["train"]
+    mine = source.files[split]
     if mine.kind in ("hub", "hf"):
         return ()  # one path for all splits, but a table of its own for each
-    others = ", ".join(n for n, file in source.files.items() if n != "train" and file == mine)
+    others = ", ".join(n for n, file in source.files.items() if n != split and file == mine)
     return (f"The source also holds the rows of {others}; they are as they were.",) * bool(others)

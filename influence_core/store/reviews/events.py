@@ -27,7 +27,7 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict about one training row.
+    """A verdict about one row.
 
     Attributes:
         key: the row's 64-bit key.

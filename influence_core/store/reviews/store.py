@@ -3,7 +3,8 @@
 Every action is one transaction. Nothing is updated or deleted, so two reviewers, two browser
 windows or a process that is killed cannot spoil each other's work. The reviews of a project lie in
 `reviews.db` in its folder, or where `TURNOVER_DATABASE_URL`, else `database` in `project.toml`,
-points; several projects may share such a database, told apart by their ids.
+points; several projects may share such a database, told apart by their ids. Each split has events
+of its own, since the key of one row may be that of another in a second split.
 """
 
 import os
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # a process that only decides need not load the data's librar
     from influence_core.store.project import Project
 
 URL_VARIABLE = "TURNOVER_DATABASE_URL"
+TRAIN = "train"
 
 
 @dataclass(frozen=True)
@@ -185,18 +187,23 @@ def shared_database(project: "Project") -> str:
     return os.environ.get(URL_VARIABLE) or project.settings.database
 
 
-def open_reviews(project: "Project") -> ReviewStore:
-    """The reviews of a project.
+def has_reviews(project: "Project") -> bool:
+    """Whether there is a database, so that who only reads makes none."""
+    return bool(shared_database(project)) or (project.root / "reviews.db").is_file()
+
+
+def open_reviews(project: "Project", split: str = TRAIN) -> ReviewStore:
+    """The reviews of one split of a project.
 
     In a shared database they stand under the project's id. Rows that stand under its name, where
-    they stood before projects had ids, are taken over at once.
+    they stood before projects had ids, are taken over at once; all of those are of training rows.
 
     Raises:
         StoreError: the database cannot be opened, or a copy of the project would share its rows.
     """
     url = shared_database(project)
     if not url:
-        return ReviewStore(project.reviews_url)
+        return ReviewStore(project.reviews_url, _whose("", split))
     siblings = _siblings(project)
     copies = [p.root.name for p in siblings if _id(p) == project.id]
     if copies:
@@ -205,7 +212,9 @@ def open_reviews(project: "Project") -> ReviewStore:
             "decisions would mix in the shared database; give the copy decisions of its own with: "
             "turnover separate FOLDER"
         )
-    name, store = project.name, ReviewStore(url, project.id)
+    name, store = project.name, ReviewStore(url, _whose(project.id, split))
+    if split != TRAIN:
+        return store
     others = [p.fingerprint for p in siblings if p.name == name]
     store.adopt(name, [f for f in others if f != project.fingerprint])
     return store
@@ -223,10 +232,16 @@ def separate(project: "Project") -> int:
     new, url = uuid4().hex, shared_database(project)
     copied = 0
     if url:
-        with closing(ReviewStore(url, project.id)) as store:
-            copied = store.copy_to(new)
+        for split in project.dataset.splits:
+            with closing(ReviewStore(url, _whose(project.id, split))) as store:
+                copied += store.copy_to(_whose(new, split))
     project.with_settings(id=new)
     return copied
+
+
+def _whose(project: str, split: str) -> str:
+    """Under what name the events of a split stand; those of the training rows under the bare id."""
+    return project if split == TRAIN else f"{project}/{split}"
 
 
 def _siblings(project: "Project") -> list["Project"]:

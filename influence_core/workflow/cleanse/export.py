@@ -1,4 +1,4 @@
-"""The verb `export`: the cleansed training set in its own format, with a manifest that undoes it.
+"""The verb `export`: a cleansed split in its own format, with a manifest that undoes it.
 
 Edits come from a cleansing (`edits_of`) and from reviewers' decisions (`decided`), which need none.
 """
@@ -82,7 +82,12 @@ class ToExport:
 
 
 def edits_to_export(
-    project: Project, cleansing: str | None, number: int | None, *, decisions: bool
+    project: Project,
+    cleansing: str | None,
+    number: int | None,
+    *,
+    decisions: bool,
+    split: str = "train",
 ) -> ToExport:
     """What an export writes: a cleansing's edits, or what reviewers decided where there is none.
 
@@ -91,6 +96,7 @@ def edits_to_export(
         cleansing: id of one; None for the newest.
         number: round of it; None for the best.
         decisions: leave cleansings out, even if there are some.
+        split: whose rows; cleansings are of training rows only.
 
     Raises:
         DataError, StoreError, MismatchError: there is no such cleansing, or no such round.
@@ -98,8 +104,13 @@ def edits_to_export(
     asked = cleansing is not None or number is not None
     if decisions and asked:
         raise DataError("--decisions exports no cleansing; leave --cleansing and --round out.")
-    decided, _ = decided_edits(project)
-    if decisions or not (asked or list_cleansings(project)):
+    if asked and split != "train":
+        raise DataError(
+            f"A cleansing is of training rows; export split '{split}' without --cleansing and "
+            "--round: it gets what reviewers decided."
+        )
+    decided, _ = decided_edits(project, split)
+    if decisions or split != "train" or not (asked or list_cleansings(project)):
         what = f"{len(decided):,} decided rows" if decided else "No decision changes a row"
         return ToExport(decided, "", f"{what}; without a cleansing.")
     name = cleansing or newest_cleansing(project)
@@ -124,7 +135,7 @@ def export_project(
     *,
     progress: ProgressFn | None = None,
 ) -> Manifest:
-    """Write the training rows with these edits; see `store.exports.export` for the errors."""
+    """Write a split's rows with these edits; see `store.exports.export` for the errors."""
     return export(project.dataset, edits, out, form, options, run=run, progress=progress)
 
 

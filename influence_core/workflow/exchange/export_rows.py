@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from influence_core.data.dataset import Split
 from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import write_bytes, write_text
 from influence_core.errors import DataError
@@ -19,7 +20,8 @@ from influence_core.store.project import Project
 from influence_core.store.reviews.events import Event
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.exchange.formats import Row, write_safe_csv
-from influence_core.workflow.exchange.import_decisions import find_format, standing_decisions
+from influence_core.workflow.exchange.import_decisions import find_format
+from influence_core.workflow.exchange.standing import standing_decisions
 
 ByKey = dict[int, list[Event]]
 
@@ -32,6 +34,7 @@ def export_decisions(
     scores: pd.DataFrame | None = None,
     undecided: int = 0,
     spreadsheet_safe: bool = False,
+    split: str = "train",
 ) -> int:
     """Write all decisions of all reviewers; returns how many rows the file is about.
 
@@ -45,6 +48,7 @@ def export_decisions(
         scores: the label table of a run; suggestions and the order of the queue come from it.
         undecided: so many undecided rows go along, the most suspicious first, to be labelled there.
         spreadsheet_safe: put an apostrophe before what a spreadsheet would run as a formula.
+        split: whose rows; scores are of training rows only.
 
     Raises:
         DataError: undecided rows without scores, or another format made safe than CSV.
@@ -55,7 +59,7 @@ def export_decisions(
         raise DataError("Label scores say which undecided rows to export; train a run first.")
     if spreadsheet_safe and form != "csv":
         raise DataError(f"Only a CSV can be made safe for spreadsheets, and this is '{form}'.")
-    rows = decided_rows(project, scores, undecided)
+    rows = decided_rows(project, scores, undecided, split)
     classes = project.dataset.classes
     write = write_safe_csv if spreadsheet_safe else format_.write
     write_bytes(path, write(rows, classes))
@@ -66,23 +70,26 @@ def export_decisions(
 
 
 def decided_rows(
-    project: Project, scores: pd.DataFrame | None = None, undecided: int = 0
+    project: Project,
+    scores: pd.DataFrame | None = None,
+    undecided: int = 0,
+    split: str = "train",
 ) -> list[Row]:
     """Decided rows, then vanished ones, then undecided ones.
 
     With scores in the order of the queue, else in the data set's.
     """
-    train = project.dataset.train
+    data = project.dataset.split(split)
     by_key: ByKey = {}
-    with closing(open_reviews(project)) as store:
+    with closing(open_reviews(project, split)) as store:
         for event in standing_decisions(store):
             by_key.setdefault(event.decision.key, []).append(event)
-    order = _order(len(train), scores)
-    decided = np.isin(train.keys, np.array(list(by_key), dtype=np.uint64))[order]
+    order = _order(len(data), scores)
+    decided = np.isin(data.keys, np.array(list(by_key), dtype=np.uint64))[order]
     chosen = [*order[decided], *order[~decided][:undecided]]
     suggested = _Suggested(project.dataset.classes, scores)
-    rows = [_row(project, position, by_key, suggested) for position in map(int, chosen)]
-    here = set(train.keys.tolist())
+    rows = [_row(project, data, position, by_key, suggested) for position in map(int, chosen)]
+    here = set(data.keys.tolist())
     gone = [_gone(key, events) for key, events in by_key.items() if key not in here]
     count = int(decided.sum())
     return [*rows[:count], *gone, *rows[count:]]
@@ -113,20 +120,19 @@ def _order(rows: int, scores: pd.DataFrame | None) -> npt.NDArray[np.int64]:
     return ranked.to_numpy().astype(np.int64)
 
 
-def _row(project: Project, position: int, by_key: ByKey, suggested: _Suggested) -> Row:
-    train = project.dataset.train
-    text = train.content_column == "text"
-    label = int(train.labels[position])
+def _row(project: Project, data: Split, position: int, by_key: ByKey, suggested: _Suggested) -> Row:
+    text = data.content_column == "text"
+    label = int(data.labels[position])
     name, probability = suggested.at(position)
     return Row(
-        key=to_hex(train.keys[position]),
-        id=train.ids[position],
+        key=to_hex(data.keys[position]),
+        id=data.ids[position],
         given=project.dataset.classes[label] if label >= 0 else "",
-        text=train.texts([position])[0] if text else None,
-        picture=None if text else train.image_bytes(position),
+        text=data.texts([position])[0] if text else None,
+        picture=None if text else data.image_bytes(position),
         suggested=name,
         p_suggested=probability,
-        decided=tuple(by_key.get(int(train.keys[position]), ())),
+        decided=tuple(by_key.get(int(data.keys[position]), ())),
     )
 
 

@@ -1,17 +1,14 @@
 """Decisions from files: every line is checked before anything is written.
 
 `read_decisions` says for each line of a file which row it is about, or why it cannot be used;
-`apply_decisions` writes what is good, one step per reviewer; `changed_rows` lists decisions about
-rows whose content is no longer what the reviewer saw: those do not count. No run is needed for any
-of it. `export_rows` writes such files; the command line and the Labels page call both.
+`apply_decisions` writes what is good, one step per reviewer. No run is needed for any of it.
+`export_rows` writes such files; the command line and the Labels page call both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from influence_core.data.keys import from_hex, to_hex
 from influence_core.data.options import ReadOptions
@@ -23,10 +20,9 @@ from influence_core.store.reviews.events import (
     VERDICTS,
     Action,
     Decision,
-    Event,
 )
 from influence_core.store.reviews.state import ReviewState
-from influence_core.store.reviews.store import ReviewStore, open_reviews
+from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.exchange import argilla as exchange_argilla
 from influence_core.workflow.exchange import label_studio as exchange_label_studio
 from influence_core.workflow.exchange.formats import (
@@ -69,6 +65,7 @@ class Decisions:
     """What a file says.
 
     Attributes:
+        split: whose rows they are about.
         by_reviewer: good decisions, "" where the file names nobody, in the order of the file.
         problems: one sentence a line that cannot be used, with its place.
         notes: one sentence a line that is used in spite of what happened to it.
@@ -77,6 +74,7 @@ class Decisions:
     by_reviewer: Mapping[str, Sequence[Decision]]
     problems: Sequence[str]
     notes: Sequence[str] = ()
+    split: str = "train"
 
     def __len__(self) -> int:
         """How many decisions are good."""
@@ -95,23 +93,28 @@ def find_format(name: str) -> DecisionFormat:
 
 
 def read_decisions(
-    project: Project, path: Path, form: str = "csv", options: ReadOptions | None = None
+    project: Project,
+    path: Path,
+    form: str = "csv",
+    options: ReadOptions | None = None,
+    split: str = "train",
 ) -> Decisions:
-    """Read a file and check every line against the training rows; nothing is written.
+    """Read a file and check every line against the rows of a split; nothing is written.
 
     Args:
         project: whose rows.
         path: the file.
         form: a name in `FORMATS`.
         options: how a CSV is written, `encoding` and `quoting`; found out if None.
+        split: whose rows the file is about.
 
     Raises:
-        DataError: the file cannot be read at all, or holds no decision.
+        DataError: the file cannot be read at all, or holds no decision, or there is no such split.
     """
     lines = find_format(form).read(path, options or ReadOptions())
     if not lines:
         raise DataError(f"{path.name} holds no decision; check that it is the right file.")
-    rows = _Rows(project)
+    rows = _Rows(project, split)
     good: dict[str, list[Decision]] = {}
     seen: dict[tuple[str, int], tuple[str, Decision]] = {}
     problems = []
@@ -126,7 +129,7 @@ def read_decisions(
             continue
         seen[line.reviewer, decision.key] = line.place, decision
         good.setdefault(line.reviewer, []).append(decision)
-    return Decisions(good, problems, rows.notes)
+    return Decisions(good, problems, rows.notes, split)
 
 
 def _twice(decision: Decision, place: str, earlier: Decision) -> str:
@@ -172,7 +175,7 @@ def apply_decisions(
                     f"of '{who or reviewer}'; keep one of them. None was applied."
                 )
     # All actions are made, so checked, before the first is written.
-    with closing(open_reviews(project)) as store:
+    with closing(open_reviews(project, decisions.split)) as store:
         state = ReviewState()
         state.catch_up(store)
         actions = [
@@ -180,41 +183,6 @@ def apply_decisions(
             for who, made in by_name.items()
         ]
         return sum(store.append(action) for action in actions)
-
-
-def changed_rows(project: Project, store: ReviewStore | None = None) -> pd.DataFrame:
-    """Decisions that do not count, since their row's content changed or the row is gone.
-
-    Args:
-        project: whose reviews.
-        store: opened already; opened for the moment if None.
-
-    Returns:
-        Columns key (uint64), reviewer, verdict, new_label, time, why.
-    """
-    if store is None:
-        with closing(open_reviews(project)) as opened:
-            return changed_rows(project, opened)
-    train = project.dataset.train
-    hashes = dict(zip(train.keys.tolist(), train.content_hashes.tolist(), strict=True))
-    lines = []
-    for event in standing_decisions(store):
-        decision = event.decision
-        here = hashes.get(decision.key)
-        if here != decision.content_hash:
-            why = "the row is gone" if here is None else "the content changed"
-            what = (decision.verdict, decision.new_label)
-            lines.append((decision.key, event.reviewer, *what, event.time, why))
-    table = pd.DataFrame(lines, columns=["key", "reviewer", "verdict", "new_label", "time", "why"])
-    return table.astype({"key": "uint64"})
-
-
-def standing_decisions(store: ReviewStore) -> list[Event]:
-    """Each reviewer's decision about each row, vanished rows too, without what was undone."""
-    state = ReviewState()
-    state.catch_up(store)
-    by_row = (sorted(state.words(key).items()) for key in state.all_effective())
-    return [event for events in by_row for _, event in events]
 
 
 def _new(state: ReviewState, who: str, made: Iterable[Decision]) -> list[Decision]:
@@ -238,12 +206,13 @@ def _refusal(problems: Sequence[str]) -> str:
 class _Rows:
     """Finds the row that a line means, and what the line decides about it."""
 
-    def __init__(self, project: Project) -> None:
-        self._train = project.dataset.train
+    def __init__(self, project: Project, split: str) -> None:
+        self._data = project.dataset.split(split)
+        self._kind = "training row" if split == "train" else f"row of split '{split}'"
         self._classes = project.dataset.classes
         self.notes: list[str] = []
         self._ids: dict[str, int | None] = {}
-        for i, name in enumerate(self._train.ids):
+        for i, name in enumerate(self._data.ids):
             self._ids[name] = None if name in self._ids else i  # None: not unique
 
     def decision(self, line: Line) -> Decision:
@@ -251,17 +220,17 @@ class _Rows:
         if line.problem:
             raise DataError(f"{line.problem}.")
         position = self._position(line)
-        content = int(self._train.content_hashes[position])
+        content = int(self._data.content_hashes[position])
         if line.content and line.content.zfill(16) != to_hex(content):
             raise DataError("the row's content has changed since the decision.")
-        number = int(self._train.labels[position])
+        number = int(self._data.labels[position])
         given = self._classes[number] if number >= 0 else None
         verdict, label = self._verdict(line, given)
         if len(line.reviewer) > MAX_NAME or len(line.note) > MAX_NOTE:
             raise DataError(
                 f"a note may have {MAX_NOTE:,} characters, a reviewer's name {MAX_NAME}."
             )
-        key = int(self._train.keys[position])
+        key = int(self._data.keys[position])
         return Decision(key, content, verdict, given, label, line.note)
 
     def _position(self, line: Line) -> int:
@@ -274,17 +243,17 @@ class _Rows:
         if not line.id:
             raise DataError("neither a key nor an id says which row is meant.")
         if line.id not in self._ids:
-            raise DataError(f"no training row has the id '{line.id}'{meant(line.id, self._ids)}.")
+            raise DataError(f"no {self._kind} has the id '{line.id}'{meant(line.id, self._ids)}.")
         if by_id is None:
-            raise DataError(f"several training rows have the id '{line.id}'; give the key.")
+            raise DataError(f"several rows have the id '{line.id}'; give the key.")
         return by_id
 
     def _by_key(self, line: Line, by_id: int | None) -> int:
         try:
-            return self._train.position(from_hex(line.key))
+            return self._data.position(from_hex(line.key))
         except DataError as error:
             if not SPOILED_KEY.fullmatch(line.key):
-                raise DataError(f"no training row has the key '{line.key}'.") from error
+                raise DataError(f"no {self._kind} has the key '{line.key}'.") from error
             if by_id is None:
                 raise DataError(
                     f"a spreadsheet has made a number of the key, '{line.key}', which cannot be "

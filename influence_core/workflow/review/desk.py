@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from influence_core.errors import DataError
 from influence_core.labels.advice import Advice, estimate_left
 from influence_core.labels.scores import with_ranking
 from influence_core.labels.skill import Skill, flagged
 from influence_core.store.reviews.events import FAULTY, Action, Decision, Event, new_action
 from influence_core.store.reviews.state import Effective, ReviewState
 from influence_core.store.reviews.store import ReviewStore, open_reviews
+from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
 from influence_core.workflow.review.progress import DeskProgress, progress_of
 from influence_core.workflow.review.queue import QueueFilter, QueueRows
@@ -27,16 +27,6 @@ from influence_core.workflow.review.scores import best_ranking, label_skill, lab
 from influence_core.workflow.session import Session
 
 Positions = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One row's decision, not yet written; `position` is the row's place in the training set."""
-
-    position: int
-    verdict: str
-    new_label: str | None = None
-    note: str = ""
 
 
 @dataclass(eq=False)
@@ -93,23 +83,8 @@ class Desk:
         Raises:
             DataError: an unknown class or verdict. StoreError: the database cannot be written.
         """
-        train = self.session.project.dataset.train
-        made = []
-        for choice in choices:
-            if choice.new_label is not None and choice.new_label not in self.classes:
-                raise DataError(f"'{choice.new_label}' is not a class of this project.")
-            position = choice.position
-            label = int(train.labels[position])
-            made.append(
-                Decision(
-                    int(train.keys[position]),
-                    int(train.content_hashes[position]),
-                    choice.verdict,
-                    self.classes[label] if label >= 0 else None,
-                    choice.new_label,
-                    choice.note,
-                )
-            )
+        dataset = self.session.project.dataset
+        made = [choice.about(dataset.train, self.classes) for choice in choices]
         written = self.reviews.append(self._action(reviewer, made, action))
         self.refresh()
         return written

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
-from influence_core.store.reviews.store import open_reviews, shared_database
+from influence_core.store.reviews.store import has_reviews, open_reviews, shared_database
 from influence_core.store.runs import RECORD, Run, RunRecord
 from influence_core.workflow.review.scores import flagged_keys
 from influence_core.workflow.session import Session
@@ -40,7 +40,7 @@ def _flagged(folder: Path, created: str) -> frozenset[int]:
 
 def _kept(project: Project) -> frozenset[int]:
     """Keys of rows whose label was found right; no database is made where there is none."""
-    if not shared_database(project) and not (project.root / "reviews.db").is_file():
+    if not has_reviews(project):
         return frozenset()
     train = project.dataset.train
     with _lock, closing(open_reviews(project)) as store:

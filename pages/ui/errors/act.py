@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import Desk
 from influence_core.workflow.session import Session
 from pages.ui.draw import numbers
 from pages.ui.frame.settings import reviewer

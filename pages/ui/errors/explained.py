@@ -15,6 +15,7 @@ from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_n
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
+from pages.ui.errors.item_label import item_label_box
 from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
 from pages.ui.errors.sides import draw_side
@@ -174,6 +175,7 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
         f"({numbers.percent(float(item.proba.max()), 1)})",
         help=f"Probability by {judged_by(item.split)}. Source: softmax, mean of the members.",
     )
+    item_label_box(session, item)
     if item.split == "train":
         st.caption(
             "A training row: the prediction is that of its flipped side, which never saw it. It is "

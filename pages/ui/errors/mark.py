@@ -8,7 +8,7 @@ import secrets
 
 import streamlit as st
 
-from influence_core.workflow.review.desk import Choice
+from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.evidence import likely_labels
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain

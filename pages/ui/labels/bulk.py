@@ -6,7 +6,8 @@ import streamlit as st
 
 from influence_core.errors import TurnoverError
 from influence_core.workflow.results import to_hex
-from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import Desk
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import or_toast, plain

@@ -15,7 +15,8 @@ import streamlit as st
 
 from influence_core.errors import DataError, TurnoverError
 from influence_core.workflow.results import Split, to_hex
-from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import Desk
 from influence_core.workflow.review.evidence import LabelEvidence
 from influence_core.workflow.review.nearest import Labelled
 from pages.ui.draw import content, numbers

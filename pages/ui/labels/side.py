@@ -13,11 +13,12 @@ from influence_core.workflow.exchange.formats import Row, write_safe_csv
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
-    changed_rows,
     read_decisions,
 )
+from influence_core.workflow.exchange.standing import changed_rows
 from influence_core.workflow.results import ReadOptions, agreement, to_hex
-from influence_core.workflow.review.desk import Choice, Desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import Desk
 from influence_core.workflow.review.scores import duplicate_pairs
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of

@@ -12,7 +12,7 @@ from kinds import KINDS, reviews, write
 
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
-from influence_core.errors import StoreError
+from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.edits import ExportOptions
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import manifest_path
@@ -22,11 +22,11 @@ from influence_core.workflow.projects.create import NewProject, create
 WHY = Why("flipped-ridge", who="ada")
 
 
-def edits_of(dataset):
-    """Remove the first training row, relabel the second."""
-    train = dataset.train
-    new = dataset.classes[1 - int(train.labels[1])]
-    return make_edits(dataset, {int(train.keys[0]): None, int(train.keys[1]): new}, WHY)
+def edits_of(dataset, split="train"):
+    """Remove the first row of a split, relabel the second."""
+    rows = dataset.split(split)
+    new = dataset.classes[1 - int(rows.labels[1])]
+    return make_edits(dataset, {int(rows.keys[0]): None, int(rows.keys[1]): new}, WHY, split)
 
 
 def expected(edits, table):
@@ -56,12 +56,43 @@ def test_each_split_may_be_of_another_kind(tmp_path, train, valid, test):
     project, _ = create(request, tmp_path / "home")
     kinds = {split: file.kind for split, file in project.dataset.source.files.items()}
     assert {split: kinds[split] for split in files} == {s: given[s] for s in files}
-    edits = edits_of(project.dataset)
-    out = tmp_path / f"clean.{train}"
-    export(project.dataset, edits, out)
-    pd.testing.assert_frame_equal(READ[train](out), expected(edits, reviews()))
-    revert(manifest_path(out, folder=False), tmp_path / "back")
-    assert (tmp_path / "back").read_bytes() == files["train"].read_bytes()
+    for number, split in enumerate(files):
+        edits = edits_of(project.dataset, split)
+        out = tmp_path / f"clean-{split}.{given[split]}"
+        manifest = export(project.dataset, edits, out, options=ExportOptions(split=split))
+        assert manifest.provenance["split"] == split
+        wanted = expected(edits, reviews(start=100 * number))
+        pd.testing.assert_frame_equal(READ[given[split]](out), wanted)
+        revert(manifest_path(out, folder=False), tmp_path / f"back-{split}")
+        assert (tmp_path / f"back-{split}").read_bytes() == files[split].read_bytes()
+
+
+def test_a_split_whose_columns_stand_in_another_order_changes_in_its_label_only(tmp_path):
+    reviews().to_csv(tmp_path / "train.csv", index=False)
+    turned = reviews(start=50)[["stars", "label", "text"]]
+    turned.to_csv(tmp_path / "test.csv", index=False)
+    request = NewProject(str(tmp_path / "train.csv"), name="t", test=str(tmp_path / "test.csv"))
+    data = create(request, tmp_path / "home")[0].dataset
+    edits, out = edits_of(data, "test"), tmp_path / "out.csv"
+    export(data, edits, out, options=ExportOptions(split="test"))
+    pd.testing.assert_frame_equal(pd.read_csv(out), expected(edits, turned))
+
+
+def test_a_split_that_was_cut_off_one_file_is_exported_with_that_file(tmp_path):
+    reviews(60).to_csv(tmp_path / "all.csv", index=False)
+    data = read_source(str(tmp_path / "all.csv"))
+    edits, out = edits_of(data, "test"), tmp_path / "out.csv"
+    manifest = export(data, edits, out, options=ExportOptions(split="test"))
+    pd.testing.assert_frame_equal(pd.read_csv(out), expected(edits, reviews(60)))
+    assert any("train" in note and "as they were" in note for note in manifest.notes)
+    export(
+        data, edits, tmp_path / "own.csv", options=ExportOptions(split="test", from_project=True)
+    )
+    assert len(pd.read_csv(tmp_path / "own.csv")) == len(data.split("test")) - 1
+    with pytest.raises(MismatchError):  # of the wrong split
+        export(data, edits, tmp_path / "no.csv")
+    with pytest.raises(DataError, match="no split 'dev'"):
+        export(data, [], tmp_path / "no.csv", options=ExportOptions(split="dev"))
 
 
 WHOLE = ReadOptions(valid_share=0, test_share=0)

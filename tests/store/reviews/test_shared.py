@@ -59,6 +59,19 @@ def test_a_copied_project_is_said_to_be_one_and_gets_decisions_of_its_own(home):
     assert (decided(home / "films"), decided(home / "copy")) == ([5, 7], [5, 6])
 
 
+def test_each_split_has_decisions_of_its_own_which_a_copy_keeps(home):
+    films = Project.open(home / "films")
+    with closing(open_reviews(films, "test")) as test, closing(open_reviews(films)) as train:
+        act(test, [5])  # the same key may be that of a training row
+        act(train, [5, 6])
+        assert (test.extent().events, train.extent().events) == (1, 2)
+    shutil.copytree(home / "films", home / "copy")
+    answer = CliRunner().invoke(app, ["separate", str(home / "copy"), "--json"])
+    assert json.loads(answer.output)["decisions"] == 3
+    with closing(open_reviews(Project.open(home / "copy"), "test")) as copied:
+        assert [event.decision.key for event in copied.events()] == [5]
+
+
 def without_id(root):
     """A project of before there were ids."""
     path = root / "project.toml"

@@ -20,9 +20,9 @@ from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
     read_decisions,
-    standing_decisions,
 )
 from influence_core.workflow.exchange.label_studio import data_uri
+from influence_core.workflow.exchange.standing import standing_decisions
 
 NASTY = 'a "quote", a ; and\na new line, <b>=1+1</b> ü'
 

@@ -13,9 +13,9 @@ from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
-    changed_rows,
     read_decisions,
 )
+from influence_core.workflow.exchange.standing import changed_rows
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_ids_that_repeat_need_the_key(tmp_path):
     made.dataset.train.ids[1] = "x"  # as a source without unique ids has them
     path = tmp_path / "d.csv"
     path.write_text("id,verdict\nx,keep\n")
-    assert "several training rows have the id 'x'" in read_decisions(made, path).problems[0]
+    assert "several rows have the id 'x'" in read_decisions(made, path).problems[0]
 
 
 @pytest.mark.parametrize(

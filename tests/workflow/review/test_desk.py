@@ -6,7 +6,8 @@ from tiny import project
 from influence_core.errors import DataError
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
-from influence_core.workflow.review.desk import Choice, open_desk
+from influence_core.workflow.review.choice import Choice
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.review.evidence import likely_labels
 from influence_core.workflow.review.queue import STATES, QueueFilter
 from influence_core.workflow.session import open_session
