@@ -26,9 +26,16 @@ CHECKS = {
         "Gradients say which parameters a row touched in training; its flipped side may read none "
         "of them. Source: audit of turn-over dropout, Kobayashi et al. 2020, arXiv 2012.04207.",
     ),
+    "smoothness": (
+        "Smoothness",
+        "Replay is a derivative of this run's training. All rows are weighted up or down a little "
+        "at random, the run is trained again, and the changes of losses are correlated with what "
+        "the derivative says. Source: metasmoothness, Engstrom et al. 2025, arXiv 2503.13751.",
+    ),
 }
 NEXT_STEP = {  # after a check that failed
     "null": "Do not rely on the words *stands out*; train a run with more members on Runs.",
+    "smoothness": "Choose another method than replay for this run, or train a new run on Runs.",
     "isolation": "Scores are then not out of sample; the Runs page names the layers that leak.",
 }
 LDS_HELP = (
@@ -109,7 +116,7 @@ def page() -> None:
 
 
 def _checks(found: EvaluationRecord) -> None:
-    """Two headline checks; a whole network has no noise test of this kind."""
+    """The headline checks; a whole network has isolation alone."""
     columns = st.columns(len(CHECKS), gap="medium")
     for column, (name, (title, about)) in zip(columns, CHECKS.items(), strict=True):
         check = found.checks.get(name)

@@ -22,6 +22,7 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.disk.records import plain
 from influence_core.workflow.evaluate.estimators import estimator_table
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.expected import evaluation_text
@@ -64,7 +65,9 @@ def evaluate_verb(
     keep_result(evaluation=session.run.id)
     if json:
         tables = {name: records(table) for name, table in report.tables.items()}
-        print_json({"figures": dict(report.record.figures), "tables": tables})
+        checks = {name: plain(check) for name, check in report.record.checks.items()}
+        figures = dict(report.record.figures)
+        print_json({"figures": figures, "checks": checks, "tables": tables})
         return
     for name, table in report.tables.items():
         print_table(name, table.head(_SHORT))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from influence_core.data.dataset import Split
 from influence_core.evaluation.choose import STRENGTHS
 from influence_core.evaluation.removal import DRAWS, SIZES
+from influence_core.evaluation.smoothness import DIRECTIONS
 from influence_core.influence.estimators.blend import PARTS
 from influence_core.influence.estimators.replay import GROUPS
 from influence_core.influence.estimators.turnover import TURNOVER
@@ -135,7 +136,7 @@ def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions
     if head and {"lds", "same", "removal"} & set(options.what):  # once for all of them
         found = replaying(rates, rows, targets, own.config, own.training)
     if "same" in options.what and head:
-        count = 1 + min(CHANGED, targets) + len(DROPPED) * options.same
+        count = 1 + min(CHANGED, targets) + len(DROPPED) * options.same + DIRECTIONS
         found = found.then(training(rates, rows, own.config, own.training).times(count))
     if "lds" in options.what:
         scans = len(PARTS) - 1 + len(TUNED) * len(STRENGTHS)

@@ -9,6 +9,7 @@ format changes, its former self is added there, and nothing there is ever rewrit
 import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,11 @@ from influence_core.store.reviews.store import open_reviews
 from influence_core.store.runs import RunRecord
 from influence_core.store.settings import ProjectSettings
 from influence_core.store.tables import read_header
+from influence_core.training.heads.fit import fit_heads
+from influence_core.training.heads.types import HeadTraining
 from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
+from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.explain.verify import Question, kept_verified
@@ -66,6 +70,19 @@ def films(tmp_path):
 def test_every_earlier_version_has_an_example_for_ever(kind):
     for version in range(1, max(current(kind), 2)):
         assert list((FORMATS / f"v{version}").glob(EXAMPLES[kind])), (kind, version)
+
+
+def test_a_head_of_before_is_retrained_as_it_was_trained(films):
+    """Its Adam had eps 1e-8; with today's, the weights would be others."""
+    session = open_session(films, HEAD)
+    made = recipe(session)
+    assert made.training == session.evidence.training == session.training
+
+    def apart(training):
+        again = fit_heads(made.rows, made.config, training)
+        return float((again.W1 - session.evidence.head.W1).abs().max())
+
+    assert apart(made.training) < 3e-4 < apart(replace(made.training, eps=HeadTraining().eps))
 
 
 def test_settings_data_and_runs(films):

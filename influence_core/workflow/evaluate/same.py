@@ -4,7 +4,9 @@ The run is trained again with its own start, masks and batch order, all members,
 1 % or 10 % of the rows; the rank correlation of summed scores and minus the loss is the LDS of this
 question. Nothing random is left, so its ceiling is 1. Beside them a few items lose the rows that
 harmed them most, which tells how far the predicted change of a loss can be believed
-(`evaluation.change`). A whole network is not trained again, so of it nothing is asked here.
+(`evaluation.change`). In a few more all rows count a little more or less, which tells whether a
+derivative of this training can be believed at all (`evaluation.smoothness`). A whole network is not
+trained again, so of it nothing is asked here.
 """
 
 from dataclasses import replace
@@ -15,13 +17,15 @@ import torch
 from torch import Tensor
 
 from influence_core.evaluation.change import predicted_change
-from influence_core.evaluation.lds import Array, lds
+from influence_core.evaluation.lds import Array, Interval, lds, subset_sums
 from influence_core.evaluation.retrain import label_losses, retrain, without
+from influence_core.evaluation.smoothness import ENOUGH, STEP, nudged, smoothness
 from influence_core.influence.base import NatsQuery
 from influence_core.influence.estimators.blend import COMBINED, TOGETHER
 from influence_core.influence.estimators.replay import REPLAY
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.progress import Progress, check_cancel
+from influence_core.store.evaluations import CheckResult
 from influence_core.workflow.evaluate.changes import calibration_of, keep_changes
 from influence_core.workflow.evaluate.default import choose_default
 from influence_core.workflow.evaluate.lds import (
@@ -48,7 +52,7 @@ def measure_same(work: Work) -> None:
     for share in DROPPED:
         size = max(1, round(share * n))
         removed += [rng.permutation(n)[:size] for _ in range(count)]
-    weights = without(n, removed)
+    weights = torch.cat([without(n, removed).float(), nudged(n, work.options.seed).float()], 1)
     r = work.recipe(0, None)
     seen = retrain(
         replace(r.rows, weights=weights),
@@ -60,9 +64,10 @@ def measure_same(work: Work) -> None:
         cancel=work.cancel,
     )
     losses = label_losses(seen, work.targets.labels.cpu().numpy())  # (G, T)
-    first = 1 + len(harmful)
-    _keep_lds(work, weights[:, first:], losses[first:])
+    first, last = 1 + len(harmful), len(removed)
+    _keep_lds(work, weights[:, first:last], losses[first:last])
     _keep_changes(work, harmful, losses[:first])
+    _keep_smoothness(work, weights[:, last:], losses[last:])
     choose_default(work)
 
 
@@ -116,3 +121,19 @@ def _keep_changes(work: Work, harmful: list[np.ndarray], losses: np.ndarray) -> 
     found = calibration_of(work.session.run)
     if found.count:
         work.figures |= {"change_slope": found.slope, "change_error": found.error}
+
+
+def _keep_smoothness(work: Work, weights: Tensor, losses: np.ndarray) -> None:
+    """The check whether replay, a derivative, tells what small changes of the weights do."""
+    told = -subset_sums(work.query(REPLAY.name), weights)
+    mean = Interval.of(smoothness(told, losses.T))
+    if not mean.count:  # the run has learned nothing, so no loss moves
+        work.checks.pop("smoothness", None)
+        return
+    work.figures["smoothness"] = mean.mean
+    work.checks["smoothness"] = CheckResult(
+        mean.mean >= ENOUGH,
+        f"When each row counts {STEP:.0%} more or less, losses of this model move as replay says "
+        f"with a correlation of {mean.mean:.2f}; 1 is perfect, and from {ENOUGH} on replay and "
+        "what it predicts can be relied on.",
+    )

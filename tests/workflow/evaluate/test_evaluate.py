@@ -57,7 +57,7 @@ def test_every_stage_leaves_its_table_with_the_run(world):
         stored = session.run.table(f"eval-{name}")
         assert len(stored) == len(report.tables[name]) > 0
     assert set(report.tables["estimators"]["estimator"]) == {*ESTIMATORS, "ceiling"}
-    assert set(report.record.checks) == {"null", "isolation"}
+    assert set(report.record.checks) == {"null", "isolation", "smoothness"}
     assert report.record.checks["isolation"].passed
 
 
@@ -86,6 +86,13 @@ def test_this_model_is_retrained_from_its_own_start_and_replay_tells_it(world):
     known = calibration_of(session.run)
     assert known.count == changes["key"].nunique() and 0.5 < known.slope < 2
     assert report.record.figures["change_slope"] == pytest.approx(known.slope)
+
+
+def test_smoothness_is_a_check_with_its_figure(world):
+    record = world[1].record
+    check = record.checks["smoothness"]
+    assert check.passed == (record.figures["smoothness"] >= 0.9)
+    assert f"a correlation of {record.figures['smoothness']:.2f}" in check.text
 
 
 def test_the_query_loss_difference_stands_for_every_estimator_and_kind_of_item(world):
