@@ -7,11 +7,14 @@ not load torch and the data libraries to find its way.
 import os
 import re
 import secrets
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from influence_core.errors import DataError, StoreError
 
+_STAMP = len("20260131-235959")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -20,9 +23,32 @@ def projects_home() -> Path:
     return Path(os.environ.get("TURNOVER_HOME") or Path.home() / "turnover").expanduser()
 
 
-def new_run_id() -> str:
+def moment_after(others: Iterable[str], step: timedelta = timedelta(microseconds=1)) -> datetime:
+    """Now; or a step after the latest of the others, where a clock was set back since then.
+
+    Args:
+        others: ISO times; what is none is passed over.
+        step: the smallest difference that is written down.
+    """
+    moment = _now()
+    for other in others:
+        with suppress(ValueError, OverflowError):
+            moment = max(moment, datetime.fromisoformat(other).replace(tzinfo=UTC) + step)
+    return moment
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def id_at(moment: datetime) -> str:
     """An id that sorts by time and never meets another one: 20260131-235959-1a2b3c."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def id_after(others: Iterable[str]) -> str:
+    """A new id that sorts behind all these."""
+    return id_at(moment_after((other[:_STAMP] for other in others), timedelta(seconds=1)))
 
 
 def folder_name(name: str) -> str:

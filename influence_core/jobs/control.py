@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,7 +18,7 @@ from filelock import Timeout
 
 from influence_core.disk.atomic import atomic_folder, plain_errors, write_json
 from influence_core.disk.formats import stamped, upgraded
-from influence_core.disk.names import check_name, new_run_id, projects_home
+from influence_core.disk.names import check_name, id_at, moment_after, projects_home
 from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
@@ -111,9 +110,10 @@ def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") ->
         StoreError: the folder cannot be written, or no process can be started.
     """
     root = root.resolve()
-    name = new_run_id()
+    moment = moment_after(job.created for job in jobs(root))
+    name = id_at(moment)
     with atomic_folder(root / files.JOBS / name) as made:
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        now = moment.isoformat(timespec="microseconds")
         card = _Card(title, tuple(arguments), now, who or _user())
         write_json(made / "job.json", stamped("job", plain(card)))
     _launch(root / files.JOBS / name, 1)

@@ -27,7 +27,7 @@ from influence_core.disk.atomic import atomic_folder, read_json, write_text
 from influence_core.disk.fingerprint import of_parts
 from influence_core.disk.formats import upgraded
 from influence_core.disk.locks import locked
-from influence_core.disk.names import check_name, new_run_id
+from influence_core.disk.names import check_name, id_at, moment_after
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.runs import RECORD, Kind, Run, RunRecord, RunWriter
@@ -248,9 +248,10 @@ class Project:
             note: free text.
         """
         tidy_project(self.root)
+        moment = moment_after(record.created for record in self.runs())
         record = RunRecord(
-            id=new_run_id(),
-            created=datetime.now(UTC).isoformat(timespec="microseconds"),
+            id=id_at(moment),
+            created=moment.isoformat(timespec="microseconds"),
             kind=kind,
             config=dict(config),
             seed=seed,

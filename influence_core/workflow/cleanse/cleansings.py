@@ -14,7 +14,7 @@ from influence_core.cleansing.rounds import Round, best_round
 from influence_core.data.keys import HexKey
 from influence_core.disk.atomic import read_json, write_json
 from influence_core.disk.formats import stamped, upgraded
-from influence_core.disk.names import check_name, new_run_id
+from influence_core.disk.names import check_name, id_after
 from influence_core.disk.records import build, plain
 from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.store.exports.edits import Edit
@@ -108,7 +108,7 @@ def summaries(states: Sequence[Round]) -> tuple[tuple[RoundSummary, ...], int]:
 
 def save_cleansing(session: Session, found: Cleansing) -> str:
     """Keep it with the project; returns its id."""
-    name = new_run_id()
+    name = id_after(list_cleansings(session.project))
     folder = session.project.root / FOLDER
     folder.mkdir(exist_ok=True)
     about = {
