@@ -120,6 +120,19 @@ def new_verb(
         typer.Option(help="Share cut off train where there is no valid split; 0.15 by default."),
     ] = None,
     test_share: Annotated[float | None, typer.Option(help="The same for the test split.")] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Features of your own, one row of numbers a row: .npy, .npz, .safetensors or "
+            ".parquet, or a column of lists; no encoder runs."
+        ),
+    ] = None,
+    valid_features: Annotated[
+        str | None, typer.Option(help="The same for the valid split of another file.")
+    ] = None,
+    test_features: Annotated[
+        str | None, typer.Option(help="The same for the test split of another file.")
+    ] = None,
     options: Annotated[
         str, typer.Option(hidden=True, help="All of these as JSON, as the wizard gives them.")
     ] = "{}",

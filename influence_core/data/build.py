@@ -26,6 +26,7 @@ from influence_core.data.dataset import (
     fingerprint_of,
 )
 from influence_core.data.keys import content_hashes, keys_from_ids, number_repeats
+from influence_core.data.options import ALL_COLUMNS
 from influence_core.data.source import SourceInfo
 from influence_core.errors import DataError
 
@@ -76,6 +77,8 @@ def build_dataset(
     if len(kinds) > 1:
         raise DataError(f"All splits must hold the same kind of content, but got {sorted(kinds)}.")
     modality: Modality = "text" if kinds == {"text"} else "image"
+    if modality == "text" and source is not None and source.content_column == ALL_COLUMNS:
+        modality = "table"
     return Dataset(
         splits=made,
         classes=names,

@@ -18,13 +18,15 @@ from influence_core.data.content import (
     by_name,
     content_kind,
     distinct,
+    fills_no_table,
     find_content,
     is_bytes,
     is_text,
     refuse_unread_pictures,
+    with_joined,
 )
 from influence_core.data.dataset import Modality
-from influence_core.data.options import NO_COLUMN, ReadOptions
+from influence_core.data.options import ALL_COLUMNS, NO_COLUMN, ReadOptions
 from influence_core.data.splitting import (
     flag_split,
     flagged_split,
@@ -78,7 +80,9 @@ class ColumnRoles:
 
     @property
     def modality(self) -> Modality:
-        """ "text" or "image"."""
+        """ "text", "image" or "table"."""
+        if self.content == ALL_COLUMNS:
+            return "table"
         return "text" if self.kind == "text" else "image"
 
 
@@ -122,6 +126,8 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
     content = options.content_column
     if content is None:
         content, more = find_content(head, taken | {label}, options.modality)
+        if options.features is not None and (content is None or fills_no_table(head, content)):
+            content, more = ALL_COLUMNS, []
         told += more
     if content is None:
         for column in head.column_names:
@@ -134,22 +140,14 @@ def detect_columns(table: pa.Table, options: ReadOptions, name: str) -> ColumnRo
         raise _no_label(head, taken | {content}, name)
     if label == content:
         raise DataError(f"Column {label!r} of {name} cannot be both the label and the content.")
-    kind = content_kind(head, content, name)
+    if content == ALL_COLUMNS and options.features is None:
+        raise DataError(
+            "All columns as a table (--content '*') cannot be encoded here; give features of the "
+            "rows, too (--features)."
+        )
+    kind = "text" if content == ALL_COLUMNS else content_kind(head, content, name)
     group = options.group_column
     return ColumnRoles(label, content, kind, ident, split, group, own, tuple(told), flags)
-
-
-def with_joined(table: pa.Table, content: str | None) -> pa.Table:
-    """The table with several texts as one more column if "a,b" names columns and is none itself.
-
-    The texts of a row stand one below the other; one that is missing is left out.
-    """
-    parts = [] if content is None else [part.strip() for part in content.split(",")]
-    if len(parts) < 2 or content in table.column_names or not set(parts) <= {*table.column_names}:
-        return table
-    texts = [table.column(part).cast(pa.string()) for part in parts]
-    joined = pc.binary_join_element_wise(*texts, "\n", null_handling="skip")
-    return table.append_column(content, joined)
 
 
 def _find_split(

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from influence_core.data.budget import short_list
 from influence_core.data.dataset import Modality
 from influence_core.data.images import from_base64, is_image_name
+from influence_core.data.options import ALL_COLUMNS
 from influence_core.errors import DataError
 
 TEXT_NAMES = (
@@ -21,6 +22,7 @@ TEXT_NAMES = (
     *("utterance", "tweet"),
 )
 IMAGE_NAMES = ("image", "img", "picture", "photo", "image_path", "path", "file_name", "file")
+WORDS_OF_A_TEXT = 4.0  # on average, of a column that is no cell of a table
 ContentKind = Literal["text", "image", "image_path"]
 
 
@@ -73,6 +75,54 @@ def _doubts(column: pa.ChunkedArray, name: str) -> list[str]:
     if _words(column) < 2 and re.search("image|img|pic|photo|file", name.lower()):
         return [f"Column {name!r} is read as text; file names of pictures need their .png or .jpg."]
     return []
+
+
+def with_joined(
+    table: pa.Table, content: str | None, roles: Collection[str | None] = (), name: str = ""
+) -> pa.Table:
+    """The table with a column more if `content` is none of its own but made of several.
+
+    "a,b" names columns of texts: those of a row stand one below the other; one that is missing is
+    left out. "*" stands for all but those of `roles`, each a line "name: value"; where there are
+    no others, it is the number of the row in the source `name`.
+    """
+    if content == ALL_COLUMNS:
+        return table.append_column(content, _told_rows(table, roles, name))
+    parts = [] if content is None else [part.strip() for part in content.split(",")]
+    if len(parts) < 2 or content in table.column_names or not set(parts) <= {*table.column_names}:
+        return table
+    texts = [table.column(part).cast(pa.string()) for part in parts]
+    joined = pc.binary_join_element_wise(*texts, "\n", null_handling="skip")
+    return table.append_column(content, joined)
+
+
+def _told_rows(table: pa.Table, roles: Collection[str | None], name: str) -> pa.ChunkedArray:
+    """Each row as lines "name: value"; lists, pictures and the like are left out."""
+    free = [n for n in table.column_names if n not in roles and _is_plain(table.schema.field(n))]
+    if not free:
+        return pa.chunked_array([pa.array(f"row {i + 1} of {name}" for i in range(len(table)))])
+    lines = []
+    for column in free:
+        values = pc.fill_null(table.column(column).cast(pa.string()), "")
+        one_line = pc.replace_substring_regex(values, r"\s*[\r\n]+\s*", " ")
+        lines.append(pc.binary_join_element_wise(f"{column}: ", one_line, ""))
+    told = lines[0] if len(lines) == 1 else pc.binary_join_element_wise(*lines, "\n")
+    return told if isinstance(told, pa.ChunkedArray) else pa.chunked_array([told])
+
+
+def _is_plain(field: pa.Field) -> bool:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return not (pa.types.is_nested(kind) or is_bytes(kind))
+
+
+def fills_no_table(head: pa.Table, column: str) -> bool:
+    """Whether a column that was found to be content is rather one of the columns of a table.
+
+    It is where nothing but its being a text speaks for it: no usual name, and hardly any words.
+    """
+    if by_name([column], (*TEXT_NAMES, *IMAGE_NAMES)) or _image_kind(head, column) is not None:
+        return False
+    return _words(head.column(column)) < WORDS_OF_A_TEXT
 
 
 def content_kind(head: pa.Table, column: str, name: str) -> ContentKind:

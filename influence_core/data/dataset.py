@@ -25,13 +25,14 @@ from influence_core.data.source import SourceInfo
 from influence_core.disk.fingerprint import of_parts
 from influence_core.errors import DataError
 
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "table"]
 Positions = Sequence[int] | npt.NDArray[np.integer[Any]]
 NO_LABEL = -1
 # One and several of what a data set holds, in sentences for people.
 CONTENT_WORDS: Mapping[str, tuple[str, str]] = {
     "text": ("a sentence", "sentences"),
     "image": ("an image", "images"),
+    "table": ("a row of a table", "rows of a table"),
 }
 # Columns that this package writes; a source column of the same name is kept as `source_<name>`.
 CORE_COLUMNS = ("key", "id", "label", "content_hash", "row")
@@ -228,7 +229,7 @@ class Dataset:
     Attributes:
         splits: by name; "train" always, usually "valid" and "test", possibly more.
         classes: class names in label order.
-        modality: "image" or "text".
+        modality: "image", "text", or "table", whose rows are told by a text of all columns.
         fingerprint: sha256 hex over classes, keys, labels and contents in their order.
         source: where the rows came from.
         unlabelled: by name, splits of the source of which no row has a label. They are kept for

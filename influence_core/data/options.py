@@ -10,6 +10,8 @@ from influence_core.errors import DataError
 
 # Says "use no such column" where None means "find one".
 NO_COLUMN = ""
+# Says "all columns, as a table" where one names a sentence or an image; only features go with it.
+ALL_COLUMNS = "*"
 BadRows = Literal["refuse", "drop", "keep"]
 
 
@@ -20,7 +22,8 @@ class ReadOptions:
     Attributes:
         kind: a reader's name; None means by the looks of the path.
         label_column: None means detect.
-        content_column: sentence or image; several texts as "a,b"; None means detect.
+        content_column: sentence or image; several texts as "a,b"; "*" for all columns as a table,
+            where rows have features; None means detect.
         id_column: None means detect, "" means use none.
         split_column: column of split names; None means detect, "" means use none.
         splits: our names of splits that the source calls otherwise, "test=validation"; None means
@@ -46,6 +49,8 @@ class ReadOptions:
         image_root: folder that paths of images are relative to; None means that of the file.
         config: of a data set of the hub that has several; None means its default.
         revision: of a data set of the hub: branch, tag or commit; None means the newest.
+        features: file of the rows' own features, or column of lists; no encoder runs then.
+        valid_features, test_features: of splits that stand in files of their own.
     """
 
     kind: str | None = None
@@ -70,6 +75,9 @@ class ReadOptions:
     image_root: str | None = None
     config: str | None = None
     revision: str | None = None
+    features: str | None = None
+    valid_features: str | None = None
+    test_features: str | None = None
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "ReadOptions":

@@ -24,8 +24,8 @@ from influence_core.data.budget import (
     short_list,
 )
 from influence_core.data.build import extra_names
-from influence_core.data.columns import ColumnRoles, with_joined
-from influence_core.data.content import is_text
+from influence_core.data.columns import ColumnRoles
+from influence_core.data.content import is_text, with_joined
 from influence_core.data.dataset import Split
 from influence_core.data.images import PixelBudget, from_base64, image_problem, present_path
 from influence_core.data.keys import Keys, content_hashes
@@ -141,7 +141,7 @@ def prepare(
     Raises:
         DataError: a column is missing, or the label column cannot hold labels.
     """
-    source = with_joined(raw.table, roles.content)
+    source = with_joined(raw.table, roles.content, {roles.label, roles.id, roles.split}, raw.name)
     needed = [c for c in (roles.label, roles.content, roles.id, roles.split) if c is not None]
     for column in (*needed, roles.group):
         if column is not None and column not in source.column_names:

@@ -47,6 +47,8 @@ class Encoder(Protocol):
         ...
 
 
+# `own:<numbers a row>`: features that were made elsewhere; nothing here can make more of them.
+OWN = "own"
 Loader = Callable[[str, Path | None, torch.device], Encoder]
 
 SCHEMES: dict[str, tuple[Modality, Loader]] = {
@@ -76,11 +78,22 @@ def load_encoder(
         ModelError: unknown scheme, missing weights, or a hub that cannot be reached.
     """
     scheme, _, rest = spec.partition(":")
+    if is_own(spec):
+        raise ModelError(
+            "The features of this project were made elsewhere, so what has none cannot be encoded "
+            "here; make a project of the same rows with an encoder (--encoder) to ask about "
+            "sentences and pictures of your own."
+        )
     encodes(spec)
     encoder = SCHEMES[scheme][1](rest, root, device or torch.device("cpu"))
     if isinstance(encoder, TextEncoder) and encoder.windowed().fingerprint == fingerprint:
         return encoder.windowed()
     return encoder
+
+
+def is_own(spec: str) -> bool:
+    """Whether the features of a project with this spec are the user's."""
+    return spec.partition(":")[0] == OWN
 
 
 def encodes(spec: str) -> Modality:

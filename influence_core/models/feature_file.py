@@ -82,9 +82,17 @@ class FeatureFile:
             StoreError: the disk is full or not writable.
         """
         done = self.card["rows"] if finished else 0
-        card = {**self.card, "done": done, "items": items, WINDOWS: True}
         with plain_errors("write", self.path):
             features.flush()
+        self.count(items, done)
+
+    def count(self, items: int, done: int) -> None:
+        """Say of an array that is on the disk how many contents and rows are done.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
+        card = {**self.card, "done": done, "items": items, WINDOWS: True}
         write_json(self._card_path, stamped("features", card))
 
     def mark(self) -> None:

@@ -8,8 +8,7 @@ for. Workflow writes through it, pages read through it. Projects stand side by s
 installed or checked-out originals are never written to.
 """
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -39,7 +38,7 @@ from influence_core.store.tables import (
     read_header,
     save_dataset,
 )
-from influence_core.store.tidy import tidy_home, tidy_project
+from influence_core.store.tidy import tidy_project
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,13 @@ class Project:
 
     @classmethod
     def create(
-        cls, root: Path, name: str, dataset: Dataset, encoder: str, **settings: str
+        cls,
+        root: Path,
+        name: str,
+        dataset: Dataset,
+        encoder: str,
+        furnish: Callable[[Path], None] = lambda folder: None,
+        **settings: str,
     ) -> "Project":
         """Write a new project; it appears as a whole or not at all.
 
@@ -59,6 +64,7 @@ class Project:
             name: shown to people.
             dataset: is copied with its source files, apart from folders of pictures.
             encoder: spec of the encoder.
+            furnish: puts more into the folder before anybody sees it.
             settings: other fields of `ProjectSettings`.
 
         Raises:
@@ -76,6 +82,7 @@ class Project:
             (folder / SETTINGS).write_text(made.to_toml(), encoding="utf-8")
             dataset = copy_sources(folder, dataset, root)
             save_dataset(folder / "data", dataset, root)
+            furnish(folder)
         return cls(root)
 
     @classmethod
@@ -153,8 +160,7 @@ class Project:
         """Folder of the features of this data under an encoder, by default that of the settings."""
         if encoder_fingerprint is None:
             encoder_fingerprint = self.settings.encoder_fingerprint
-        name = of_parts([f"{encoder_fingerprint}:{self.fingerprint}"])[:16]
-        return self.root / "features" / name
+        return self.root / features_name(encoder_fingerprint, self.fingerprint)
 
     def features_path(self, split: str, encoder_fingerprint: str | None = None) -> Path:
         """The feature file of a split, existing or not."""
@@ -274,6 +280,11 @@ class Project:
         return found
 
 
+def features_name(encoder_fingerprint: str, data_fingerprint: str) -> Path:
+    """Folder of features, seen from the project."""
+    return Path("features", of_parts([f"{encoder_fingerprint}:{data_fingerprint}"])[:16])
+
+
 def list_projects(home: Path) -> list[Project]:
     """All projects that can be opened, by folder name."""
     found = []
@@ -282,39 +293,3 @@ def list_projects(home: Path) -> list[Project]:
             with suppress(StoreError):
                 found.append(Project.open(settings.parent))
     return found
-
-
-def install_samples(home: Path, sample_root: Path) -> list[str]:
-    """Copy every project below `sample_root` into `home`, unless one of its name is there.
-
-    Any number of processes may do this at once: each copy is made aside and renamed.
-
-    Returns:
-        Names of the folders that were copied now.
-
-    Raises:
-        StoreError: `home` cannot be written.
-    """
-    copied = []
-    tidy_home(home)
-    for origin in sorted(path.parent for path in sample_root.glob(f"*/{SETTINGS}")):
-        target = home / origin.name
-        if target.exists():
-            continue
-        try:
-            with atomic_folder(target) as folder:
-                _copy_tree(origin, folder)
-        except StoreError:
-            # Another process was faster; that is as good.
-            if not (target / SETTINGS).is_file():
-                raise
-        else:
-            copied.append(origin.name)
-    return copied
-
-
-def _copy_tree(origin: Path, folder: Path) -> None:
-    """Copy contents only: the originals may be read-only, the copies must not be."""
-    shutil.copytree(origin, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -24,8 +24,9 @@ class ProjectSettings:
 
     Attributes:
         name: shown to people.
-        modality: "image" or "text".
-        encoder: spec of the encoder, such as "minilm" or "vgg:trunk.safetensors".
+        modality: "image", "text" or "table".
+        encoder: spec of the encoder, such as "minilm" or "vgg:trunk.safetensors"; "own:384" for
+            features that the user brought.
         encoder_fingerprint: of the encoder that made the features; "" before the first time.
         default_estimator: name, or "" for the tool's own default, flipped-ridge.
         target_split: the split that cleansing makes better.

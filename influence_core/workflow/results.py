@@ -5,7 +5,7 @@ and places are read and written. No verb stands here, and nothing wraps what it 
 """
 
 from influence_core.cleansing.choose import class_changes, warnings_of
-from influence_core.data.dataset import Split, containing
+from influence_core.data.dataset import CONTENT_WORDS, Split, containing
 from influence_core.data.images import thumbnail
 from influence_core.data.keys import from_hex, to_hex
 from influence_core.data.options import NO_COLUMN, ReadOptions
@@ -20,11 +20,13 @@ from influence_core.store.exports.edits import Edit, ExportOptions
 from influence_core.store.exports.plan import FORMATS as EXPORT_FORMATS
 from influence_core.store.exports.plan import OWN as OWN_FORMATS
 from influence_core.store.exports.plan import natural_format, usual_suffix
-from influence_core.store.project import Project, install_samples, list_projects
+from influence_core.store.project import Project, list_projects
 from influence_core.store.runs import Run, RunRecord
+from influence_core.store.samples import install_samples
 from influence_core.training.heads.presets import PRESETS, STANDARD
 
 __all__ = [
+    "CONTENT_WORDS",
     "DEVICES",
     "ESTIMATORS",
     "EXPORT_FORMATS",

@@ -26,7 +26,7 @@ from influence_core.influence.base import (
 )
 from influence_core.influence.estimators.blend import COMBINED, blend_parts
 from influence_core.models.device import pick_device
-from influence_core.models.encoders import Encoder, load_encoder
+from influence_core.models.encoders import Encoder, is_own, load_encoder
 from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
 from influence_core.store.runs import RECORD, Run
@@ -66,6 +66,11 @@ class Session:
     def features(self) -> Standardised:
         """Standardised features of the training rows."""
         return self.split_features("train")
+
+    @property
+    def own_features(self) -> bool:
+        """Whether the user made the features, so that nothing new can be encoded."""
+        return self.run.record.kind == "head" and is_own(self.run.record.encoder)
 
     @property
     def training(self) -> HeadTraining:

@@ -7,7 +7,8 @@ from errors_page import APP
 from streamlit.testing.v1 import AppTest
 
 from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples, projects_home
+from influence_core.store.project import Project, projects_home
+from influence_core.store.samples import install_samples
 
 PAGES = ("errors", "labels", "cleanse", "trust", "runs", "projects")
 

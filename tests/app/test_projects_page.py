@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from tiny import dataset, project
 
 from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples, projects_home
+from influence_core.store.project import Project, projects_home
+from influence_core.store.samples import install_samples
 from influence_core.workflow.projects.overview import overview
 
 HOSTILE = [

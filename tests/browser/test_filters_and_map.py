@@ -7,7 +7,8 @@ from browser import chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples
+from influence_core.store.project import Project
+from influence_core.store.samples import install_samples
 from influence_core.workflow.explain.map import make_map
 
 pytestmark = [pytest.mark.browser, needs_chromium]

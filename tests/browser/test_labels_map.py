@@ -4,9 +4,10 @@ import pytest
 from browser import chromium, needs_chromium, server, settled, soon
 
 from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples
+from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews
+from influence_core.store.samples import install_samples
 from influence_core.workflow.explain.map import make_map
 
 pytestmark = [pytest.mark.browser, needs_chromium]

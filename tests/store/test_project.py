@@ -9,12 +9,8 @@ import torch
 from tiny import dataset, project
 
 from influence_core.errors import MismatchError, StoreError
-from influence_core.store.project import (
-    Project,
-    install_samples,
-    list_projects,
-    projects_home,
-)
+from influence_core.store.project import Project, list_projects, projects_home
+from influence_core.store.samples import install_samples
 
 
 def written_run(made, rows=3):

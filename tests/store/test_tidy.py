@@ -12,7 +12,8 @@ from tiny import project
 from influence_core.disk.atomic import atomic_file, atomic_folder
 from influence_core.disk.checkpoint import FOLDER, FORGOTTEN_SECONDS
 from influence_core.disk.temporary import TEMPORARY
-from influence_core.store.project import Project, install_samples
+from influence_core.store.project import Project
+from influence_core.store.samples import install_samples
 
 # In the middle of all that this program writes, and still there: until it is killed.
 WRITER = """

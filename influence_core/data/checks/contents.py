@@ -19,6 +19,8 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 COMPARED = {
     "text": "Texts were compared as they are, and again without regard to case, blanks and "
     "punctuation; near copies show on the Labels page once a run is trained.",
+    "table": "Rows were compared by all of their columns; near copies show on the Labels page once "
+    "a run is trained.",
     "image": "Pictures were compared byte by byte; near copies show on the Labels page once a run "
     "is trained.",
 }

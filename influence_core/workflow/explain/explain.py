@@ -118,7 +118,7 @@ def own_item(session: Session, content: str | bytes, label: str | None = None) -
         DataError: empty text, unreadable image, a kind of content the project has none of.
         ModelError: the label is not one of the classes.
     """
-    if isinstance(content, str) != (session.project.dataset.modality == "text"):
+    if isinstance(content, str) == (session.project.dataset.modality == "image"):
         one, several = CONTENT_WORDS[session.project.dataset.modality]
         raise DataError(f"Project '{session.project.name}' holds {several}; give it {one}.")
     if isinstance(content, str) and not content.strip():

@@ -7,6 +7,7 @@ made of what the project keeps of its source, so it can be asked for ever after.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from influence_core.data.options import ALL_COLUMNS
 from influence_core.data.readers.registry import TITLES
 from influence_core.data.source import LeftOut, SourceInfo
 
@@ -69,7 +70,7 @@ def account_of(source: SourceInfo, kept: Mapping[str, int]) -> Account:
     kinds = dict.fromkeys(TITLES[file.kind] for file in files if file.kind in TITLES)
     chosen = {
         "kind": "; ".join(kinds) or None,
-        "content": source.content_column,
+        "content": _content(source.content_column),
         "label": source.label_column,
         "id": source.id_column,
         "split": source.split_column,
@@ -82,6 +83,10 @@ def account_of(source: SourceInfo, kept: Mapping[str, int]) -> Account:
             chosen[name] = ", ".join(said)
     read = source.read or sum(kept.values())  # of data that a program built
     return Account(chosen, source.told, read, kept, source.left_out, source.unlabelled)
+
+
+def _content(column: str | None) -> str | None:
+    return "all columns, as a table" if column == ALL_COLUMNS else column
 
 
 def _shown(value: str) -> str:

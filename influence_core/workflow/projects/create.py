@@ -11,9 +11,11 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import guess_kind, read_source
 from influence_core.data.rows import Watch
 from influence_core.disk.names import folder_name as folder_name  # noqa: PLC0414  (for pages)
+from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.projects.findings import DEFAULT_ENCODERS, findings_of
+from influence_core.workflow.projects.own_features import own_features
 from influence_core.workflow.projects.preview import FirstLook, first_look
 from influence_core.workflow.projects.uploads import is_zip, readable
 
@@ -75,15 +77,33 @@ def create(
             _announce_hub(path, options, announce)
         source: str | dict[str, str] = read["train"] if len(read) == 1 else read
         dataset = read_source(source, options, progress=progress, cancel=cancel)
+        target = "valid" if "valid" in dataset.splits else "train"
+        root = home / folder_name(name)
+        if options.features or options.valid_features or options.test_features:
+            if request.encoder:
+                raise DataError(
+                    "Features of your own come without an encoder; leave --encoder or --features "
+                    "out."
+                )
+            own = stack.enter_context(
+                own_features(dataset, options, home, progress=progress, cancel=cancel)
+            )
+            project = Project.create(
+                root,
+                name,
+                own.dataset,
+                own.encoder,
+                own.furnish,
+                target_split=target,
+                encoder_fingerprint=own.fingerprint,
+            )
+            return project, findings_of(own.dataset, own.encoder)
         encoder = request.encoder or DEFAULT_ENCODERS[dataset.modality]
         if request.encoder:
             from influence_core.models.encoders import check_encoder
 
-            check_encoder(encoder, dataset.modality, home / folder_name(name))
-        target = "valid" if "valid" in dataset.splits else "train"
-        project = Project.create(
-            home / folder_name(name), name, dataset, encoder, target_split=target
-        )
+            check_encoder(encoder, dataset.modality, root)
+        project = Project.create(root, name, dataset, encoder, target_split=target)
         return project, findings_of(dataset, encoder)
 
 

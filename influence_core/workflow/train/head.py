@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from influence_core.data.images import PIXELS
-from influence_core.errors import DataError
+from influence_core.errors import DataError, StoreError
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
 from influence_core.models.device import pick_device
 from influence_core.models.encode import encode_split
-from influence_core.models.encoders import for_texts, load_encoder
+from influence_core.models.encoders import for_texts, is_own, load_encoder
 from influence_core.models.feature_file import knows_windows
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
@@ -167,6 +167,11 @@ def encode(
     )
     if settled and all(has_features(project, name) for name in data.splits):
         return project
+    if is_own(project.settings.encoder):
+        raise StoreError(
+            f"The features that project {project.name!r} was made with are missing or damaged; "
+            "restore its folder from a copy, or make it again from them (turnover new --features)."
+        )
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
     if data.modality == "text":
         # Those that are predicted later are read by the same encoder, in windows where they must.
@@ -195,7 +200,8 @@ def has_features(project: Project, split: str) -> bool:
     Features of pictures that an earlier version decoded in another way stay with their runs.
     """
     known = project.settings.encoder_fingerprint
-    if not known or (project.settings.modality == "image" and not known.startswith(PIXELS)):
+    pixels = project.settings.modality == "image" and not is_own(project.settings.encoder)
+    if not known or (pixels and not known.startswith(PIXELS)):
         return False
     path = project.features_path(split)
     if not path.is_file():

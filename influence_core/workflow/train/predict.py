@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from influence_core.data.dataset import Dataset
+from influence_core.data.dataset import Dataset, Split
+from influence_core.disk.arrays import map_array
 from influence_core.disk.atomic import atomic_file, plain_errors, write_text
 from influence_core.errors import DataError, StoreError
-from influence_core.models.encode import encode_split
+from influence_core.models.encode import Values, encode_split
 from influence_core.progress import ProgressFn
 from influence_core.store.exports.csv_fields import escaped
 from influence_core.training.features import Standardised
@@ -52,19 +53,22 @@ def predict(
     """
     data, record = session.project.dataset, session.run.record
     reference, parts = session.features, []
-    encoder = session.encoder()
+    encoder = None if session.own_features else session.encoder()
     for name in _names(data, session.project.name, split):
         rows = data.unlabelled[name]
-        folder = session.project.features_folder(record.encoder_fingerprint) / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        raw = encode_split(
-            encoder,
-            rows,
-            folder / f"{name}.npy",
-            dataset_fingerprint=session.project.fingerprint,
-            progress=progress,
-            cancel=cancel,
-        )
+        path = session.project.features_folder(record.encoder_fingerprint) / FOLDER / f"{name}.npy"
+        if encoder is None:
+            raw = _own_features(path, rows)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw = encode_split(
+                encoder,
+                rows,
+                path,
+                dataset_fingerprint=session.project.fingerprint,
+                progress=progress,
+                cancel=cancel,
+            )
         features = Standardised.using(raw, reference.mean, reference.scale, session.device)
         table = prediction_table(rows, session.head, features)
         parts.append(
@@ -79,6 +83,22 @@ def predict(
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _own_features(path: Path, rows: Split) -> Values:
+    """Features that came with the project, (N, d).
+
+    Raises:
+        DataError: it was made without those of these rows.
+    """
+    if path.is_file():
+        found = map_array(path)
+        if len(found) == len(rows):
+            return found
+    raise DataError(
+        f"The rows of {rows.name} have no features, so nothing can be predicted for them; make the "
+        f"project again with theirs (turnover new --{rows.name}-features)."
+    )
 
 
 def _names(data: Dataset, project: str, split: str | None) -> list[str]:

@@ -13,6 +13,12 @@ MOST_MEGABYTES = 10
 
 def own_item_box(session: Session) -> None:
     """The box; nothing happens until something is given."""
+    if session.own_features:
+        st.caption(
+            "The features of this project are your own: to ask about a sentence or an image that "
+            "is not in the data, make a project of the same rows with an encoder."
+        )
+        return
     text = session.project.dataset.modality == "text"
     what = "sentence" if text else "image"
     with st.expander(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from influence_core.workflow.projects.overview import Overview
+from influence_core.workflow.results import CONTENT_WORDS
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
@@ -73,7 +74,7 @@ def _damaged(card: Overview) -> None:
 
 
 def _contents(card: Overview) -> str:
-    what = "sentences" if card.modality == "text" else "images"
+    what = CONTENT_WORDS[card.modality][1]
     rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in card.rows.items())
     return f"{numbers.count(sum(card.rows.values()))} {what}: {rows}"
 

@@ -22,7 +22,7 @@ from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
 )
-from influence_core.workflow.results import ReadOptions, projects_home
+from influence_core.workflow.results import CONTENT_WORDS, ReadOptions, projects_home
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
@@ -121,7 +121,7 @@ def _stamp(place: str) -> tuple[int, int]:
 
 
 def _contents(found: Inspection) -> None:
-    what = "sentences" if found.modality == "text" else "images"
+    what = CONTENT_WORDS[found.modality][1]
     rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in found.rows.items())
     st.caption(f"{numbers.count(sum(found.rows.values()))} {what}: {rows}")
     account(found.account, "wizard")

@@ -8,9 +8,10 @@ import torch
 from tiny import project
 
 from influence_core.installed import sample_root
-from influence_core.store.project import Project, install_samples, projects_home
+from influence_core.store.project import Project, projects_home
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
+from influence_core.store.samples import install_samples
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.noise import NoiseCheck
 from influence_core.workflow.explain.verdict import Verdict, verdict_of

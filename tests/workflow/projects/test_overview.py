@@ -7,9 +7,9 @@ import pytest
 from tiny import project
 
 from influence_core.installed import sample_root
-from influence_core.store.project import install_samples
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
+from influence_core.store.samples import install_samples
 from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.projects import overview as module
 from influence_core.workflow.projects.overview import overview, overviews

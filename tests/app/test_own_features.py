@@ -1,0 +1,50 @@
+"""A project of features alone is drawn on every page, to its end."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from errors_page import APP
+from own_project import NAME, trained
+from streamlit.testing.v1 import AppTest
+
+from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.session import open_session
+
+
+@pytest.fixture
+def project(tmp_path):
+    return trained(Path(os.environ["TURNOVER_HOME"]), tmp_path)
+
+
+def opened(page, **address):
+    test = AppTest.from_file(str(APP), default_timeout=300)
+    test.session_state["project"] = NAME
+    for name, value in address.items():
+        test.query_params[name] = value
+    if page != "errors":
+        test.run().switch_page(f"pages/{page}.py")
+    return test.run()
+
+
+@pytest.mark.parametrize("page", ["projects", "errors", "labels", "cleanse", "trust", "runs"])
+def test_every_page_is_drawn(project, page):
+    test = opened(page)
+    assert not test.exception
+    assert [box.value for box in test.error] == []
+    if page == "projects":
+        assert any("rows of a table" in caption.value for caption in test.caption)
+    if page == "errors":
+        assert any("features of this project are your own" in c.value for c in test.caption)
+
+
+def test_an_open_item_shows_its_columns(project):
+    wrong = misclassified(open_session(project, device="cpu"), "test")
+    key = int(wrong["key"].iloc[0]) if len(wrong) else int(project.dataset.split("test").keys[0])
+    test = opened("errors", item=f"{key:016x}", split="test")
+    assert not test.exception
+    split = project.dataset.split("test")
+    row = split.texts(np.array([split.position(key)]))[0]
+    assert "area: " in row and "dye: " in row
+    assert any(row == text.value for text in test.text)
