@@ -12,7 +12,7 @@ as the Errors page tells it before an evaluation (slope 1). Writes benchmarks/sa
 
 import argparse
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +63,19 @@ def change(
     return (slopes[0], slopes[1]), float(np.corrcoef(a[:, 0], b[:, 0])[0, 1])
 
 
-def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[str, object]:
-    """One line of the table."""
+@dataclass(frozen=True)
+class Ran:
+    """A run of a preset on a set, with its targets' split: x (T, d) and labels (T,)."""
+
+    evidence: Evidence
+    x: torch.Tensor
+    y: np.ndarray
+    seconds: float  # of the training
+    wrong: np.ndarray  # positions of misclassified items
+
+
+def ran(name: str, size: str) -> Ran:
+    """Train a preset on one of the sets, for as long as its accuracy rises."""
     found = digits(0) if name == "digits" else from_project(SAMPLES / name)
     X, y, _, Xt, yt = found
     fitted = Standardised.fit(X)
@@ -82,6 +93,15 @@ def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[
     flipped = torch.from_numpy(both_sides(rows.features, rows.labels, rows.keys, head).flipped)
     evidence = Evidence(rows.features, rows.labels, rows.keys, flipped, head, training)
     wrong = np.flatnonzero(head.proba(there).argmax(1).numpy() != yt)
+    return Ran(evidence, there, yt, trained, wrong)
+
+
+def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[str, object]:
+    """One line of the table."""
+    own = ran(name, size)
+    evidence, there, yt, trained, wrong = own.evidence, own.x, own.y, own.seconds, own.wrong
+    head, training, n = evidence.head, evidence.training, len(evidence)
+    config, rows = head.config, Rows(evidence.features, evidence.labels, evidence.keys)
     rng = np.random.default_rng(1)
     chosen = np.concatenate([rng.permutation(wrong)[:count], rng.permutation(len(yt))[:count]])
     labels = torch.from_numpy(yt[chosen])
@@ -92,10 +112,10 @@ def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[
     for what in ("first", "next"):
         began = time.perf_counter()
         single = Targets(there[chosen[:1]], labels[:1], targets.proba[:1])
-        prepared.query(single).scores(slice(0, len(X)))
+        prepared.query(single).scores(slice(0, n))
         line[f"{what} item, trainings"] = (time.perf_counter() - began) / trained
     for share in DROPPED:
-        weights = torch.from_numpy(rng.random((len(X), subsets)) >= share)
+        weights = torch.from_numpy(rng.random((n, subsets)) >= share)
         losses = label_losses(
             retrain(replace(rows, weights=weights), config, training, targets.features), yt[chosen]
         )

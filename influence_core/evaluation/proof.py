@@ -27,6 +27,7 @@ F32 = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 
 RETRAININGS = 10
+VOTES = 5  # retrainings that decide on a size in the search
 # Multiplications that one proof may cost: a few seconds on two cores (about 10^11 a second). More
 # members make each retraining less noisy, so as many are taken as the budget has room for.
 BUDGET = 3e11
@@ -179,7 +180,7 @@ def smallest_flip(
     job: Proving,
     ranking: Positions,
     *,
-    search_retrainings: int = 5,
+    search_retrainings: int = VOTES,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Flip:

@@ -175,7 +175,7 @@ def explain(  # noqa: PLR0913 - switches of one verb
     rows, asked = len(session.evidence), torch.tensor([label])
     switches: dict[str, Any] = {
         "k": options.k,
-        "candidates": _candidates(session, item, options.among),
+        "candidates": candidates(session, item, options.among),
         "exclude": _own_position(session, item),
         "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
         "cancel": cancel,
@@ -195,12 +195,10 @@ def explain(  # noqa: PLR0913 - switches of one verb
         progress = _meanwhile(replace(first, instead_of=options.estimator), on_partial, progress)
     scores = np.empty((1, rows), np.float32) if keep else None
     ranking = scan(query, rows, keep=scores, progress=progress, **switches)
+    if scores is not None:
+        scores.setflags(write=False)  # answers are shared
     effects = effects_of(session, item.features, label, query, ranking)
-    found = replace(told(ranking), effects=effects)
-    if scores is None:
-        return found
-    scores.setflags(write=False)  # answers are shared
-    return replace(found, scores=scores[0])
+    return replace(told(ranking), effects=effects, scores=None if scores is None else scores[0])
 
 
 def _meanwhile(
@@ -278,7 +276,8 @@ def _proba(session: Session, features: torch.Tensor) -> npt.NDArray[np.float32]:
     return session.head.proba(features[None])[0].cpu().numpy()
 
 
-def _candidates(session: Session, item: Item, among: Among) -> torch.Tensor | None:
+def candidates(session: Session, item: Item, among: Among) -> torch.Tensor | None:
+    """Positions of the rows that are ranked; None for all."""
     if among == "all":
         return None
     wanted = item.predicted if among == "predicted" else item.true

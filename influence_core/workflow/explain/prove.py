@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from influence_core.errors import StoreError
+from influence_core.evaluation.adaptive import Strengths, fewest_rows
 from influence_core.evaluation.change import Change, predicted_change
-from influence_core.evaluation.proof import ARMS, Flip, Proof, Proving
+from influence_core.evaluation.proof import ARMS, Proof, Proving
 from influence_core.evaluation.proof import prove as run_proof
 from influence_core.evaluation.proof import smallest_flip as run_search
 from influence_core.evaluation.retrain import retrain, without
@@ -65,12 +66,16 @@ class ProofReport:
 
 @dataclass(frozen=True)
 class FlipReport:
-    """The smallest set along a ranking that changes the prediction, or None, and what was tried."""
+    """The smallest set that changes the prediction, or None, and what was tried.
+
+    `keys` are its rows: the first ones of the ranking, or fewer that were chosen adaptively.
+    """
 
     sentence: str
     smallest: int | None
     tried: pd.DataFrame  # rows, flipped (share of retrainings)
     proof: ProofReport | None
+    keys: Keys
 
 
 def prove(
@@ -144,6 +149,7 @@ def smallest_flip(
     item: Item,
     ranking: Keys,
     *,
+    strengths: Strengths | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> FlipReport:
@@ -151,20 +157,32 @@ def smallest_flip(
 
     Args:
         ranking: keys of training rows, strongest first.
+        strengths: of all rows once some are gone; with it a smaller set is searched adaptively.
 
     Raises:
         DataError: a key is unknown or listed twice, or none is given.
     """
-    order = session.project.dataset.train.positions_of(np.asarray(ranking, dtype=np.uint64))
-    found: Flip = run_search(proving(session, item), order, progress=progress, cancel=cancel)
+    train, job = session.project.dataset.train, proving(session, item)
+    order = train.positions_of(np.asarray(ranking, dtype=np.uint64))
+    found = static = run_search(job, order, progress=progress, cancel=cancel)
+    if strengths is not None:
+        found = fewest_rows(job, order, strengths, static, progress=progress, cancel=cancel)
     tried = pd.DataFrame({"rows": list(found.tried), "flipped": list(found.tried.values())})
     if found.proof is None or found.smallest is None:
         most = max(found.tried)
         sentence = f"Leaving out up to {most} rows of this list does not change the prediction."
-        return FlipReport(sentence, None, tried, None)
+        return FlipReport(sentence, None, tried, None, np.array([], dtype=np.uint64))
     report = _report(session, item, found.proof)
     sentence = f"Leaving out {found.smallest} rows changes the prediction. {report.sentence}"
-    return FlipReport(sentence, found.smallest, tried, report)
+    if found is not static:
+        few = static.smallest
+        than = f"of the list it takes the first {few}" if few else "no first rows of the list do"
+        sentence += (
+            " They were chosen a few at a time, each time by a replay of the training without "
+            f"those before; {than}."
+        )
+    keys = np.asarray(train.keys)[found.proof.removed]
+    return FlipReport(sentence, found.smallest, tried, report, keys)
 
 
 def proving(session: Session, item: Item) -> Proving:

@@ -3,8 +3,9 @@
     verified/<run>-<key>-<question>.json   the last outcome of each question about an item
 
 How many: as many as are expected to change the prediction, told by the replay where the list is
-one, else by a few small retrainings. Called by `turnover verify`, which the Errors page starts as a
-job and whose outcome it shows whenever the item is opened again.
+one, else by a few small retrainings. The fewest rows are searched along the list and, where it is a
+replay's, adaptively. Called by `turnover verify`, which the Errors page starts as a job and whose
+outcome it shows whenever the item is opened again.
 """
 
 import threading
@@ -35,6 +36,7 @@ from influence_core.workflow.explain.explain import (
     Toward,
     explain,
 )
+from influence_core.workflow.explain.fewest import replayed_strengths
 from influence_core.workflow.explain.prove import (
     Expected,
     ProofReport,
@@ -158,9 +160,15 @@ def verify(
         guess = tell.of(0.15, 0.35)
         expected = estimated_flip(proving(session, item), places, progress=guess, cancel=cancel)
     if question.smallest:
-        found = smallest_flip(session, item, keys, progress=tell.of(0.35, 1.0), cancel=cancel)
-        out = keys[: found.smallest or 0]
-        made = _outcome(session, question, asked, found.sentence, out, expected, found.proof)
+        again = None
+        if told is not None and item.split != "train":
+            again = replayed_strengths(
+                session, item, answer.label, question.side, question.among, cancel
+            )
+        found = smallest_flip(
+            session, item, keys, strengths=again, progress=tell.of(0.35, 1.0), cancel=cancel
+        )
+        made = _outcome(session, question, asked, found.sentence, found.keys, expected, found.proof)
     else:
         size = min(count or expected or len(keys), len(keys))
         whole = None

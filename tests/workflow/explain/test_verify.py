@@ -1,13 +1,19 @@
 """*Verify*: as many rows as are expected to change the prediction, one bar, and it is kept."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tiny import project
 
 from influence_core.errors import DataError, StoreError
+from influence_core.evaluation.retrain import label_losses, retrain, without
+from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item, own_item
+from influence_core.workflow.explain.fewest import replayed_strengths
+from influence_core.workflow.explain.prove import smallest_flip
 from influence_core.workflow.explain.verify import (
     FOLDER,
     Question,
@@ -68,6 +74,39 @@ def test_the_search_and_a_replay_keep_what_they_found(session, item):
     told = verify(session, item, Question("replay"), 3).this_model
     assert told.label == session.classes[item.predicted]
     assert told.before == pytest.approx(float(item.proba.max()), abs=0.02)
+
+
+def test_the_strengths_of_an_adaptive_search_are_a_replay_without_the_rows_that_are_gone(
+    session, item
+):
+    """Against the change of the loss when one more row is left out, retrained."""
+    label = item.predicted
+    strengths = replayed_strengths(session, item, label, "helpful", "all")
+    goal = session.targets(item.features[None], torch.tensor([label]))
+    whole = session.prepared("replay").query(goal).scores(slice(0, 90)).scores[0].numpy()
+    assert np.allclose(strengths(np.array([], np.int64)), whole, atol=1e-6)
+    gone = np.argsort(-whole)[:20]
+    after = strengths(gone)
+    assert not after[gone].any()
+    made, more = recipe(session), np.setdiff1d(np.arange(90), gone)
+    removed = [gone, *(np.append(gone, row) for row in more)]
+    rows = replace(made.rows, weights=without(90, removed))
+    seen = retrain(rows, made.config, made.training, item.features[None])
+    losses = label_losses(seen, np.array([label]))[:, 0]
+    again, before = (np.corrcoef(s[more], losses[1:] - losses[0])[0, 1] for s in (after, whole))
+    assert again > 0.9 and again > before
+    harmful = replayed_strengths(session, item, label, "harmful", "predicted")(gone)
+    own = session.evidence.labels.numpy() == label
+    assert np.allclose(harmful[own], -after[own]) and not harmful[~own].any()
+
+
+def test_an_adaptive_set_is_no_larger_than_the_list_needs(session, item):
+    found = verify(session, item, Question("replay", smallest=True))
+    keys = explain(session, item, ExplainOptions("replay", k=500)).helpful["key"].to_numpy()
+    static = smallest_flip(session, item, keys[:45])
+    assert static.smallest is None or 0 < len(found.keys) <= static.smallest
+    if found.keys:
+        assert f"Leaving out {len(found.keys)} rows changes the prediction." in found.sentence
 
 
 def test_the_expected_size_is_where_the_probability_falls_below_the_next(session, item):
