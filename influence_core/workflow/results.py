@@ -8,7 +8,7 @@ from influence_core.cleansing.choose import class_changes, warnings_of
 from influence_core.data.dataset import CONTENT_WORDS, Split, containing
 from influence_core.data.images import thumbnail
 from influence_core.data.keys import from_hex, to_hex
-from influence_core.data.options import NO_COLUMN, ReadOptions
+from influence_core.data.options import ALL_COLUMNS, NO_COLUMN, ReadOptions
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.names import projects_home
 from influence_core.influence import ESTIMATORS
@@ -26,6 +26,7 @@ from influence_core.store.samples import install_samples
 from influence_core.training.heads.presets import PRESETS, STANDARD
 
 __all__ = [
+    "ALL_COLUMNS",
     "CONTENT_WORDS",
     "DEVICES",
     "ESTIMATORS",

@@ -5,19 +5,26 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from errors_page import APP
 from messages import options_in
 from messages import sentences as sentences_of
+from own_project import cells
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 from tiny import png, sentences
 
+from influence_core.errors import DataError
 from influence_core.jobs import find
 from influence_core.store.project import Project, list_projects, projects_home
 from influence_core.workflow.projects import looking
+from influence_core.workflow.projects.preview import first_look
+from influence_core.workflow.projects.uploads import keep_upload
+from pages.ui.projects.wizard_features import refuse_paths
+from pages.ui.projects.wizard_source import ChosenSource
 
 # The control by which what an option says is said here.
 CONTROLS = {
@@ -28,6 +35,7 @@ CONTROLS = {
     "--drop-bad": "Leave bad rows out", "--encoding": "Encoding", "--delimiter": "Delimiter",
     "--quoting": "Quoting", "--header": "First line names the columns",
     "--no-header": "First line names the columns",
+    "--features": "Column of lists, or path of a file",
 }  # fmt: skip
 HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
 
@@ -123,11 +131,8 @@ def read_out(test):
     return "\n".join(element.value for element in test.text)
 
 
-def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
-    page = given(table(tmp_path))
-    assert not page.exception
-    assert "60 sentences: 60 train" in said(page)
-    assert "no valid and test split" in said(page)
+def job_of(page):
+    """The job that makes the project, at its end."""
     page.button(key="wizard_create").click().run()
     job = find(projects_home(), page.query_params["making"])
     for _ in range(600):
@@ -135,6 +140,15 @@ def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
         if not job.active:
             break
         time.sleep(0.1)
+    return job
+
+
+def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
+    page = given(table(tmp_path))
+    assert not page.exception
+    assert "60 sentences: 60 train" in said(page)
+    assert "no valid and test split" in said(page)
+    job = job_of(page)
     assert job.state == "done", job.message
     made = Project.open(projects_home() / "mine")
     assert dict(made.header.splits) == {"train": 42, "valid": 9, "test": 9}
@@ -273,3 +287,39 @@ def test_reading_can_be_stopped_and_begun_again(tmp_path, monkeypatch):
     page.run()
     assert calls == ["look", "look", "inspect"]  # once for each set of answers
     assert page.button(key="wizard_create")
+
+
+def with_features(tmp_path, features):
+    source, _ = cells(tmp_path, 60)
+    page = given(source)
+    field = next(f for f in page.text_input if f.label.startswith("Column of lists"))
+    return field.set_value(features).run()
+
+
+def test_features_of_ones_own_make_a_project_of_a_table(tmp_path):
+    _, features = cells(tmp_path, 60)
+    page = with_features(tmp_path, str(features))
+    assert not page.exception
+    assert "60 rows of a table: 60 train" in said(page)
+    job = job_of(page)
+    assert job.state == "done"
+    assert Project.open(projects_home() / "cells").settings.encoder == "own:5"
+
+
+def test_features_that_do_not_fit_make_nothing_and_say_why(tmp_path):
+    np.save(tmp_path / "short.npy", np.ones((3, 2)))
+    page = with_features(tmp_path, str(tmp_path / "short.npy"))
+    job = job_of(page)
+    assert job.state == "failed"
+    assert "3 rows of features" in job.message
+    assert own() == set()
+
+
+def test_only_columns_can_be_named_where_paths_are_refused(tmp_path, monkeypatch):
+    page = with_features(tmp_path, "own.npy")
+    assert "no absolute path" in page.error[0].value
+    kept = keep_upload(projects_home(), "a.csv", (tmp_path / "cells.csv").read_bytes())
+    monkeypatch.setenv("TURNOVER_ALLOW_PATHS", "0")
+    look = first_look(str(kept))
+    with pytest.raises(DataError, match="no column"):
+        refuse_paths("/etc/passwd", ChosenSource(str(kept), "a.csv"), look)

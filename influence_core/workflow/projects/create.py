@@ -82,8 +82,7 @@ def create(
         if options.features or options.valid_features or options.test_features:
             if request.encoder:
                 raise DataError(
-                    "Features of your own come without an encoder; leave --encoder or --features "
-                    "out."
+                    "Features of your own take the place of an encoder; leave one of the two out."
                 )
             own = stack.enter_context(
                 own_features(dataset, options, home, progress=progress, cancel=cancel)

@@ -88,7 +88,7 @@ def _arrays(
             f"Features of {next(iter(named))} need those of the training rows (--features)."
         )
     column = named["train"]
-    if column in train.extra_columns and not Path(column).exists():
+    if column in train.extra_columns:
         if len(named) > 1:
             raise DataError(f"Column {column!r} holds the features of all rows; name it alone.")
         return {split.name: _column(split, column) for split in dataset}, column

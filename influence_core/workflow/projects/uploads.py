@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -30,9 +30,16 @@ KEPT_SECONDS = 24 * 3600
 MOST_NAMES = 2_000  # of a folder that are looked at
 Pack = Callable[[Path, Path], object]  # an archive, the file to write
 SUFFIXES = (*TABLES, *PACKINGS)
+FEATURES = (".npy", ".npz", ".safetensors", ".parquet")
 
 
-def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_pictures) -> Path:
+def keep_upload(
+    home: Path,
+    name: str,
+    content: bytes,
+    pack: Pack = pack_pictures,
+    suffixes: Sequence[str] = SUFFIXES,
+) -> Path:
     """Write an uploaded file below `home`; nothing is read of it yet, but for a ZIP of pictures.
 
     That becomes a Parquet file with the pictures in it.
@@ -42,6 +49,7 @@ def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_picture
         name: as the browser gave it; only its letters, digits, dots and dashes are kept.
         content: its bytes.
         pack: what makes a Parquet file of a ZIP's pictures.
+        suffixes: that are taken.
 
     Raises:
         DataError: it is empty, too large, or no kind of file that is read here; or a ZIP that is
@@ -49,10 +57,11 @@ def keep_upload(home: Path, name: str, content: bytes, pack: Pack = pack_picture
         StoreError: it cannot be written.
     """
     safe = safe_name(name)
-    if Path(safe).suffix.lower() not in SUFFIXES:
-        raise DataError(f"{safe} is none of these: {', '.join(SUFFIXES)}; save it as CSV.")
+    if Path(safe).suffix.lower() not in suffixes:
+        raise DataError(f"{safe} is none of these: {', '.join(suffixes)}; save it as one of these.")
+
     if not content:
-        raise DataError(f"{safe} is empty; it needs a line of column names and rows below it.")
+        raise DataError(f"{safe} is empty; write it again.")
     if len(content) > MOST_MEGABYTES * 2**20:
         raise DataError(
             f"{safe} is larger than {MOST_MEGABYTES} MB; put it on the machine of the dashboard "

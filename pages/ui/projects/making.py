@@ -1,5 +1,7 @@
 """After the wizard: the job that makes the project, then its training, on the same page."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +20,8 @@ def making(job_id: str) -> None:
     job = jobs_ui.watch(projects_home(), job_id)
     made = job.result.get("project")
     if job.state == "done" and made:
-        forget_upload(projects_home(), Path(job.arguments[-1]))
+        for path in (job.arguments[-1], *_features(job.arguments)):
+            forget_upload(projects_home(), Path(path))
         st.session_state["open_project"] = str(made)
         # Not clear(): it refuses while the menus of the sidebar are bound to the address.
         for name in ("new", "making"):
@@ -27,6 +30,12 @@ def making(job_id: str) -> None:
         st.rerun()
     if not job.active:
         st.caption("Nothing was created. Go back, fix the data or the choices, and try again.")
+
+
+def _features(arguments: Sequence[str]) -> list[str]:
+    """Files of features among what the wizard told the verb."""
+    told = [json.loads(a.partition("=")[2]) for a in arguments if a.startswith("--options=")]
+    return [options["features"] for options in told if options.get("features")]
 
 
 def training(folder: str, known: set[str]) -> None:

@@ -30,6 +30,7 @@ from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
 from pages.ui.projects.waiting import stoppable
 from pages.ui.projects.wizard_columns import columns, how_to_read
+from pages.ui.projects.wizard_features import own_features, refuse_paths, told
 from pages.ui.projects.wizard_findings import account, balance, head, problems
 from pages.ui.projects.wizard_source import ChosenSource, choose_source
 
@@ -49,15 +50,17 @@ def wizard() -> None:
 
 def _steps(source: ChosenSource) -> None:
     try:
-        reading = how_to_read(source)
+        reading = replace(how_to_read(source), features=own_features(source))
         look = _looked(source, reading)
     except TurnoverError as error:
         _refused(source, error)
         return
     if look is None:
         return
+    refuse_paths(reading.features, source, look)
     st.markdown("##### Columns")
-    st.caption(f"{look.title}: {short(source.title)}")
+    own = f", features of {told(reading.features)}" if reading.features else ""
+    st.caption(f"{look.title}: {short(source.title)}{own}")
     options = columns(source, look, reading)
     head(look.head)
     if options is None:

@@ -12,7 +12,7 @@ import streamlit as st
 from influence_core.errors import DataError
 from influence_core.workflow.projects.preview import FirstLook, lines_as_read
 from influence_core.workflow.projects.uploads import holds_text, is_text
-from influence_core.workflow.results import NO_COLUMN, ReadOptions
+from influence_core.workflow.results import ALL_COLUMNS, NO_COLUMN, ReadOptions
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame.reading import QUOTINGS, WIDTH, encoding_menu, found_menu
@@ -67,7 +67,13 @@ def columns(source: ChosenSource, look: FirstLook, reading: ReadOptions) -> Read
     if look.problem:
         st.warning(plain(visible(source.sentence(DataError(look.problem)))))
     with st.container(horizontal=True, gap="medium"):
-        content = _menu("Sentence or image", source, names, roles.content if roles else None, FIND)
+        # Rows with features need neither; another title is another menu, which chooses anew.
+        what, all_columns = "Sentence or image", list[str]()
+        if reading.features:
+            what, all_columns = "Sentence, image, or all columns", [ALL_COLUMNS]
+        content = _menu(
+            what, source, [*names, *all_columns], roles.content if roles else None, FIND
+        )
         label = _menu("Label", source, names, roles.label if roles else None, FIND)
         ident = _menu("Id", source, names, roles.id if roles else None, NONE)
     more = _more(source, look, content)
@@ -155,6 +161,10 @@ def _several(
     return tuple(chosen) or None
 
 
+def _shown(name: str) -> str:
+    return "(all columns, as a table)" if name == ALL_COLUMNS else visible(name)[:80]
+
+
 def _menu(
     title: str, source: ChosenSource, names: list[str], guess: str | None, nothing: str
 ) -> str | None:
@@ -163,7 +173,7 @@ def _menu(
         title,
         [-1, *range(len(names))],
         index=names.index(guess) + 1 if guess in names else 0,
-        format_func=lambda i: nothing if i < 0 else visible(names[i])[:80],
+        format_func=lambda i: nothing if i < 0 else _shown(names[i]),
         key=f"wizard_{title}_{source.token}",
         width=WIDTH,
     )

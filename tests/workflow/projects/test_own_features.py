@@ -216,7 +216,7 @@ def test_splits_in_other_files_and_of_other_widths_are_refused(tmp_path):
 
 
 def test_an_encoder_beside_features_and_a_table_without_them_are_refused(tmp_path):
-    with pytest.raises(DataError, match="without an encoder"):
+    with pytest.raises(DataError, match="place of an encoder"):
         made(tmp_path, encoder="minilm")
     with pytest.raises(DataError, match="--features"):
         made(tmp_path, features=None, content_column="*")
