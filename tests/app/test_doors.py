@@ -3,7 +3,8 @@
 import asyncio
 import json
 import secrets
-from urllib.parse import urlsplit
+import socket
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import streamlit as st
@@ -12,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 from oidc_provider import server_with_login
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from tiny import project
 from visitor import Visitor, handshake
 
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import open_reviews
+from influence_core.workflow.train.head import TrainOptions, train
 from pages.ui.frame import doors
 from pages.ui.frame.doors import MOST_IN_ALL, MOST_OF_SESSION, host_allowed, origin_allowed
 
@@ -98,6 +101,49 @@ def test_every_endpoint_refuses_a_foreign_name(url):
     assert handshake(url, f"evil.example:{port}", None) == 403
     assert handshake(url, f"localhost:{port}", "http://evil.example") == 403
     assert handshake(url, f"localhost:{port}", f"http://localhost:{port}") == 101
+
+
+FILE = "etc/passwd"
+ROOTS = ("/", "/static/", "/media/", "/component/x/", "/_stcore/bidi-components/x/",
+         "/_stcore/upload_file/x/", "/app/static/")  # fmt: skip
+UP = ("../", "..%2f", "%2e%2e/", "..%5c", "....//", "%252e%252e/")
+WAYS_OUT = (
+    *(f"{root}{up * 6}{FILE}" for root in ROOTS for up in UP),
+    "//etc/passwd", "/static//etc/passwd", "/media/%2fetc%2fpasswd", "/file:///etc/passwd",
+    "/static/..%00/etc/passwd", "/app.py", "/.streamlit/secrets.toml", "/pages/errors.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WAYS_OUT)
+def test_no_path_leads_to_a_file_of_this_machine(url, path):
+    """Sent as it is: clients and browsers would tidy it up."""
+    at = urlsplit(url)
+    with socket.create_connection((at.hostname, at.port)) as sent:
+        sent.sendall(f"GET {path} HTTP/1.0\r\nHost: {at.netloc}\r\n\r\n".encode())
+        head, _, body = b"".join(iter(lambda: sent.recv(1 << 16), b"")).partition(b"\r\n\r\n")
+    # Addresses that are no file's are the page's own, for which its script then knows no place.
+    assert b"<title>Streamlit</title>" in body or b" 200 " not in head.splitlines()[0]
+    assert b"import streamlit" not in body
+    assert b"root:" not in body
+
+
+def test_no_address_opens_a_project_or_a_run_that_lies_elsewhere(tmp_path):
+    outside = project(tmp_path / "outside", 12)
+    run = train(outside, TrainOptions(members=1, width=8, epochs=1, device="cpu")).id
+    with server(tmp_path / "home") as url:
+        visitor = Visitor(url)
+        visitor.stream().close()  # copies the samples
+        ways = ["../outside", str(outside.root), "reviews/../../outside", "%2e%2e/outside"]
+        for place in (*ways, "..\\outside", ".uploads", "..", ".", "/", "a\0b"):
+            stream = visitor.stream(urlencode({"project": place}))
+            assert not stream.answer.faults
+            assert stream.answer.says("There is no project"), place
+            stream.close()
+        for place in (f"../../../outside/runs/{run}", f"{outside.root}/runs/{run}", "..", "\0"):
+            stream = visitor.stream(urlencode({"project": "reviews", "run": place}))
+            assert not stream.answer.faults
+            assert stream.answer.says("There is no run"), place
+            stream.close()
 
 
 def test_a_page_of_another_address_uploads_nothing(url):

@@ -1,7 +1,9 @@
-"""A disk that runs full under a verb: one sentence, nothing half-written, the next try works."""
+"""A disk that runs full under a verb, or is read-only: one sentence, nothing half-written, the next
+try works."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -9,28 +11,47 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "support" / "full_disk.py"
-MOUNT = 'mount -t tmpfs -o size=6m tmpfs "$0" && exec "$@"'
+SUPPORT = Path(__file__).parents[1] / "support"
+MOUNT = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
+
+
+def on_a_disk_of_its_own(folder, size, script):
+    """The lines that a script of `support` prints, run where a disk of this size is mounted."""
+    try:
+        alone = ["unshare", "-rm", "sh", "-c", MOUNT, size, str(folder)]
+        subprocess.run([*alone, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no disk of its own can be mounted here")
+    done = subprocess.run(
+        [*alone, sys.executable, str(SUPPORT / script), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """What every verb did with how much room, in its order."""
-    disk = str(tmp_path_factory.mktemp("disk"))
-    try:
-        alone = ["unshare", "-rm", "sh", "-c", MOUNT, disk]
-        subprocess.run([*alone, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no disk of its own can be mounted here")
-    done = subprocess.run(
-        [*alone, sys.executable, str(SCRIPT), disk],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
     found = defaultdict(list)
-    for line in map(json.loads, done.stdout.splitlines()):
+    for line in on_a_disk_of_its_own(tmp_path_factory.mktemp("disk"), "6m", "full_disk.py"):
         found[line["verb"]].append(line)
     return found
+
+
+def test_a_read_only_disk_is_one_sentence_for_every_verb(tmp_path):
+    lines = on_a_disk_of_its_own(tmp_path, "64m", "read_only_disk.py")
+    assert len(lines) == 19
+    for line in lines:
+        assert line["crash"] == "None", line
+        if line["verb"] == "jobs":  # writes nothing
+            assert line["code"] == 0
+            continue
+        assert line["code"] == 1, line
+        said = line["said"].splitlines()[-1]
+        assert re.match(
+            "Error: (Cannot write .*read-only|The reviews in .* cannot be opened)", said
+        )
 
 
 VERBS = ["train", "finetune", "evaluate", "cleanse", "export", "labels"]

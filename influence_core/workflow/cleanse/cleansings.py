@@ -109,14 +109,12 @@ def summaries(states: Sequence[Round]) -> tuple[tuple[RoundSummary, ...], int]:
 def save_cleansing(session: Session, found: Cleansing) -> str:
     """Keep it with the project; returns its id."""
     name = id_after(list_cleansings(session.project))
-    folder = session.project.root / FOLDER
-    folder.mkdir(exist_ok=True)
     about = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": session.project.fingerprint,
     }
     record = {**about, **plain(replace(found, run=session.run.id))}
-    write_json(folder / f"{name}.json", stamped("cleansing", record))
+    write_json(session.project.root / FOLDER / f"{name}.json", stamped("cleansing", record))
     return name
 
 

@@ -87,7 +87,6 @@ def run_trial(
         unfinished=begun,
     )
     path = _trial_path(session.project, name, found, number)
-    path.parent.mkdir(exist_ok=True)
     write_json(path, stamped("trial", plain(result)))
     begun.discard()
     return result

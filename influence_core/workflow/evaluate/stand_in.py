@@ -45,7 +45,6 @@ def stand_in(session: Session) -> tuple[HeadConfig, HeadTraining]:
     rows = Rows(evidence.features, evidence.labels, evidence.keys)
     training = HeadTraining(seed=seed)
     fit = fit_heads(rows, config, training)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"head": asdict(config), "epochs": fit.epochs})
     return config, replace(training, epochs=fit.epochs)
 

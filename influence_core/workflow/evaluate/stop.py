@@ -8,7 +8,7 @@ note for other options is about another evaluation and is forgotten.
 from dataclasses import asdict
 from pathlib import Path
 
-from influence_core.disk.atomic import read_json, write_json
+from influence_core.disk.atomic import plain_errors, read_json, write_json
 from influence_core.disk.fingerprint import of_code
 from influence_core.errors import StoreError
 from influence_core.workflow.evaluate.work import Work
@@ -34,14 +34,13 @@ def finished_stages(work: Work) -> list[str]:
 
 def note_finished(work: Work, done: list[str]) -> None:
     """Note the finished stages; their tables and conclusions are stored already."""
-    path = _path(work)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"options": _options(work), "done": done, "tables": list(work.tables)})
+    write_json(_path(work), {"options": _options(work), "done": done, "tables": list(work.tables)})
 
 
 def forget_stop(work: Work) -> None:
     """The evaluation is complete: the next one measures again."""
-    _path(work).unlink(missing_ok=True)
+    with plain_errors("remove", _path(work)):
+        _path(work).unlink(missing_ok=True)
 
 
 def _path(work: Work) -> Path:

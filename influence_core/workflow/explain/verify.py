@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from influence_core.data.keys import from_hex, to_hex
-from influence_core.disk.atomic import plain_errors, read_json, write_json
+from influence_core.disk.atomic import read_json, write_json
 from influence_core.disk.fingerprint import of_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.records import Figure, Stored, build, plain
@@ -180,8 +180,6 @@ def verify(
         sentence, out = report.sentence, keys[:size]
         made = _outcome(session, question, asked, sentence, out, expected, report)
     path = _path(session.project, session.run.id, item.key, question)
-    with plain_errors("write", path.parent):
-        path.parent.mkdir(exist_ok=True)
     write_json(path, stamped("verified", plain(made)))
     return made
 
