@@ -15,6 +15,7 @@ from oidc_provider import server_with_login
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from tiny import project
 from visitor import Visitor, handshake
+from websockets.exceptions import ConnectionClosed
 
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import open_reviews
@@ -224,6 +225,19 @@ def test_messages_that_no_page_of_ours_sends_are_left_out(monkeypatch, login):
     assert asyncio.run(passed(broken))
 
 
+@pytest.mark.parametrize(
+    ("login", "size", "through"),
+    [(True, 90_000, False), (True, 9_000, True), (False, 90_000, True)],
+)
+def test_before_a_login_only_small_messages_are_kept(monkeypatch, login, size, through):
+    monkeypatch.setattr(doors, "login_configured", lambda: login)
+    address, value = BackMsg(), BackMsg()
+    address.rerun_script.query_string = "x" * size
+    value.rerun_script.widget_states.widgets.add().string_value = "x" * size
+    for message in (address, value):
+        assert asyncio.run(passed(message)) is through
+
+
 PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
 VIEWS = ("view=many", "view=twins", "view=map", "new=1", "making=x", "train=reviews", "item=0")
 
@@ -259,6 +273,11 @@ def test_whoever_is_not_logged_in_gets_and_leaves_nothing(tmp_path):
         assert events(tmp_path / "home" / "fashion") == []
         labels.tell(component, "client", decision(data))
         soon(lambda: len(events(tmp_path / "home" / "fashion")), 1)  # by ann it is one
+        # A message that is too large ends the session that would keep it.
+        large = nobody.stream()
+        with pytest.raises(ConnectionClosed):
+            large.query = "x" * 90_000
+            large.again()
         # Files: neither for the own session nor for another's.
         for session in (stream.answer.session, seen.answer.session):
             assert not nobody.upload(session or "none", 10)

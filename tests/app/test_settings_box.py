@@ -173,3 +173,12 @@ def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
         if "--device" in {option for part in loaded(verb).params for option in part.opts}
     }
     assert takes == set(jobs_ui.ON_DEVICE)
+
+
+@pytest.mark.parametrize("sent", ["--help", "cpu; rm", "12", "", None, 7])
+def test_what_stands_in_no_menu_counts_as_not_chosen(sent):
+    """A browser of somebody's own may send it."""
+    test = start(project="reviews", chosen_device=sent, chosen_size=sent)
+    assert not test.exception
+    assert test.selectbox(key="settings_device").value == "auto"
+    assert test.selectbox(key="settings_size").value == "Standard"

@@ -8,6 +8,7 @@ not, and gives media files to anybody who knows their address. `Doors` stands be
   `STREAMLIT_SERVER_ALLOWED_HOSTS`; and what changes something must come from a page of this host.
 - Behind a login, files are taken from and given to browsers whose session has passed it.
 - Uploads are kept in memory until their session ends, so each session and the server have a limit.
+  So are the words of a page's last message, which before a login may be few only.
 """
 
 import ipaddress
@@ -34,6 +35,7 @@ FULL = "Too much was uploaded: close other pages of the dashboard, or try again 
 # Kinds of messages over the WebSocket that pages use, before a login and behind it.
 OPEN_TO_ALL = frozenset({"rerun_script", "stop_script", "app_heartbeat"})
 OPEN_TO_USERS = frozenset({"file_urls_request", "deferred_file", "dataframe_chunk"})
+MOST_BEFORE_LOGIN = 1 << 16  # bytes of a message; the page with the button sends some hundred
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # In files of the largest size (`server.maxUploadSize`).
 MOST_OF_SESSION, MOST_IN_ALL = 2, 5
@@ -152,7 +154,10 @@ def _refuse(status: int, why: str) -> PlainTextResponse:
 
 
 def _filtered(scope: Scope, receive: Receive) -> Receive:
-    """Leaves out messages that no page of ours sends, such as the one that empties all caches."""
+    """Leaves out messages that no page of ours sends, such as the one that empties all caches.
+
+    Who sends too much before a login is cut off.
+    """
     cookies = HTTPConnection(scope).cookies
 
     async def filtered() -> Message:
@@ -160,11 +165,12 @@ def _filtered(scope: Scope, receive: Receive) -> Receive:
             message = await receive()
             if message["type"] != "websocket.receive" or not message.get("bytes"):
                 return message
+            user = not login_configured() or has_passed(cookies, None)
+            if not user and len(message["bytes"]) > MOST_BEFORE_LOGIN:
+                return {"type": "websocket.disconnect", "code": 1009}
             kind = _kind(message["bytes"])
             open_to_all = kind in OPEN_TO_ALL or kind is None  # Streamlit refuses what is broken
-            if open_to_all or (
-                kind in OPEN_TO_USERS and (not login_configured() or has_passed(cookies, None))
-            ):
+            if open_to_all or (user and kind in OPEN_TO_USERS):
                 return message
 
     return filtered

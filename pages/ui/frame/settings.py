@@ -1,5 +1,8 @@
 """Who sits in front of the page, and what that person may set for this browser session."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import streamlit as st
 
 from influence_core.errors import TurnoverError
@@ -7,6 +10,7 @@ from influence_core.workflow.results import DEVICES, pick_device
 from pages.ui.draw.text import plain
 from pages.ui.frame.login import account_box, login_configured
 
+T = TypeVar("T")
 MOST_NAME = 100
 NOBODY = "local"  # decides where no name was given
 STANDARD = "Standard"
@@ -24,12 +28,12 @@ def reviewer() -> str:
 
 def device() -> str:
     """Where this browser session computes, and the jobs that it starts: "auto", "cpu" …"""
-    return str(st.session_state.get(_DEVICE) or "auto")
+    return str(_chosen(_DEVICE, ("auto", *DEVICES)))
 
 
 def page_size(standard: int) -> int:
     """How many items a list shows at a time; what is standard there unless set otherwise."""
-    chosen = st.session_state.get(_SIZE, STANDARD)
+    chosen = _chosen(_SIZE, SIZES)
     return standard if chosen == STANDARD else int(chosen)
 
 
@@ -53,7 +57,7 @@ def settings_box() -> None:
         st.selectbox(
             "Device",
             devices,
-            index=devices.index(device()),
+            index=devices.index(device()) if device() in devices else 0,
             key="settings_device",
             on_change=_keep,
             args=("settings_device", _DEVICE),
@@ -63,13 +67,19 @@ def settings_box() -> None:
         st.selectbox(
             "Items per page",
             SIZES,
-            index=SIZES.index(st.session_state.get(_SIZE, STANDARD)),
+            index=SIZES.index(_chosen(_SIZE, SIZES)),
             key="settings_size",
             on_change=_keep,
             args=("settings_size", _SIZE),
             help="Of every list: on Errors, Labels and Runs, and of the rows on Clean data.",
         )
         st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
+
+
+def _chosen(place: str, allowed: Sequence[T]) -> T:
+    """What was set, if it can be: a browser may send any text for a menu."""
+    value = st.session_state.get(place)
+    return value if value in allowed else allowed[0]
 
 
 def _keep(widget: str, place: str) -> None:
