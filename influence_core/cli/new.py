@@ -106,6 +106,7 @@ def new_verb(
     header: Annotated[
         bool | None, typer.Option(help="Whether the first line of a CSV names its columns.")
     ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook with several.")] = None,
     image_root: Annotated[
         str | None, typer.Option(help="Folder that paths of images are relative to.")
     ] = None,

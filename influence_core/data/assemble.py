@@ -245,6 +245,11 @@ def _cut(
 def _refuse_one_class(part: Part, roles: ColumnRoles, name: str) -> None:
     table, rows = part
     found = pc.unique(table.labels.take(pa.array(rows))).to_pylist()
+    if len(found) < 2 and table.raw.file.kind in ("folder", "zip"):
+        raise DataError(
+            f"All pictures of {name} to train on stand in the folder {found[0]!r}; put those of "
+            "each class into a folder of its own, or name a table that lists them with classes."
+        )
     if len(found) < 2:
         raise DataError(
             f"Column {roles.label!r} of {name} has only the class {found[0]!r} in its training "

@@ -46,6 +46,8 @@ class ReadOptions:
         quoting: of fields of a CSV, a name of `QUOTINGS`; None means detect.
         header: whether the first record of a CSV names its columns; None means yes, and refuse a
             file whose first record reads like a row.
+        sheet: of a workbook; None means those named like splits, or the first that has names of
+            columns like ours.
         image_root: folder that paths of images are relative to; None means that of the file.
         config: of a data set of the hub that has several; None means its default.
         revision: of a data set of the hub: branch, tag or commit; None means the newest.
@@ -72,6 +74,7 @@ class ReadOptions:
     delimiter: str | None = None
     quoting: Quoting | None = None
     header: bool | None = None
+    sheet: str | None = None
     image_root: str | None = None
     config: str | None = None
     revision: str | None = None

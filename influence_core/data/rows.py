@@ -74,8 +74,9 @@ class RawTable:
 
     @property
     def name(self) -> str:
-        """Of the file or folder, for messages."""
-        return Path(self.file.path).name
+        """Of the file or folder, for messages; of a workbook with its sheet."""
+        name = Path(self.file.path).name
+        return f"{name} (sheet {self.file.sheet!r})" if self.file.sheet else name
 
 
 class Problem(NamedTuple):
@@ -185,7 +186,8 @@ def _splits(column: pa.ChunkedArray, roles: ColumnRoles) -> tuple[pa.Array, dict
     for row in (row for row, split in enumerate(splits) if split is None):
         blank = not (texts[row] or "").strip()
         what = "no split" if blank else f"{texts[row]!r}, which is the name of no split,"
-        problems[row] = Problem(f"has {what} in column {roles.split!r}")
+        detail = "" if blank else f" (--splits test={texts[row]} would say which)"
+        problems[row] = Problem(f"has {what} in column {roles.split!r}", detail)
     return pa.array(splits, pa.string()), problems
 
 

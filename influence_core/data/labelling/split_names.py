@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from influence_core.data.budget import short_list
 from influence_core.data.build import SPLIT_NAME
+from influence_core.data.columns import SPLIT_NAMES
+from influence_core.data.content import by_name
 from influence_core.data.options import ReadOptions
 from influence_core.data.rows import RawTable, column_text
 from influence_core.data.splitting import known_split
@@ -55,6 +57,8 @@ def with_renamed_splits(raws: Sequence[RawTable], options: ReadOptions) -> list[
         return list(raws)
     names = {raw.split for raw in raws} - {None}
     column = options.split_column
+    if column is None:
+        column = by_name(raws[0].table.column_names, SPLIT_NAMES)
     tables = [raw for raw in raws if column and column in raw.table.column_names]
     for raw in tables:
         names |= {*column_text(raw.table.column(column), str(column)).unique().to_pylist()} - {None}

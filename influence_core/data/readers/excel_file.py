@@ -1,8 +1,8 @@
-"""Reads Excel workbooks by openpyxl: the first sheet with rows in it, or sheets named like splits.
+"""Reads Excel workbooks by openpyxl: one sheet, or sheets named like splits.
 
-The first line that is not empty names the columns; empty lines are no rows. Of formulas the stored
+The first line below titles names the columns; empty lines are no rows. Of formulas the stored
 results are read; one without a result is refused by name. A workbook is a ZIP, and what it would
-unfold to is looked at before anything is. The reader and the export share `sheet_rows`.
+unfold to is looked at before anything is. The reader and the export share `cut_sheet`.
 """
 
 import warnings
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from influence_core.data.budget import MOST_COLUMNS, refuse_columns, refuse_growth, short_list
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.text.header import MOST_TITLES, names_columns, titles_above
 from influence_core.data.readers.values import to_table
 from influence_core.data.rows import RawTable
 from influence_core.data.source import SourceFile
@@ -35,13 +36,12 @@ def read_excel(source: str, options: ReadOptions, limit: int | None) -> list[Raw
 
     Args:
         source: path.
-        options: not used; columns are found by the rest.
+        options: may name the sheet.
         limit: most rows wanted of each split, None for all.
 
     Raises:
-        DataError: it is damaged or empty, or a formula has no result.
+        DataError: it is damaged or empty, has no such sheet, or a formula has no result.
     """
-    del options
     path = Path(source)
     digest = of_file(path) if limit is None else ""
     with workbook(path) as book:
@@ -52,15 +52,18 @@ def read_excel(source: str, options: ReadOptions, limit: int | None) -> list[Raw
                 f"{path.name} has no sheet with a line of column names and rows below it."
             )
         splits = [known_split(sheet.title) for sheet in filled]
-        if None in splits or len(set(splits)) < len(splits):
-            filled, splits = filled[:1], [None]
+        if options.sheet or None in splits or len(set(splits)) < len(splits):
+            filled, splits = [_one_sheet(filled, path, options.sheet)], [None]
         over = [s.title for s in book.worksheets if s not in filled]
-        told = (f"Sheets of {path.name} that are passed over: {short_list(over)}.",) * bool(over)
+        told = (
+            f"Sheet {filled[0].title!r} of {path.name} is read, and others are passed over: "
+            f"{short_list(over)}; --sheet names another.",
+        ) * bool(over)
         raws = [
             _read_sheet(path, sheet, split, digest, limit)
             for sheet, split in zip(filled, splits, strict=True)
         ]
-        return [replace(raws[0], told=told), *raws[1:]]
+        return [replace(raws[0], told=(*told, *raws[0].told)), *raws[1:]]
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def workbook(path: Path, *, read_only: bool = True, values: bool = True) -> Iter
 
 
 def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
-    """The lines of a sheet that are not empty, the one of column names first.
+    """The lines of a sheet that are not empty.
 
     Raises:
         DataError: it has more lines or columns than can be.
@@ -116,6 +119,35 @@ def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
             yield number, values
 
 
+def cut_sheet(sheet: Any, path: Path) -> tuple[Row, Iterator[Row]]:
+    """The line of column names, and those below it; titles above are no rows.
+
+    Raises:
+        DataError: as `sheet_rows`.
+    """
+    lines = sheet_rows(sheet, path)
+    first = list(islice(lines, MOST_TITLES))
+    texts = [["" if v is None else str(v) for v in values] for _, values in first]
+    width = max(map(len, texts))
+    names = titles_above([[*row, *[""] * (width - len(row))] for row in texts], width)
+    return first[names], chain(first[names + 1 :], lines)
+
+
+def _one_sheet(filled: Sequence[Any], path: Path, title: str | None) -> Any:
+    """The sheet of this title; without one the first with usual names of columns, or the first."""
+    if title is None:
+        headers = (cut_sheet(sheet, path)[0][1] for sheet in filled)
+        usual = (names_columns([str(v) for v in h if v is not None]) for h in headers)
+        return next((s for s, named in zip(filled, usual, strict=True) if named), filled[0])
+    found = next((sheet for sheet in filled if sheet.title == title), None)
+    if found is None:
+        raise DataError(
+            f"{path.name} has no sheet {title!r} with rows in it (--sheet); it has "
+            f"{short_list([sheet.title for sheet in filled])}."
+        )
+    return found
+
+
 def column_names(header: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[int, str]:
     """Names by position; a column with neither a name nor a value is only formatted, and none."""
     filled = {i for row in rows for i, value in enumerate(row) if value is not None}
@@ -127,8 +159,7 @@ def column_names(header: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[i
 def _read_sheet(
     path: Path, sheet: Any, split: str | None, digest: str, limit: int | None
 ) -> RawTable:
-    found = sheet_rows(sheet, path)
-    _, header = next(found)
+    (above, header), found = cut_sheet(sheet, path)
     rows = list(islice(found, limit))
     names = column_names(header, [values for _, values in rows])
     refuse_columns(list(names.values()), path.name)
@@ -137,10 +168,13 @@ def _read_sheet(
     if any(value is None for row in values for value in row.values()):
         _refuse_formulas(path, sheet.title, lines[-1])
     place = f"sheet {sheet.title!r} of {path.name}"
+    told = (f"What stands above line {above} of {place} is no row.",) * (above > 1)
+    file = SourceFile("xlsx", str(path.resolve()), digest, rows=len(rows), sheet=sheet.title)
     return RawTable(
         split=split,
         table=to_table(values, path.name),
-        file=SourceFile("xlsx", str(path.resolve()), digest, rows=len(rows), sheet=sheet.title),
+        file=file,
+        told=told,
         place=lambda i: f"line {lines[i]} of {place}",
         rows=np.arange(len(rows), dtype=np.int64),
         image_root=path.parent,

@@ -103,9 +103,10 @@ def arrange(paths: Iterable[str], name: str, is_row: Callable[[str], bool] = is_
     if len(flat) >= len(rows):
         listed = next((p for p in others if p.lower().endswith(LISTS)), None)
         hint = f"; if {listed} lists them, name that file instead" if listed else ""
+        beside = f", {len(rows):,} others do" if rows else ""
         raise DataError(
-            f"{name} has no pictures in class folders, or {len(flat):,} in no class folder beside "
-            f"them; put them as <class>/<picture>.png{hint}."
+            f"{len(flat):,} pictures of {name} stand in no class folder{beside}; put them as "
+            f"<class>/<picture>.png{hint}."
         )
     left["stands in no class folder"] = flat
     left["is a thumbnail"] = [p.path for p in pictures if _is_thumbnail(p)]

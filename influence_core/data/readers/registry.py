@@ -100,11 +100,7 @@ def read_source(
     for split, path in parts.items():
         with _plain_errors(path):
             kind = guess_kind(str(path), options)
-            if kind != "hub" and (options.config or options.revision):
-                raise DataError(
-                    f"{path} is no data set of the hub, which alone has a --config or --revision; "
-                    "leave these out."
-                )
+            _refuse_others(kind, path, options)
             found = READERS[kind].read(str(path), options, None)
         if split is not None and len(found) != 1:
             raise DataError(
@@ -133,6 +129,17 @@ def preview_source(source: str | Path, options: ReadOptions | None = None) -> Pr
     except DataError as error:
         return Preview(kind, columns, rows, None, str(error))
     return Preview(kind, columns, rows, roles)
+
+
+def _refuse_others(kind: str, path: str | Path, options: ReadOptions) -> None:
+    """Options that only another kind of source has."""
+    if kind != "hub" and (options.config or options.revision):
+        raise DataError(
+            f"{path} is no data set of the hub, which alone has a --config or --revision; leave "
+            "these out."
+        )
+    if options.sheet and kind not in ("xlsx", "tables"):
+        raise DataError(f"{path} is no workbook, which alone has a --sheet; leave it out.")
 
 
 @contextmanager

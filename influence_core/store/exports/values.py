@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from influence_core.data.readers.excel_file import column_names, sheet_rows, workbook
+from influence_core.data.readers.excel_file import column_names, cut_sheet, workbook
 from influence_core.data.readers.json_columns import members
 from influence_core.data.readers.json_file import Piece, read_pieces
 from influence_core.data.readers.text.fasttext import label_of_line, lines_of, with_label
@@ -137,7 +137,8 @@ def write_excel(plan: ExportPlan, out: Path, progress: ProgressFn | None = None)
         )
     with workbook(plan.path, read_only=False) as book:
         sheet = book[title]
-        (_, header), *lines = sheet_rows(sheet, plan.path)
+        (_, header), rows = cut_sheet(sheet, plan.path)
+        lines = list(rows)
         check_reach(plan.edits, len(lines))
         names = column_names(header, [values for _, values in lines])
         column = next(i for i, name in names.items() if name == plan.label)

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from influence_core.data.readers.excel_file import SUFFIXES as WORKBOOKS
 from influence_core.data.readers.packed import PACKINGS, tables_in
 from influence_core.data.readers.tables import SUFFIXES as TABLES
 from influence_core.data.readers.text.csv_file import SUFFIXES as TEXT
@@ -87,6 +88,11 @@ def is_text(path: str | Path) -> bool:
     """Whether a path is called like a CSV or other text, perhaps in a .gz."""
     name = Path(path).name.lower().removesuffix(".gz")
     return Path(name).suffix in TEXT
+
+
+def is_workbook(path: str | Path) -> bool:
+    """Whether a path is called like a workbook, perhaps in a .gz."""
+    return Path(path).name.lower().removesuffix(".gz").endswith(WORKBOOKS)
 
 
 def holds_text(path: str | Path) -> bool:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.workflow.projects.preview import FirstLook, lines_as_read
-from influence_core.workflow.projects.uploads import holds_text, is_text
+from influence_core.workflow.projects.uploads import holds_text, is_text, is_workbook
 from influence_core.workflow.results import ALL_COLUMNS, NO_COLUMN, ReadOptions
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
@@ -42,6 +42,12 @@ def how_to_read(source: ChosenSource) -> ReadOptions:
                 ),
             }  # fmt: skip
         return replace(options, **{name: text.strip() or None for name, text in given.items()})
+    if is_workbook(source.place):
+        sheet = st.text_input(
+            "Sheet", key=f"wizard_sheet_{source.token}", width=WIDTH,
+            help="Of a workbook with several; found by its columns unless named.",
+        )  # fmt: skip
+        return replace(options, sheet=sheet.strip() or None)
     if not holds_text(source.place):
         return options
     with st.expander("How the file is read", key=f"wizard_reading_{source.token}"):

@@ -75,8 +75,17 @@ def test_pictures_without_class_folders_are_explained(tmp_path, picture_folder):
     flat = tmp_path / "flat"
     (flat / "only").mkdir(parents=True)
     shutil.copy(picture_folder / "cat" / "0.png", flat / "0.png")
-    with pytest.raises(DataError, match="no pictures in class folders"):
+    with pytest.raises(DataError, match="1 pictures of flat stand in no class folder; put"):
         read_source(flat)
+
+
+def test_one_class_folder_is_refused_with_what_to_do(tmp_path, picture_folder):
+    shutil.copytree(picture_folder / "cat", tmp_path / "one" / "images")
+    (tmp_path / "one" / "labels.csv").write_text("image,label\n0,a\n1,b\n")
+    with pytest.raises(
+        DataError, match=r"stand in the folder 'images'; .* name a table that lists"
+    ):
+        read_source(tmp_path / "one")
 
 
 def test_a_csv_may_name_pictures(picture_folder):

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import openpyxl
 import pandas as pd
@@ -181,6 +182,52 @@ def test_the_first_sheet_with_rows_is_read(tmp_path):
     data = read_source(str(path), WHOLE)
     assert data.train.texts() == ["a film", "a dull film"]
     assert data.source.files["train"].sheet == "Data"
+
+
+def test_a_sheet_of_names_like_ours_goes_before_others_and_any_may_be_named(tmp_path):
+    path = book(
+        tmp_path / "a.xlsx",
+        About=[["note"], ["read me"]],
+        Data=[HEAD, *ROWS],
+        Old=[HEAD, *ROWS[:1]],
+    )
+    data = read_source(str(path), WHOLE)
+    assert data.source.files["train"].sheet == "Data"
+    assert "others are passed over: ['About', 'Old']; --sheet names another" in str(
+        data.source.told
+    )
+    for sheet, said in (("Old", "Old.*only the class"), ("Abuot", "no sheet 'Abuot'.*'About'")):
+        with pytest.raises(DataError, match=said):
+            read_source(str(path), replace(WHOLE, sheet=sheet))
+    write("a.csv", tmp_path)
+    with pytest.raises(DataError, match="no workbook, which alone has a --sheet"):
+        read_source(str(tmp_path / "a.csv"), replace(WHOLE, sheet="Data"))
+
+
+@pytest.mark.parametrize(
+    "above", [[["My export"]], [["Report"], ["Date", "2024"], []], [["Report", None, "x"]]]
+)
+def test_titles_above_the_names_are_no_rows(tmp_path, above):
+    more = [[*row, f"no {i}"] for i, row in enumerate(ROWS * 3)]
+    path = book(tmp_path / "a.xlsx", S=[*above, [*HEAD, "z"], *more])
+    data = read_source(str(path), WHOLE)
+    assert len(data.train) == 6
+    assert "What stands above line" in str(data.source.told)
+    text = "\n".join(
+        ",".join(map(str, [*row, "", ""][:3])) for row in [*above, [*HEAD, "z"], *more]
+    )
+    (tmp_path / "a.csv").write_text(text.replace("None", ""))
+    assert read_source(str(tmp_path / "a.csv"), WHOLE).train.texts() == data.train.texts()
+
+
+def test_names_that_are_a_class_too_are_no_line_of_names(tmp_path):
+    rows = [
+        ["", "what", "kind"],
+        *[[f"{i}", f"film {i}", ["label", "text"][i % 2]] for i in range(9)],
+    ]
+    path = book(tmp_path / "a.xlsx", S=rows)
+    options = replace(WHOLE, label_column="kind", content_column="what")
+    assert len(read_source(str(path), options).train) == 9
 
 
 def test_numbers_dates_and_columns_without_a_name(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from influence_core.data.readers.text.csv_format import CsvFormat, Parser
 from influence_core.data.readers.text.encodings import detect_encoding, no_text
-from influence_core.data.readers.text.header import names_columns, reads_like_a_row
+from influence_core.data.readers.text.header import names_columns, reads_like_a_row, titles_above
 from influence_core.data.source import Quoting
 from influence_core.errors import DataError
 
@@ -73,7 +73,7 @@ def detect_format(
     if not sample.strip():
         raise DataError(f"{path.name} is empty; it needs a line of column names and rows below it.")
     if "\0" in sample:
-        raise no_text(path.name)
+        raise no_text(path.name, sample)
     above, told = _lines_above(sample)
     plain = CsvFormat(codec, bom, delimiter or told or ",", header=header is not False, above=above)
     one = (plain.delimiter,) if delimiter or told else DELIMITERS
@@ -110,10 +110,8 @@ def _without_titles(sample: str, fit: _Fit, header: bool | None) -> CsvFormat:
         names = [last[0].lstrip("# "), *last[1:]]
         if len(names) == fit.width and (names_columns(names) or reads_like_a_row(rows)):
             return replace(form, above=form.above - 1)
-    first = next((i for i, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
-    if first and len(rows[first]) == fit.width and names_columns(rows[first]):
-        return replace(form, above=fit.lines[first] - 1)
-    return form
+    first = titles_above(rows, fit.width)
+    return replace(form, above=fit.lines[first] - 1) if first else form
 
 
 def _best_quoting(sample: str, plain: CsvFormat, quoting: Quoting | None) -> _Fit:

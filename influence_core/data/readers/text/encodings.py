@@ -11,6 +11,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _BOMS = (  # the longer ones first: UTF-16's is the beginning of UTF-32's
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+FEW_NULS = 20  # at most one in so many bytes is a slip
 _SAFE = ("utf-8", "ascii", "latin-1", *_WIDE)  # decoding and encoding is the identity by design
 _SHIFTING = ("iso2022", "utf-7", "hz")  # a letter's bytes depend on those before it
 _STRAY, _BEYOND = re.compile("[\udc80-\udcff]"), re.compile("[^\0-\x7f]")
@@ -68,12 +70,18 @@ def detect_encoding(path: Path, encoding: str | None = None) -> tuple[str, bool]
             "is not text in it; fix the line, or name another encoding (--encoding)."
         )
     if b"\0" in head:  # a picture, an archive
-        raise no_text(path.name)
+        raise no_text(path.name, head)
     return _recognised(path), False
 
 
-def no_text(name: str) -> DataError:
-    """What is said of a file with NUL bytes."""
+def no_text(name: str, head: str | bytes) -> DataError:
+    """What is said of a file that begins so, with a NUL: a slip in a text, or no text at all."""
+    text = head.encode("utf-8", "replace") if isinstance(head, str) else head
+    with suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder("utf-8")().decode(text)
+        if FEW_NULS * text.count(0) < len(text):
+            line = text[: text.index(0)].count(b"\n") + 1
+            return DataError(f"Line {line} of {name} holds a NUL byte; take it out.")
     return DataError(
         f"{name} is not a text file (it has NUL bytes); save it as CSV, or name its encoding "
         "(--encoding)."

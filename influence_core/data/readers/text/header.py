@@ -15,12 +15,35 @@ from influence_core.data.content import IMAGE_NAMES, TEXT_NAMES
 USUAL = frozenset((*LABEL_NAMES, *TEXT_NAMES, *IMAGE_NAMES, *ID_NAMES, *SPLIT_NAMES))
 ROWS = 1_000
 LEAST_ROWS = 3
+MOST_TITLES = 20
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?%?")
 
 
 def names_columns(record: Sequence[str]) -> bool:
     """Whether one of its fields is a usual name of a column."""
     return any(field.strip(" #").lower() in USUAL for field in record)
+
+
+def titles_above(rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many of the first rows stand above the names of columns, such as a title and a date.
+
+    Args:
+        rows: first ones of a file or sheet; "" where there is nothing.
+        width: fields of most rows.
+    """
+    for number, row in enumerate(rows[:MOST_TITLES]):
+        below = [other for other in rows[number + 1 :] if len(other) == width]
+        usual = {i for i, field in enumerate(row) if field.strip(" #").lower() in USUAL}
+        names = usual and not any(other[i] == row[i] for other in below for i in usual)
+        if len(row) == width and names and (all(row) or not any(map(_filled, rows[:number]))):
+            return number
+        if len(row) == width and all(row):
+            return 0
+    return 0
+
+
+def _filled(row: Sequence[str]) -> bool:
+    return sum(map(bool, row)) > 1
 
 
 def reads_like_a_row(records: Sequence[Sequence[str]]) -> bool:

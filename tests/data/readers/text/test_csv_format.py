@@ -88,6 +88,7 @@ def test_broken_quotes_are_named_by_their_line(tmp_path, data, message):
         (b"", {}, "is empty"),
         (b" \n\n", {}, "is empty"),
         (b"\x00\x01\x02\x03,\x00", {}, "not a text file"),
+        (b"text,label\na film,x\na d\0ull film,y\n", {}, "Line 3 of .* holds a NUL byte; take"),
         (b"a,\xff\n", {"encoding": "utf-8"}, "is not text in utf-8"),
         (b"a,b\n", {"encoding": "klingon"}, "no text encoding 'klingon'"),
         (b"a,b\n", {"encoding": "base64"}, "no text encoding 'base64'"),
