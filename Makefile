@@ -57,7 +57,7 @@ dist: $(STAMP)
 pictures: $(STAMP)
 	$(BIN)/python tests/support/pictures.py
 
-# The table of benchmarks/RESULTS.md; about 20 minutes on two cores, much less on more.
+# The table of benchmarks/RESULTS.md; about 40 minutes on two cores, much less on more.
 benchmark: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks
 

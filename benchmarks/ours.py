@@ -21,11 +21,12 @@ def trained(task: Task, size: str, width: int | None) -> tuple[Evidence, HeadWei
     rows, shape = task.rows, preset(size)
     epochs = task.epochs if size == STANDARD else -(-task.epochs // 2)
     config = task.head(shape.members, width or shape.width)
-    fit = fit_heads(rows, config, shape.training(len(task.labels), epochs))
+    training = shape.training(len(task.labels), epochs)
+    fit = fit_heads(rows, config, training)
     head = HeadWeights(fit.W1, fit.b1, fit.W2, fit.config)
     flipped = both_sides(rows.features, rows.labels, rows.keys, head).flipped
-    evidence = Evidence(rows.features, rows.labels, rows.keys, torch.from_numpy(flipped), head)
-    return evidence, head
+    flipped = torch.from_numpy(flipped)
+    return Evidence(rows.features, rows.labels, rows.keys, flipped, head, training), head
 
 
 def estimator(task: Task, name: str, size: str = STANDARD, width: int | None = None) -> Ready:
@@ -41,7 +42,8 @@ def estimator(task: Task, name: str, size: str = STANDARD, width: int | None = N
         targets = Targets(x, torch.from_numpy(task.yt[which]), head.proba(x))
         return prepared.query(targets).scores(slice(0, len(evidence))).scores.numpy()
 
-    return Ready(score, done - start, setup)
+    usual = size == STANDARD and width is None
+    return Ready(score, done - start, setup, 16 if usual else 0)
 
 
 def datamodel(task: Task) -> Ready:

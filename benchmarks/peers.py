@@ -101,7 +101,7 @@ def captum(task: Task, kind: str) -> Ready:
             found = method.influence(goal(task, which))
         return found.detach().numpy()
 
-    return Ready(score, training, setup)
+    return Ready(score, training, setup, 1)
 
 
 def trak(task: Task, models: int, ridge: float = 0.0) -> Ready:
@@ -153,7 +153,7 @@ def trak(task: Task, models: int, ridge: float = 0.0) -> Ready:
             traker.score(some, num_samples=len(some[1]))
         return np.array(traker.finalize_scores(name)).T
 
-    return Ready(score, done - start, setup)
+    return Ready(score, done - start, setup, models)
 
 
 def kronfluence(task: Task, damping: float) -> Ready:
@@ -202,4 +202,4 @@ def kronfluence(task: Task, damping: float) -> Ready:
         )
         return analyzer.load_pairwise_scores("scores")["all_modules"].float().numpy()
 
-    return Ready(score, done - start, setup)
+    return Ready(score, done - start, setup, 1)

@@ -27,11 +27,14 @@ class Ready:
     Attributes:
         score: scores (T, N) of `task` targets[slice].
         training: seconds for the models that it reads. setup: seconds after that.
+        members: so many of the first members of `task.head()` are what it reads, or all of them
+            where it reads none; 0 where it reads other heads.
     """
 
     score: Callable[[slice], np.ndarray]
     training: float
     setup: float
+    members: int = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Measured:
     batch: float  # seconds for all targets together
     alone: float  # seconds for one target by itself
     peak: float  # MB
+    members: int = 16  # as in `Ready`
 
     @property
     def total(self) -> float:
@@ -69,7 +73,7 @@ def run(pipe: Any, method: Method, task: Task, threads: int) -> None:
         start = time.perf_counter()
         ready.score(slice(0, 1))
         alone = time.perf_counter() - start
-        pipe.send((scores, ready.training, ready.setup, batch, alone))
+        pipe.send((scores, ready.training, ready.setup, batch, alone, ready.members))
     except ImportError as error:
         pipe.send(f"not installed ({error.name or error})")
     except Exception as error:
@@ -97,7 +101,10 @@ def measure(method: Method, task: Task, threads: int) -> Measured | str:
     except EOFError:
         answer = "failed: the process died"
     child.join()
-    return answer if isinstance(answer, str) else Measured(*answer, peak=(peak - base) / 2**20)
+    if isinstance(answer, str):
+        return answer
+    *costs, members = answer
+    return Measured(*costs, peak=(peak - base) / 2**20, members=members)
 
 
 def memory(process: psutil.Process) -> int:

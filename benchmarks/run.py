@@ -21,14 +21,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks import ours, peers
+from benchmarks import nearest_peers, ours, peers
 from benchmarks.label_table import label_table
 from benchmarks.process import Measured, Method, measure
 from benchmarks.results import PATH as RESULTS
 from benchmarks.results import write_field
-from benchmarks.task import Task, make_task
+from benchmarks.task import DROPPED, Task, make_task
 from benchmarks.verdict import (
     DEFAULT,
+    DIGITS,
     LEAN_RUN,
     Line,
     against_peers,
@@ -36,7 +37,7 @@ from benchmarks.verdict import (
     digits_limits,
     parts,
 )
-from influence_core.evaluation.lds import lds, noise_ceiling
+from influence_core.evaluation.lds import Interval, lds, noise_ceiling
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "sample_data"
@@ -46,6 +47,8 @@ PACKAGES = (
     "annoy",
     "traker",
     "kronfluence",
+    "dualxda",
+    "bergson",
     "cleanlab",
     "numba",
     "scikit-learn",
@@ -57,6 +60,8 @@ OURS: dict[str, Method] = {
     "turnover 16 x 1024": partial(ours.estimator, name="turnover", width=1024),
     DEFAULT: partial(ours.estimator, name="flipped-ridge"),
     LEAN_RUN: partial(ours.estimator, name="flipped-ridge", size="lean"),
+    "replay": partial(ours.estimator, name="replay"),
+    "ridge and replay together": partial(ours.estimator, name="together"),
     "flipped-kernel": partial(ours.estimator, name="flipped-kernel"),
     "flipped-cosine": partial(ours.estimator, name="flipped-cosine"),
     "gradient (16 members)": partial(ours.estimator, name="gradient"),
@@ -75,6 +80,11 @@ PEERS: dict[str, Method] = {
     "kronfluence EK-FAC, default": partial(peers.kronfluence, damping=1e-8),
     "kronfluence EK-FAC, damping 0.01": partial(peers.kronfluence, damping=1e-2),
     "kronfluence EK-FAC, damping 0.1": partial(peers.kronfluence, damping=1e-1),
+    "DualDA, default": partial(nearest_peers.dualda, strength=1.0),
+    "DualDA, C 0.01": partial(nearest_peers.dualda, strength=1e-2),
+    "DualDA, C 0.001": partial(nearest_peers.dualda, strength=1e-3),
+    "DualDA, C 0.0001": partial(nearest_peers.dualda, strength=1e-4),
+    "Bergson MAGIC, 1 member": nearest_peers.magic,
 }
 
 
@@ -85,11 +95,21 @@ def compare(task: Task, methods: dict[str, Method], threads: int) -> list[Line]:
         found = measure(method, task, threads)
         if isinstance(found, Measured):
             values = lds(found.scores.astype(np.float64) @ task.weights, task.losses)
-            lines.append(Line(name, name in PEERS, values, found))
+            lines.append(Line(name, name in PEERS, values, found, same=same_model(task, found)))
         else:
             lines.append(Line(name, name in PEERS, None, None, found))
         print(row(lines[-1], task.wrong), flush=True)
     return lines
+
+
+def same_model(task: Task, found: Measured) -> np.ndarray | None:
+    """LDS (shares, T) of *this model*: the mean of those members of it that the method reads."""
+    if task.own is None or task.kept is None or not found.members:
+        return None
+    losses = task.own[:, : found.members].mean(1)  # (S, T)
+    sums = found.scores.astype(np.float64) @ task.kept
+    shares = np.split(np.arange(len(losses)), len(DROPPED))
+    return np.stack([lds(sums[:, part], losses[part]) for part in shares])
 
 
 def row(line: Line, wrong: int) -> dict[str, str]:
@@ -97,6 +117,9 @@ def row(line: Line, wrong: int) -> dict[str, str]:
     shown = {"method": line.name}
     for kind, part in parts(wrong).items():
         shown[f"LDS {kind}"] = "" if line.lds is None else str(line.interval(part))
+    for number, share in enumerate(DROPPED):
+        known = [] if line.same is None else [line.same[number, p] for p in parts(wrong).values()]
+        shown[f"this model, {share:.0%}"] = " / ".join(f"{Interval.of(v).mean:.2f}" for v in known)
     if line.cost is not None:
         cost = line.cost
         shown |= {
@@ -119,9 +142,9 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def section(name: str, subsets: int, methods: dict[str, Method], threads: int) -> str:
+def section(name: str, subsets: int, same: int, methods: dict[str, Method], threads: int) -> str:
     start = time.perf_counter()
-    task = make_task(name, subsets)
+    task = make_task(name, subsets, same=same)
     truth = time.perf_counter() - start
     print(f"{task.name}: truth in {truth:.0f} s", flush=True)
     ceiling = noise_ceiling(task.losses, task.second)
@@ -137,7 +160,8 @@ def section(name: str, subsets: int, methods: dict[str, Method], threads: int) -
         f"## {task.name}\n\n{len(task.labels)} rows x {task.X.shape[1]} features, {task.classes} "
         f"classes, {task.epochs} epochs. Truth: {subsets} retrainings of a 1 x 256 head on halves, "
         f"and as many again for the ceiling ({truth:.0f} s); {task.wrong} misclassified and "
-        f"{len(task.yt) - task.wrong} random targets.\n\n{markdown(pd.DataFrame(rows))}\n\n"
+        f"{len(task.yt) - task.wrong} random targets. This model: {same} retrainings from its own "
+        f"start for each share of rows left out.\n\n{markdown(pd.DataFrame(rows))}\n\n"
         + "".join(f"- {check}\n" for check in checks)
     )
     print("\n".join(checks), flush=True)
@@ -160,7 +184,11 @@ def preamble(arguments: list[str], threads: int) -> str:
         f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}; {platform.machine()}, "
         f"{threads} thread{'s' * (threads > 1)} a method, Python {platform.python_version()}; "
         f"{', '.join(versions)}.\n\n"
-        "LDS is the mean over targets ± half a 95 % interval (Student). Imports, compilation and "
+        "LDS is the mean over targets ± half a 95 % interval (Student), of models trained like "
+        "the one that is read, on halves. *This model* is that very model retrained from its own "
+        "start without so many of its rows, misclassified / random targets; a method is held "
+        "against the members that it reads (DualDA, which reads none, and ours: all 16; others: "
+        "the first, or as many as they have models). Imports, compilation and "
         "first calls are nobody's cost: every method runs once on 128 rows before it is timed. "
         "Training is that of the models that a method reads, total s is training, set-up and all "
         "targets. The lean run is `turnover train --size lean`, with half the epochs of the "
@@ -168,7 +196,10 @@ def preamble(arguments: list[str], threads: int) -> str:
         "run. Every cost is measured once: where other work ran beside it, single figures are "
         "too high. Our λ, temperature and landmarks are the defaults, chosen on digits and on "
         "movie sentences (docs/estimators.md). Peers are shown at their defaults and tuned on this "
-        "very truth (TRAK's λ and number of models, kronfluence's damping), in their favour. "
+        "very truth (TRAK's λ and number of models, kronfluence's damping, DualDA's C), in their "
+        "favour. "
+        "Bergson is given the first member of our head and, as it goes back through the training "
+        f"for each target, {nearest_peers.MAGIC_TARGETS} targets of each kind. "
         "dattri 0.3.0 is left out: it installs stray top-level packages and its EK-FAC mixes up "
         "layers with a bias.\n"
     )
@@ -179,14 +210,22 @@ def main() -> None:
     defaults = ["digits", str(SAMPLES / "fashion"), str(SAMPLES / "reviews")]
     parser.add_argument("--sets", nargs="+", default=defaults, help="digits or project folders")
     parser.add_argument("--subsets", type=int, help="retrainings on halves; 300 on digits, 200")
+    parser.add_argument("--same", type=int, default=12, help="retrainings of this model a share")
+    parser.add_argument("--methods", nargs="+", help="only those whose name holds one of these")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="a method")
     parser.add_argument("--no-peers", action="store_true", help="ours only")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     os.environ |= {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}  # of the methods' processes
     methods = OURS if chosen.no_peers else {**OURS, **PEERS}
+    if chosen.methods:
+        wanted = (*DIGITS, LEAN_RUN, *chosen.methods)  # the checks need the first ones
+        methods = {n: m for n, m in methods.items() if any(part in n for part in wanted)}
     text = preamble(sys.argv[1:], chosen.threads)
     for name in chosen.sets:
         subsets = chosen.subsets or SUBSETS.get(name, 200)
-        text += "\n" + section(name, subsets, methods, chosen.threads)
-        write_field(text, chosen.out)
+        text += "\n" + section(name, subsets, chosen.same, methods, chosen.threads)
+        if chosen.out == RESULTS:
+            write_field(text)
+        else:
+            chosen.out.write_text(text, encoding="utf-8")

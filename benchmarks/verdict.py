@@ -28,13 +28,17 @@ KINDS = ("misclassified", "random")
 
 @dataclass(frozen=True)
 class Line:
-    """A method in the table: its LDS per target (T,) and its cost, or a note that says why not."""
+    """A method in the table: its LDS per target (T,) and its cost, or a note that says why not.
+
+    `same` (shares, T) is that of the other question, without 1 % and 10 % of the rows.
+    """
 
     name: str
     peer: bool
     lds: np.ndarray | None
     cost: Measured | None
     note: str = ""
+    same: np.ndarray | None = None
 
     def interval(self, part: slice) -> Interval:
         """Mean over some targets with its 95 % interval."""
