@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # other there, as Streamlit itself stacks columns below 640 px.
 STYLE = """
 .stMainBlockContainer { padding-top: 4rem; }
+:has(> [class*="st-key-unseen_"]) { display: none; }
 @media (max-width: 1100px) {
   .stHorizontalBlock:has(> .stColumn .st-key-answer_item) { flex-wrap: wrap; }
   .stColumn:has(.st-key-answer_item), .stColumn:has(.st-key-answer_item) ~ .stColumn {

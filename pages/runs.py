@@ -9,6 +9,7 @@ import streamlit as st
 from influence_core.workflow.results import Project, Run, RunRecord, to_hex
 from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
 from influence_core.workflow.train.curves import learning_curves
+from influence_core.workflow.train.run_names import run_names
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.frame import jobs as jobs_ui
@@ -52,7 +53,7 @@ def page() -> None:
                 name: st.column_config.Column(name, help=about) for name, about in COLUMNS.items()
             },
         )  # fmt: skip
-        _open_run(project)
+        _open_run(project, records)
         _compare(project, records)
     else:
         st.info("Nothing has been trained yet. The form below trains the first run.")
@@ -63,10 +64,11 @@ def page() -> None:
 
 def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
     estimator = project.settings.default_estimator or "not evaluated yet"
+    names = run_names(records)
     return pd.DataFrame(
         [
             {
-                "run": record.id,
+                "run": names[record.id],
                 "kind": record.kind,
                 "encoder": visible(record.trained),
                 "trained (UTC)": record.created[:16].replace("T", " "),
@@ -75,6 +77,7 @@ def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
                 "isolation": visible(_isolation(record)),
                 "default estimator": estimator,
                 "note": visible(record.note),
+                "id": record.id,
             }
             for record in records
         ]
@@ -90,19 +93,19 @@ def _isolation(record: RunRecord) -> str:
     return "not audited" if record.isolation is None else record.isolation.headline
 
 
-def _open_run(project: Project) -> None:
+def _open_run(project: Project, records: list[RunRecord]) -> None:
     """Curves and isolation of the run that is chosen in the sidebar."""
     chosen = st.session_state.get("run")
     if chosen is None:
         return
-    run = project.run(chosen)
+    run, names = project.run(chosen), run_names(records)
     if run.record.finding:
         st.warning(plain(run.record.finding))
     # Beside each other where there is room, else one below the other.
     with st.grid(columns="auto", min_column_width=380, gap="medium"):
         with st.container():
             st.markdown(
-                f"**Learning curves** of {plain(run.id)}",
+                f"**Learning curves** of {plain(names.get(run.id, run.id))}",
                 help="Mean cross-entropy in nats. While a network memorises, the loss of the "
                 "learned side falls away from that of the flipped side, which never saw the row "
                 "(turn-over dropout, arXiv 2012.04207).",
@@ -187,10 +190,14 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
         st.caption("With a second run, both can be compared here item by item.")
         return
     st.markdown("**Compare two runs**")
-    ids = [record.id for record in records]
+    ids, shown = [record.id for record in records], run_names(records).__getitem__
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        first = st.selectbox("From", ids, index=1, key="compare_first", width=260)
-        second = st.selectbox("To", ids, index=0, key="compare_second", width=260)
+        first, second = (
+            st.selectbox(
+                name, ids, index=index, key=f"compare_{which}", width=260, format_func=shown
+            )
+            for name, index, which in (("From", 1, "first"), ("To", 0, "second"))
+        )
         names = splits_of(project, first, second)
         names.sort(key=lambda name: (name != "test", name))
         split = st.selectbox("Items of split", names, key="compare_split", width=200)

@@ -4,7 +4,7 @@ An address may name what is not there: an old link, a folder that was removed. T
 chosen and the page says so, since a decision would else fall on other data than the link meant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -12,7 +12,15 @@ import streamlit as st
 OF_SPLIT = ("item", "with", "true", "pred", "conf", "q")
 
 
-def menu(label: str, choices: Sequence[str], key: str, *, within: str = "") -> str | None:
+def menu(
+    label: str,
+    choices: Sequence[str],
+    key: str,
+    *,
+    within: str = "",
+    names: Mapping[str, str] | None = None,
+    about: str | None = None,
+) -> str | None:
     """Draw it; the choice, or None if the address names none of the choices (see `missing`).
 
     A button elsewhere chooses by `st.session_state["open_KEY"]`, before the menu is drawn.
@@ -22,6 +30,8 @@ def menu(label: str, choices: Sequence[str], key: str, *, within: str = "") -> s
         choices: at least one; the first is standard.
         key: of the widget and in the address.
         within: what the choices belong to; in another one the old choice is none that is missing.
+        names: what the choices are called on screen; the address has the choices themselves.
+        about: told on hover.
     """
     state = st.session_state
     moved = state.get(f"within_{key}", within) != within
@@ -34,15 +44,36 @@ def menu(label: str, choices: Sequence[str], key: str, *, within: str = "") -> s
             state[key] = named if named in choices else choices[0]
     elif named is not None:
         state[_gone(key)] = named
+    if missing(key) is None and names is not None:
+        return _named(label, choices, key, names, about)
     if missing(key) is None:
         return st.selectbox(
             label, choices, key=key, bind="query-params", on_change=_changed, args=(key, key)
         )
     st.selectbox(
         label, choices, index=None, key=f"{key}_instead", placeholder="Choose",
-        on_change=_changed, args=(key, f"{key}_instead"),
+        on_change=_changed, args=(key, f"{key}_instead"), format_func=_shown(names or {}),
     )  # fmt: skip
     return None
+
+
+def _named(
+    label: str, choices: Sequence[str], key: str, names: Mapping[str, str], about: str | None
+) -> str:
+    """A menu that is bound would write names into the address, so a box that nobody sees is."""
+    with st.container(key=f"unseen_{key}"):
+        st.text_input(label, choices[0], key=key, bind="query-params")
+    chosen = str(st.session_state[key])
+    st.session_state[f"{key}_menu"] = chosen
+    st.selectbox(
+        label, choices, key=f"{key}_menu", help=about, format_func=_shown(names),
+        on_change=_changed, args=(key, f"{key}_menu"),
+    )  # fmt: skip
+    return chosen
+
+
+def _shown(names: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda choice: names.get(choice, choice)
 
 
 def missing(key: str) -> str | None:
@@ -63,7 +94,9 @@ def _gone(key: str) -> str:
 
 def _changed(key: str, widget: str) -> None:
     st.session_state[f"open_{key}"] = st.session_state[widget]
-    if widget != key:  # what Python chooses for a menu does not reach the address by itself
+    if widget == f"{key}_menu":  # the box that is bound takes it into the address
+        st.session_state[key] = st.session_state[widget]
+    elif widget != key:  # what Python chooses for a menu does not reach the address by itself
         st.query_params[key] = st.session_state[widget]
     if key != "run":  # runs have the same items
         for name in OF_SPLIT:

@@ -25,6 +25,7 @@ from influence_core.workflow.results import (
 )
 from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.session import Session, open_session
+from influence_core.workflow.train.run_names import run_names
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import settings
@@ -85,12 +86,13 @@ def _choose_run(project: Project) -> None:
         forget("run")  # of the project that was open before
         st.caption("No trained run yet")
         return
-    chosen = menu("Run", [r.id for r in runs], "run", within=project.root.name)
-    if chosen is not None:
-        record = next(r for r in runs if r.id == chosen)
-        st.caption(
-            f"{record.kind} on {plain(record.trained)}, {record.created[:16].replace('T', ' ')} UTC"
-        )
+    chosen = st.session_state.get("run")
+    record = next((r for r in runs if r.id == chosen), runs[0])
+    menu(
+        "Run", [r.id for r in runs], "run", within=project.root.name, names=run_names(runs),
+        about=f"{record.id}: {record.kind} on {plain(record.trained)}, trained "
+        f"{record.created[:16].replace('T', ' ')} UTC",
+    )  # fmt: skip
     for run, why in project.damaged_runs().items():
         st.warning(f"Run {plain(run)} cannot be read: {plain(why)}")
 
