@@ -41,11 +41,11 @@ def open_errors(session):
 
 def test_the_errors_page_follows_the_new_default_in_open_and_new_tabs(session):
     tab = open_errors(session)
-    assert tab.selectbox(key="estimator").value == "flipped-ridge"
+    assert tab.radio(key="estimator").value == "flipped-ridge"
     evaluated(session, "similarity")
     for page in (tab.run(), open_errors(session)):
         assert not page.exception
-        assert page.selectbox(key="estimator").value == "similarity"
+        assert page.radio(key="estimator").value == "similarity"
         assert any(
             "knows nothing of what the model has learned" in (c.help or "") for c in page.caption
         )
@@ -53,9 +53,9 @@ def test_the_errors_page_follows_the_new_default_in_open_and_new_tabs(session):
 
 def test_a_choice_of_the_viewers_own_stays(session):
     tab = open_errors(session)
-    tab.selectbox(key="estimator").select("flipped-cosine").run()
+    tab.radio(key="estimator").set_value("flipped-cosine").run()
     evaluated(session, "similarity")
-    assert tab.run().selectbox(key="estimator").value == "flipped-cosine"
+    assert tab.run().radio(key="estimator").value == "flipped-cosine"
 
 
 def labels_page():
@@ -83,3 +83,18 @@ def test_any_setting_that_changes_is_seen_by_an_open_project(session, tmp_path):
     assert (kept.name, kept.settings.target_split, kept.reviews_url) == ("Renamed", "test", url)
     assert any("Renamed" in c.value for c in tab.run().caption)
     assert (tmp_path / "shared.db").is_file()  # decisions go there from now on
+
+
+def test_each_method_tells_its_agreement_or_that_it_was_not_evaluated(session):
+    lds = [("flipped-ridge", 0.8), ("flipped-ridge", 0.9), ("similarity", 0.25)]
+    session.run.add_table(
+        "eval-lds",
+        pd.DataFrame(
+            [("wrong", key, name, value) for key, (name, value) in enumerate(lds)],
+            columns=["kind", "key", "estimator", "lds"],
+        ),
+    )
+    captions = list(open_errors(session).radio(key="estimator").proto.captions)
+    assert captions[0].startswith("agreement with retraining on this project: 0.85 ± ")
+    assert "agreement with retraining on this project: 0.25" in captions
+    assert captions.count("not evaluated") == len(captions) - 2

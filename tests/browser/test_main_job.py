@@ -63,8 +63,8 @@ def test_a_link_reopens_the_same_view_and_back_leads_out(url):
         listed(page, f"{url}/?project=reviews")
         page.get_by_role("button", name="Explain").nth(2).click()
         wait_for_answer(page, 3)
-        page.locator(".st-key-estimator input").click()
-        page.get_by_role("option", name="Turn-over dropout").click()
+        page.get_by_role("button", name="Advanced").click()
+        page.locator(".st-key-estimator").get_by_text("Turn-over dropout").click()
         page.get_by_text(re.compile("stands out|from chance")).first.wait_for()
         settled(page)
         link = page.url

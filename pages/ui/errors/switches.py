@@ -1,7 +1,12 @@
-"""What is asked about an item: by which method, why or why not, and among which rows."""
+"""What is asked about an item: why or why not, among which rows, and by which method.
+
+The default method stands alone; the others are under *Advanced*, each with how well it agrees with
+retraining on this project.
+"""
 
 import streamlit as st
 
+from influence_core.workflow.evaluate.agreement import agreements, told
 from influence_core.workflow.explain.explain import ExplainOptions, Item
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
@@ -17,17 +22,7 @@ def switches(session: Session, item: Item) -> ExplainOptions:
     names = [name for name in ESTIMATORS if name not in missing]
     default = session.estimator()
     _follow_default(default, names)
-    with st.container(horizontal=True, gap="medium"):
-        name = st.selectbox(
-            "Method",
-            names,
-            index=names.index(default),
-            format_func=lambda n: ESTIMATORS[n].title,
-            key="estimator",
-            bind="query-params",
-            width=240,
-            help="How influence is computed; the sentence below says how.",
-        )
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         toward = st.segmented_control(
             "Explain",
             TOWARD if item.true is not None else TOWARD[:1],
@@ -49,9 +44,28 @@ def switches(session: Session, item: Item) -> ExplainOptions:
             bind="query-params",
             help="Which training rows are ranked.",
         )
-    for absent, why in missing.items():
-        st.caption(f"Not for this run: {ESTIMATORS[absent].title}. {why}")
+        chosen = st.session_state.get("estimator") or default
+        other = "" if chosen == default else f": {ESTIMATORS[chosen].title}"
+        with st.popover(f"Advanced{other}", icon=":material/tune:"):
+            name = _method(session, [default, *(n for n in names if n != default)])
+            for absent, why in missing.items():
+                st.caption(f"Not for this run: {ESTIMATORS[absent].title}. {why}")
     return ExplainOptions(estimator=name, toward=toward, among=among)
+
+
+def _method(session: Session, names: list[str]) -> str:
+    """The menu of methods, the default first."""
+    found = agreements(session.run)
+    captions = [told(name, found) for name in names]
+    return str(
+        st.radio(
+            "Method", names, key="estimator", bind="query-params", captions=captions,
+            format_func=lambda name: ESTIMATORS[name].title,
+            help="How influence is computed; the first is this project's default. Agreement: mean "
+            "rank correlation between what the method predicts and what retraining without some "
+            "rows did (LDS, Park et al. 2023), 1 is perfect; with its 95 % interval.",
+        )
+    )  # fmt: skip
 
 
 def _follow_default(default: str, names: list[str]) -> None:
