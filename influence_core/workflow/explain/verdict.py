@@ -14,14 +14,10 @@ import torch
 from influence_core.data.keys import to_hex
 from influence_core.workflow.explain.explain import Explanation
 from influence_core.workflow.explain.noise import NoiseCheck
+from influence_core.workflow.review.doubt import doubtful
 from influence_core.workflow.review.nearest import Nearest, nearest_rows
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session
-
-# An item's own label is doubted where so large a share of its nearest rows carry the predicted one,
-# at most so large a share its own, and the model is so sure. `python -m benchmarks.doubt` measures
-# how often that is right.
-OTHERS, OWN, SURE = 0.7, 0.1, 0.95
 
 
 @dataclass(frozen=True)
@@ -148,13 +144,6 @@ def doubted_labels(session: Session, split: str, items: pd.DataFrame) -> frozens
         for near, key, label, predicted, sure in zip(around, *columns, strict=True)
         if doubtful(near, label if label >= 0 else None, predicted, sure)
     )
-
-
-def doubtful(near: Nearest, label: int | None, predicted: int, confidence: float) -> bool:
-    """Whether the model and the nearest rows speak for what was predicted, against the label."""
-    if label is None or label == predicted or not near.total or confidence < SURE:
-        return False
-    return near.of(predicted) >= OTHERS * near.total and near.of(label) <= OWN * near.total
 
 
 def _keys(table: pd.DataFrame) -> Sequence[int]:

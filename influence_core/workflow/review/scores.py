@@ -61,8 +61,13 @@ def doubt_of(session: Session) -> str:
 
 def flagged_keys(run: Run) -> frozenset[int]:
     """Keys of the rows that a run flags before anybody has decided, without a label table."""
+    return frozenset(map(int, flagged_rows(run)["key"]))
+
+
+def flagged_rows(run: Run) -> pd.DataFrame:
+    """What a run knows of them: `labels.scores` columns, but no neighbours."""
     table = believed(_named(run))
-    return frozenset(map(int, table.loc[table["flagged"], "key"]))
+    return table[table["flagged"]]
 
 
 def _named(run: Run) -> pd.DataFrame:

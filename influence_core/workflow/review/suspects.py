@@ -1,26 +1,25 @@
-"""Training rows that look mislabelled now: flagged by the run, and not found right by people.
+"""Training rows that look mislabelled now: doubted by the run, and not found right by people.
 
 Without a label table, so that an explanation can say it at once. Called by the verdict on an item.
 """
 
 import threading
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
 
 from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import has_reviews, open_reviews, shared_database
-from influence_core.store.runs import RECORD, Run, RunRecord
-from influence_core.workflow.review.scores import flagged_keys
+from influence_core.workflow.review.doubt import doubted_rows
 from influence_core.workflow.session import Session
 
 _states: dict[tuple[Path, str], ReviewState] = {}
+_doubted: dict[tuple[Path, str], frozenset[int]] = {}  # a run's files never change
 _lock = threading.Lock()
 
 
 def suspects(session: Session) -> frozenset[int]:
-    """Keys of the rows that the run flags, without those that reviewers keep.
+    """Keys of the rows whose label the run doubts, without those that reviewers keep.
 
     Raises:
         StoreError: the run's table of rows or the reviews' database cannot be read.
@@ -28,14 +27,12 @@ def suspects(session: Session) -> frozenset[int]:
     run = session.run
     if not run.has_table("rows"):
         return frozenset()
-    return _flagged(run.folder, run.record.created) - _kept(session.project)
-
-
-@lru_cache(maxsize=16)
-def _flagged(folder: Path, created: str) -> frozenset[int]:
-    """A run's files never change, so this is asked once."""
-    del created  # another run may come to stand in the same folder
-    return flagged_keys(Run(RunRecord.read(folder / RECORD), folder))
+    # Another run may come to stand in the same folder.
+    place = run.folder, run.record.created
+    with _lock:
+        if place not in _doubted:
+            _doubted[place] = doubted_rows(session)
+    return _doubted[place] - _kept(session.project)
 
 
 def _kept(project: Project) -> frozenset[int]:

@@ -9,10 +9,10 @@ from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
 
 _ABOUT = (
-    "Looks mislabelled: the run flags the row's label on the Labels page, and nobody has kept it. "
-    "Nearest: cosine similarity of the encoder's features, among at most 20,000 training rows. A "
-    "label is doubted where the model is at least 95 % sure, at least 7 of 10 nearest rows carry "
-    "the predicted one and at most one carries its own."
+    "A label looks wrong where the model (of a training row: the side that never saw it) is at "
+    "least 95 % sure of another, at least 7 of 10 nearest rows carry that one and at most one "
+    "carries its own; and nobody has kept it. Nearest: cosine similarity of the encoder's "
+    "features, among at most 20,000 training rows."
 )
 
 

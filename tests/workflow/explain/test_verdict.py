@@ -15,8 +15,8 @@ from influence_core.store.samples import install_samples
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.noise import NoiseCheck
 from influence_core.workflow.explain.verdict import Verdict, verdict_of
+from influence_core.workflow.review.doubt import doubted_rows
 from influence_core.workflow.review.nearest import nearest_rows
-from influence_core.workflow.review.scores import flagged_keys
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -98,8 +98,8 @@ def test_every_number_can_be_counted_again(session, toward):
         asked_the_predicted = answer.label == item.predicted
         table = answer.helpful if asked_the_predicted else answer.harmful
         assert found.rows == len(table)
-        flagged = flagged_keys(session.run)
-        assert list(found.suspicious) == [k for k in table["key"] if int(k) in flagged]
+        doubted = doubted_rows(session)
+        assert list(found.suspicious) == [k for k in table["key"] if int(k) in doubted]
         features = session.features.rows(torch.arange(90)).double().numpy()
         x = item.features.double().numpy()
         cosine = features @ x / np.linalg.norm(features, axis=1) / np.linalg.norm(x)
@@ -141,7 +141,7 @@ def test_a_label_whose_rows_are_all_far_off_has_none_that_looks_like_the_row(ses
 def test_a_row_that_a_reviewer_keeps_looks_mislabelled_no_more():
     install_samples(projects_home(), sample_root())
     opened = open_session(Project.open(projects_home() / "fashion"), None, "cpu")
-    flagged = flagged_keys(opened.run)
+    flagged = doubted_rows(opened)
     key, other = sorted(flagged)[:2]
     assert suspects(opened) == flagged
     train_split = opened.project.dataset.train
