@@ -69,7 +69,7 @@ def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
         [
             {
                 "run": names[record.id],
-                "kind": record.kind,
+                "kind": record.called,
                 "encoder": visible(record.trained),
                 "trained (UTC)": record.created[:16].replace("T", " "),
                 "test": _accuracy(record, "test_accuracy"),

@@ -1,9 +1,10 @@
 """The verb `new`: every option is named like the field of `ReadOptions` that it fills."""
 
 import json as json_text
+import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -20,15 +21,21 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.cli.publish import OutOfSampleOption, ProbaOption, show_run
 from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.data.readers.registry import PREVIEW_ROWS, READERS
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
+from influence_core.models.own.named import read_places
+from influence_core.store.project import Project
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.create import NewProject, create, first_rows
 from influence_core.workflow.projects.findings import COMPARED
 from influence_core.workflow.projects.preview import FirstLook
+
+if TYPE_CHECKING:
+    from influence_core.store.runs import Run
 
 MOST_NAMES = 1_000_000  # bytes of a file of class names
 
@@ -134,6 +141,8 @@ def new_verb(
     test_features: Annotated[
         str | None, typer.Option(help="The same for the test split of another file.")
     ] = None,
+    proba: ProbaOption = None,
+    out_of_sample: OutOfSampleOption = False,
     options: Annotated[
         str, typer.Option(hidden=True, help="All of these as JSON, as the wizard gives them.")
     ] = "{}",
@@ -152,10 +161,12 @@ def new_verb(
         _show(first_rows(data, _options(context.params), projects_home(), preview, announce), json)
         return
     request = NewProject(data, valid, test, name, encoder, _options(context.params))
+    places = None if proba is None else read_places(proba)
     with bar(json) as tell, stoppable() as cancel:
         project, findings = create(
             request, projects_home(), progress=tell, cancel=cancel, announce=announce
         )
+        run = None if places is None else _published(project, places, out_of_sample)
     keep_result(project=project.root.name)
     account = account_of(project.header.source, project.header.splits)
     if json:
@@ -178,7 +189,22 @@ def new_verb(
     for finding in findings:
         out.print(f"{finding.severity}: {escape(finding.what)} {escape(finding.advice)}")
     out.print(COMPARED[project.dataset.modality])
+    if run is not None:
+        show_run(run)
+        out.print(f"Next: turnover explain {escape(project.root.name)}")
+        return
     out.print(f"Next: turnover train {escape(project.root.name)}")
+
+
+def _published(project: Project, places: dict[str, str], known: bool) -> "Run":
+    """The run of the user's model; without it, there is no project either."""
+    from influence_core.workflow.train.own_model import publish_probabilities
+
+    try:
+        return publish_probabilities(project, places, known_out_of_sample=known)
+    except BaseException:
+        shutil.rmtree(project.root, ignore_errors=True)
+        raise
 
 
 def _show(look: FirstLook, json: bool) -> None:

@@ -61,6 +61,10 @@ VERBS = {
         "basic",
         "Make the features that training needs; stopped, it goes on from there the next time.",
     ),
+    "publish": (
+        "publish",
+        "Show a model of your own by its probabilities: its mistakes, label flags, explanations.",
+    ),
     "map": (
         "map",
         "Place the training rows on a map of two dimensions (UMAP of the encoder's features).",

@@ -51,7 +51,7 @@ def refuse_columns(names: Sequence[str], place: str) -> None:
 
 
 def refuse_nesting(schema: pa.Schema, place: str) -> None:
-    """Make sure that no column is nested so deep that Parquet, or whoever shows it, gives up.
+    """Make sure that no column is nested so deep that Parquet, or who shows it, gives up.
 
     Raises:
         DataError: names the column.

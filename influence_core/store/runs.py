@@ -40,6 +40,7 @@ RECORD = "run.json"
 MODEL = "model.safetensors"
 PROGRESS = "progress.jsonl"
 Kind = Literal["head", "network"]
+OWN_MODEL = "own_model"  # in the config of a network run of which only probabilities are known
 
 
 def code_version() -> str:
@@ -97,9 +98,16 @@ class RunRecord:
     files: dict[str, str] = field(default_factory=dict)
 
     @property
+    def called(self) -> str:
+        """Its kind for people."""
+        return "own model" if self.config.get(OWN_MODEL) else self.kind
+
+    @property
     def trained(self) -> str:
         """What was trained: the spec of a whole network, which may have another encoder than the
-        project, or that of the encoder below a head."""
+        project, or that of the encoder below a head; or what there is of a user's own model."""
+        if own := self.config.get(OWN_MODEL):
+            return str(own)
         network = self.config.get("network")
         own = network.get("encoder") if isinstance(network, dict) else None
         return str(own) if self.kind == "network" and own else self.encoder

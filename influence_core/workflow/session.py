@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -42,6 +43,8 @@ from influence_core.workflow.session_network import (
     unavailable,
 )
 
+OWN_PROBA = "proba/"  # before the split, in the tensors of a run of a user's own model
+
 
 @dataclass(frozen=True, eq=False)
 class Session:
@@ -52,6 +55,7 @@ class Session:
     evidence: Evidence
     head: HeadWeights | LastLayer  # what turns standardised features into probabilities
     device: torch.device
+    own: Mapping[str, Tensor] = field(default_factory=dict)  # (n, C) by split, of a user's model
     _prepared: dict[str, tuple[Settings, Prepared]] = field(default_factory=dict)
     _splits: dict[str, Standardised] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,9 +149,24 @@ class Session:
                 )
             return self._splits[split]
 
-    def targets(self, x: Tensor, labels: Tensor) -> Targets:
-        """Targets from standardised features (T, d) and the labels asked about (T,)."""
-        return Targets(x, labels.to(x.device), self.head.proba(x))
+    def targets(
+        self, x: Tensor, labels: Tensor, proba: npt.NDArray[np.float32] | None = None
+    ) -> Targets:
+        """Targets from standardised features (T, d) and the labels asked about (T,).
+
+        `proba` (T, C), or (C,) of one, is what the user's own model says of them, if the run is of
+        such a one.
+        """
+        if proba is None or not self.own:
+            return Targets(x, labels.to(x.device), self.head.proba(x))
+        return Targets(x, labels.to(x.device), torch.from_numpy(np.atleast_2d(proba)).to(x.device))
+
+    def proba(self, x: Tensor, split: str, positions: npt.NDArray[np.int64]) -> Tensor:
+        """(T, C) of rows of a split, and of their features (T, d)."""
+        known = self.own.get(split)
+        if known is None:
+            return self.head.proba(x)
+        return known[torch.from_numpy(positions)].to(x.device)
 
     def encoder(self) -> Encoder:
         """The encoder, for sentences and images that are not in the data set.
@@ -216,7 +235,19 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         reader if isinstance(reader, HeadWeights) else None,
         _training(run) if isinstance(reader, HeadWeights) else None,
     )
-    return Session(project, run, evidence, reader, where, _splits={"train": features})
+    own = {n.removeprefix(OWN_PROBA): t for n, t in tensors.items() if n.startswith(OWN_PROBA)}
+    _check_own(run, own, project)
+    return Session(project, run, evidence, reader, where, own, _splits={"train": features})
+
+
+def _check_own(run: Run, own: Mapping[str, Tensor], project: Project) -> None:
+    splits, classes = project.header.splits, len(project.header.classes)
+    for name, proba in own.items():
+        if tuple(proba.shape) != (splits.get(name), classes):
+            raise MismatchError(
+                f"Run '{run.id}' does not fit: its probabilities of '{name}' are those of other "
+                "rows; publish them again."
+            )
 
 
 def _measured_best(project: Project) -> list[str]:

@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.session import open_session
+from influence_core.workflow.train.compare_runs import compare_runs
+from influence_core.workflow.train.own_model import publish_probabilities
 
 
 @pytest.fixture
@@ -48,3 +50,40 @@ def test_an_open_item_shows_its_columns(project):
     row = split.texts(np.array([split.position(key)]))[0]
     assert "area: " in row and "dye: " in row
     assert any(row == text.value for text in test.text)
+
+
+@pytest.fixture
+def published(project, tmp_path):
+    """A run of a user's model beside that of ours."""
+    rng = np.random.default_rng(1)
+    places = {}
+    for name in ("train", "test"):
+        split = project.dataset.split(name)
+        proba = rng.dirichlet(np.ones(3), len(split)) + rng.permutation(np.eye(3)[split.labels])
+        np.save(tmp_path / f"{name}.npy", proba / 2)
+        places[name] = str(tmp_path / f"{name}.npy")
+    return publish_probabilities(project, places, known_out_of_sample=True)
+
+
+@pytest.mark.parametrize("page", ["errors", "labels", "cleanse", "trust", "runs"])
+def test_every_page_is_drawn_for_a_model_of_ones_own(published, page):
+    test = opened(page)
+    assert not test.exception
+    assert [box.value for box in test.error] == []
+    run = next(box for box in test.selectbox if box.label == "Run")
+    assert "own model on probabilities of train" in run.help.replace("\\", "")
+
+
+def test_a_mistake_of_ones_own_model_is_explained(project, published):
+    wrong = misclassified(open_session(project, published.id, "cpu"), "test")
+    test = opened("errors", item=f"{int(wrong['key'].iloc[0]):016x}", split="test")
+    assert not test.exception
+    assert [box.value for box in test.error] == []
+    assert any("Called" in box.value for box in test.markdown)
+
+
+def test_it_is_compared_with_a_run_of_ours_item_by_item(project, published):
+    ours = next(run for run in project.runs() if run.kind == "head")
+    found = compare_runs(project, ours.id, published.id, "test")
+    assert found.items == len(project.dataset.split("test"))
+    assert {*found.changed["change"]} <= {"fixed", "broken"} and len(found.changed)

@@ -123,7 +123,8 @@ def test_what_messages_advise_can_be_chosen_here(tmp_path):
     kinds = (page.selectbox, page.multiselect, page.text_input, page.toggle)
     shown = {control.label for kind in kinds for control in kind}
     named = {o for _, said in sentences_of("data", "workflow/projects") for o in options_in(said)}
-    of_the_hub = {"--config", "--revision", "--kind"}  # see test_a_hub_data_set_has_…
+    # See test_a_hub_data_set_has_…; the wizard takes no encoder.
+    of_the_hub = {"--config", "--revision", "--kind", "--encoder"}
     assert {CONTROLS[option] for option in named - of_the_hub} <= shown
 
 

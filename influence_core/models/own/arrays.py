@@ -3,7 +3,7 @@
 `open_features` is the door. A kind of file is one line in `_KINDS`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from influence_core.models.own.raw import RawArray, cut_short, open_npy, open_np
 Block = npt.NDArray[Any]
 NAMES = ("features", "embeddings", "embedding", "proba", "probabilities")
 IDS = ("ids", "id")
+CLASSES = "classes"
 ROWS_AT_ONCE = 4_096
 
 
@@ -43,13 +44,16 @@ class OwnArray:
     columns: tuple[str, ...] = ()
 
 
-def open_features(given: str, folder: Path, id_column: str | None = None) -> OwnArray:
+def open_features(
+    given: str, folder: Path, id_column: str | None = None, classes: Sequence[str] = ()
+) -> OwnArray:
     """Open a file of numbers; of .npy, safetensors and Parquet no more than the beginning is read.
 
     Args:
         given: its path.
         folder: where what is packed may be unpacked; stays needed as long as the array.
         id_column: how the source calls its ids, which a table may call so, too.
+        classes: names of columns that a table may have, one number in each, in place of lists.
 
     Raises:
         DataError: it is missing, damaged, or holds no array of numbers, (rows, numbers a row).
@@ -65,7 +69,7 @@ def open_features(given: str, folder: Path, id_column: str | None = None) -> Own
         raise DataError(f"{given} does not exist, or is no file; check the path of the features.")
     try:
         if kind == ".parquet":
-            return _parquet(path, id_column)
+            return _parquet(path, id_column, classes)
         return _KINDS[kind](path, folder)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read ({error.strerror}).") from error
@@ -143,39 +147,56 @@ def _of_raw(arrays: Mapping[str, RawArray], name: str) -> OwnArray:
         )
     if found.dtype.kind not in "fiub":
         raise DataError(f"{name} holds {found.dtype}; save numbers, such as float32.")
-    told = None if ids is None else _texts(ids, found.shape[0])
-    return OwnArray(name, found.shape[0], found.shape[1], found.blocks, told)
+    rows, dim = found.shape
+    told = None if ids is None else _texts(ids, rows)
+    columns = _texts(arrays[CLASSES], dim) if CLASSES in arrays else ()
+    return OwnArray(name, rows, dim, found.blocks, told, columns)
 
 
-def _texts(ids: RawArray, rows: int) -> tuple[str, ...]:
-    if ids.shape != (rows,):
-        raise DataError(f"{ids.name} holds {rows:,} rows, but ids of shape {ids.shape}.")
+def _texts(ids: RawArray, count: int) -> tuple[str, ...]:
+    if ids.shape != (count,):
+        raise DataError(f"{ids.name} names {ids.shape} of the {count:,} rows or columns it has.")
     return tuple(str(value) for block in ids.blocks() for value in block.tolist())
 
 
-def _parquet(path: Path, id_column: str | None) -> OwnArray:
+def _parquet(path: Path, id_column: str | None, classes: Sequence[str]) -> OwnArray:
     try:
         refuse_growing_parquet(path, None)
         file = pq.ParquetFile(path)
         schema = file.schema_arrow
     except pa.ArrowException as error:
         raise DataError(f"{path.name} is no Parquet file that can be read.") from error
-    column = _column(schema, path.name)
+    columns = list(classes) if classes and {*classes} <= {*schema.names} else []
+    read = columns or [_column(schema, path.name)]
     names = [name for name in (id_column, *IDS) if name is not None and name in schema.names]
     ids = _parquet_ids(path, names[0]) if names else None
 
     def blocks() -> Iterator[Block]:
         seen = 0
         try:
-            for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=[column]):
-                yield _numbers(batch.column(0), path.name, seen, dim)
+            for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=read):
+                yield (
+                    _stacked(batch, columns)
+                    if columns
+                    else (_numbers(batch.column(0), path.name, seen, dim))
+                )
                 seen += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise cut_short(path.name) from error
 
-    first = next(pq.ParquetFile(path).iter_batches(1, columns=[column]), None)
-    dim = 0 if first is None else _dim(pa.chunked_array([first.column(0)]), path.name)
-    return OwnArray(path.name, file.metadata.num_rows, dim, blocks, ids)
+    first = next(pq.ParquetFile(path).iter_batches(1, columns=read), None)
+    dim = len(columns)
+    if not columns:
+        dim = 0 if first is None else _dim(pa.chunked_array([first.column(0)]), path.name)
+    return OwnArray(path.name, file.metadata.num_rows, dim, blocks, ids, tuple(columns))
+
+
+def _stacked(batch: pa.RecordBatch, columns: list[str]) -> Block:
+    """(n, dim) of columns of one number each; what is no number is NaN."""
+    return np.stack(
+        [np.asarray(batch.column(name).cast(pa.float64()).fill_null(np.nan)) for name in columns],
+        axis=1,
+    )
 
 
 def _column(schema: pa.Schema, name: str) -> str:

@@ -86,15 +86,15 @@ def parts_of(dataset: Dataset, arrays: Mapping[str, OwnArray]) -> list[Part]:
         )
     parts = []
     for name, split in dataset.splits.items():
-        array = arrays.get(name) or (arrays.get("train") if _same_file(dataset, name) else None)
+        array = arrays.get(name) or (arrays.get("train") if same_file(dataset, name) else None)
         if array is None:
             raise DataError(
                 f"The {name} rows stand in another file than the training rows; give their "
                 f"features, too (--{name}-features)."
             )
-        parts.append(_part(dataset, split, array, own=name in arrays))
+        parts.append(part_of(dataset, split, array, own=name in arrays))
     kept = {n: s for n, s in dataset.unlabelled.items() if n in arrays and n not in dataset.splits}
-    parts += [_part(dataset, s, arrays[n], own=True, unlabelled=True) for n, s in kept.items()]
+    parts += [part_of(dataset, s, arrays[n], own=True, unlabelled=True) for n, s in kept.items()]
     dims = {part.array.dim: part.array.name for part in parts}
     if len(dims) > 1:
         told = " and ".join(f"{dim} of {name}" for dim, name in dims.items())
@@ -171,16 +171,25 @@ def path_of(folder: Path, part: Part) -> Path:
     return folder / ("unlabelled" if part.unlabelled else "") / f"{part.split.name}.npy"
 
 
-def _same_file(dataset: Dataset, name: str) -> bool:
+def same_file(dataset: Dataset, name: str) -> bool:
+    """Whether a split stands in the file of the training rows."""
     files = dataset.source.files
     return name in files and files[name].path == files["train"].path and (
         files[name].sheet == files["train"].sheet
     )  # fmt: skip
 
 
-def _part(
+def part_of(
     dataset: Dataset, split: Split, array: OwnArray, *, own: bool, unlabelled: bool = False
 ) -> Part:
+    """Which record of an array each row of a split has.
+
+    Args:
+        own: whether the array is about this split alone, or perhaps about all of its file.
+
+    Raises:
+        DataError: ids do not agree, or there are more or fewer rows.
+    """
     if array.ids is not None:
         return Part(split, array, _by_id(dataset, split, array), True, unlabelled)
     file = dataset.source.files.get(split.name)

@@ -48,7 +48,7 @@ def ranking(
         measure = local_measure(session.prepared(name), rows, progress=progress, cancel=cancel)
     else:
         measure = cluster_measure(cluster, session, name, progress=progress, cancel=cancel)
-    proba = session.head.proba(items.features)
+    proba = session.proba(items.features, target.split, items.positions)
     return harm(measure, items.features, items.labels, proba)
 
 

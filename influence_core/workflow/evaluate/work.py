@@ -167,7 +167,8 @@ def choose_targets(
     chosen = np.concatenate([wrong, rng.permutation(labelled)[: options.targets]])
     x = session.split_features(name).rows(torch.from_numpy(chosen))
     labels = torch.from_numpy(np.array(split.labels)[chosen])
-    return session.targets(x, labels), len(wrong), np.asarray(split.keys)[chosen]
+    proba = session.proba(x, name, chosen).cpu().numpy()
+    return session.targets(x, labels, proba), len(wrong), np.asarray(split.keys)[chosen]
 
 
 def some_targets(work: Work, count: int) -> Targets:

@@ -67,7 +67,7 @@ def write_scores(
     label = asked_label(item, options.toward)
     query: Query
     if known is None:
-        targets = session.targets(item.features[None], torch.tensor([label]))
+        targets = session.targets(item.features[None], torch.tensor([label]), item.proba)
         query = query_of(session, item, options.estimator, targets)
     else:
         query = KnownScores(torch.from_numpy(np.array(known))[None])

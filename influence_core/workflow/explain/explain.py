@@ -107,7 +107,10 @@ def find_item(session: Session, split: str, key: int) -> Item:
     position = data.position(key)
     features = session.split_features(split).rows(torch.tensor([position]))[0]
     label = int(data.labels[position])
-    proba = flipped_proba(session, position) if split == "train" else _proba(session, features)
+    if split == "train":
+        proba = flipped_proba(session, position)
+    else:
+        proba = session.proba(features[None], split, np.array([position]))[0].cpu().numpy()
     return Item(features, proba, label if label >= 0 else None, split, key)
 
 
@@ -127,7 +130,8 @@ def own_item(session: Session, content: str | bytes, label: str | None = None) -
     raw32 = torch.from_numpy(np.asarray(raw, dtype=np.float16).astype(np.float32))
     reference = session.features
     features = (raw32[0].to(session.device) - reference.mean) * reference.scale
-    proba, true = _proba(session, features), class_number(session, label)
+    proba = session.head.proba(features[None])[0].cpu().numpy()
+    true = class_number(session, label)
     return Item(features, proba, true, content=content)
 
 
@@ -180,10 +184,10 @@ def explain(  # noqa: PLR0913 - switches of one verb
         "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
         "cancel": cancel,
     }
-    if cluster is not None:
+    if cluster is not None and not session.own:
         task = ScanTask.of(cluster, session, options.estimator, item.features[None], asked)
         return told(scan_on_cluster(cluster, task, rows, **switches))
-    targets = session.targets(item.features[None], asked)
+    targets = session.targets(item.features[None], asked, item.proba)
     query: Query
     if known is None:
         query = query_of(session, item, options.estimator, targets)
@@ -270,10 +274,6 @@ def predictions(session: Session, split: str) -> pd.DataFrame:
             "predicted_number": table["predicted"],
         }
     )
-
-
-def _proba(session: Session, features: torch.Tensor) -> npt.NDArray[np.float32]:
-    return session.head.proba(features[None])[0].cpu().numpy()
 
 
 def candidates(session: Session, item: Item, among: Among) -> torch.Tensor | None:

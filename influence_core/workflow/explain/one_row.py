@@ -33,7 +33,7 @@ def score_of(
     label = asked_label(item, options.toward)
     if known is not None:
         return RowScore(label, float(known[position]), float("nan"))
-    targets = session.targets(item.features[None], torch.tensor([label]))
+    targets = session.targets(item.features[None], torch.tensor([label]), item.proba)
     query = query_of(session, item, options.of_run(session).estimator, targets)
     out = query.scores(slice(position, position + 1))
     error = float("nan") if out.stderr is None else float(out.stderr[0, 0])

@@ -15,7 +15,6 @@ from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.projects.findings import DEFAULT_ENCODERS, findings_of
-from influence_core.workflow.projects.own_features import own_features
 from influence_core.workflow.projects.preview import FirstLook, first_look
 from influence_core.workflow.projects.uploads import is_zip, readable
 
@@ -82,8 +81,10 @@ def create(
         if options.features or options.valid_features or options.test_features:
             if request.encoder:
                 raise DataError(
-                    "Features of your own take the place of an encoder; leave one of the two out."
+                    "Features of your own take the place of an encoder; leave --encoder out."
                 )
+            from influence_core.workflow.projects.own_features import own_features
+
             own = stack.enter_context(
                 own_features(dataset, options, home, progress=progress, cancel=cancel)
             )

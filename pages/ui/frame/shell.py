@@ -90,7 +90,7 @@ def _choose_run(project: Project) -> None:
     record = next((r for r in runs if r.id == chosen), runs[0])
     menu(
         "Run", [r.id for r in runs], "run", within=project.root.name, names=run_names(runs),
-        about=f"{record.id}: {record.kind} on {plain(record.trained)}, trained "
+        about=f"{record.id}: {record.called} on {plain(record.trained)}, trained "
         f"{record.created[:16].replace('T', ' ')} UTC",
     )  # fmt: skip
     for run, why in project.damaged_runs().items():

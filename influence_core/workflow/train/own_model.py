@@ -1,0 +1,177 @@
+"""A model of the user's own as a run, by its probabilities alone: nothing is trained.
+
+Out-of-sample probabilities of the training rows (cross-validation) take the place of the flipped
+side, those of other splits that of predictions: label flags, mistakes and the ridge are about the
+user's model. Where only other splits have probabilities, the flipped side is that of a run of ours.
+
+Stored as a network run (`publish` says how) with two differences: `proba/<split>` in the model's
+file are the user's, and `last` is a linear stand-in, for what has no probability of its own.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from influence_core.disk.atomic import plain_errors
+from influence_core.disk.temporary import temporary_folder
+from influence_core.errors import DataError
+from influence_core.influence.sides import Sides
+from influence_core.models.own.arrays import OwnArray, open_features
+from influence_core.models.own.proba import Proba, in_sample, own_proba
+from influence_core.progress import ProgressFn
+from influence_core.store.project import Project
+from influence_core.store.runs import OWN_MODEL, Run, RunWriter
+from influence_core.training.features import Standardised, moments
+from influence_core.workflow.session import OWN_PROBA, open_session
+from influence_core.workflow.session_network import LastLayer
+from influence_core.workflow.train.head import encode
+from influence_core.workflow.train.run_tables import (
+    prediction_table,
+    predictions,
+    row_table,
+    split_metrics,
+)
+
+WHY = "only its probabilities were given"
+DAMPING = 1e-2  # of the stand-in, of the mean square of the features
+FLOOR = 1e-4  # a probability below has no logarithm that a linear model should follow
+_CHUNK = 16_384
+
+
+def publish_probabilities(
+    project: Project,
+    places: Mapping[str, str],
+    *,
+    known_out_of_sample: bool = False,
+    note: str = "",
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> Run:
+    """Show a model of your own by what it predicts.
+
+    Args:
+        project: whose rows it predicts; encoded first, if its features are not yet there.
+        places: files of probabilities by split, as `models.own` reads them.
+        known_out_of_sample: do not compare how good those of the training rows are.
+        note: shown beside the run.
+
+    Raises:
+        DataError: the probabilities do not fit, those of the training rows are in-sample, or there
+            is nothing to compare them with. StoreError: without them, there is no run yet.
+    """
+    with plain_errors("write", project.root), temporary_folder(project.root / "proba") as folder:
+        arrays = dict(_opened(project, places, folder))
+        proba = own_proba(project.dataset, arrays)
+    if "train" in proba and not known_out_of_sample:
+        _refuse_in_sample(project, proba, places)
+    project = encode(project, progress=progress, cancel=cancel)
+    names = ", ".join(dict.fromkeys(array.name for array in arrays.values()))
+    config: dict[str, Any] = {
+        "network": None,
+        OWN_MODEL: f"probabilities of {names}",
+        "not_kept": WHY,
+    }
+    if "train" in proba:
+        flipped = proba["train"]
+    else:
+        flipped, config["flipped_of"] = _flipped_of_a_run(project)
+    writer = project.new_run("network", config, 0, project.settings.encoder_fingerprint, note)
+    with writer:
+        _write(writer, project, proba, flipped)
+    return writer.run
+
+
+def _opened(
+    project: Project, places: Mapping[str, str], folder: Path
+) -> Iterable[tuple[str, OwnArray]]:
+    for split, place in places.items():
+        (folder / split).mkdir()
+        source = project.dataset.source
+        yield split, open_features(place, folder / split, source.id_column, project.dataset.classes)
+
+
+def _refuse_in_sample(
+    project: Project, proba: Mapping[str, Proba], places: Mapping[str, str]
+) -> None:
+    """Probabilities that the model gives to rows that it was trained on say nothing about these.
+
+    What is compared are rows that the user keeps apart from the training rows, in another file.
+    """
+    data = project.dataset
+    other = next((name for name in ("test", "valid") if name in places), None)
+    if other is None:
+        raise DataError(
+            "Nothing tells whether the probabilities of the training rows are out-of-sample; give "
+            "those of test or valid, too (--proba train=…,test=…), or say that they are "
+            "(--out-of-sample)."
+        )
+    found = in_sample(
+        proba["train"], data.train.labels, proba[other], data.split(other).labels
+    )  # fmt: skip
+    if found is not None:
+        raise DataError(
+            f"The model is right on {found[0]:.1%} of the training rows and on {found[1]:.1%} of "
+            f"{other}, so it was trained on the rows that it predicts there; give probabilities of "
+            "cross-validation (cross_val_predict of scikit-learn), only those of other splits, or "
+            "say that they are out-of-sample (--out-of-sample)."
+        )
+
+
+def _flipped_of_a_run(project: Project) -> tuple[Proba, str]:
+    """The flipped side of the newest run of ours, (N, C), and the run."""
+    session = open_session(project, device="cpu")
+    return session.evidence.flipped.float().numpy(), session.run.id
+
+
+def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flipped: Proba) -> None:
+    data = project.dataset
+    raw = project.features("train")
+    mean, scale = moments(raw)
+    reader = _stand_in(Standardised.using(raw, mean, scale), flipped)
+    writer.write_tensors(
+        {
+            "flipped": torch.from_numpy(flipped),
+            "mean": mean,
+            "scale": scale,
+            "last": reader.weight,
+            "bias": reader.bias,
+            **{OWN_PROBA + name: torch.from_numpy(part) for name, part in proba.items()},
+        }
+    )
+    nothing = np.full(len(data.train), np.nan, np.float32)
+    sides = Sides(flipped, np.full_like(flipped, np.nan), nothing, nothing)
+    writer.write_table("rows", row_table(data.train, sides, None))
+    hits = flipped.argmax(1) == data.train.labels
+    metrics = {"flipped_accuracy": float(hits.mean()), "epochs": 1.0}
+    for name, split in data.splits.items():
+        if name == "train":
+            continue
+        if name in proba:
+            table = predictions(split, proba[name])
+        else:
+            other = Standardised.using(project.features(name), mean, scale)
+            table = prediction_table(split, reader, other)
+        writer.write_table(f"pred-{name}", table)
+        metrics |= split_metrics(name, table)
+    writer.set(metrics=metrics)
+
+
+def _stand_in(features: Standardised, proba: Proba) -> LastLayer:
+    """A ridge of the log-probabilities (N, C) on the features."""
+    wanted = torch.from_numpy(np.log(np.maximum(proba, FLOOR)).astype(np.float32))
+    middle = wanted.mean(0)
+    d = len(features.mean)
+    moment, product = torch.zeros(d, d), torch.zeros(d, proba.shape[1])
+    for start in range(0, len(features), _CHUNK):
+        rows = torch.arange(start, min(start + _CHUNK, len(features)))
+        x = features.rows(rows)
+        moment.addmm_(x.T, x)
+        product.addmm_(x.T, wanted[rows] - middle)
+    moment.diagonal().add_(DAMPING * float(moment.diagonal().mean()) + 1e-6)
+    # Of features as they are stored, (C, d).
+    weight = torch.linalg.solve(moment, product).T * features.scale
+    return LastLayer(weight, features.mean, features.scale, middle - weight @ features.mean)
