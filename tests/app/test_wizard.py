@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -123,9 +124,23 @@ def test_what_messages_advise_can_be_chosen_here(tmp_path):
     kinds = (page.selectbox, page.multiselect, page.text_input, page.toggle)
     shown = {control.label for kind in kinds for control in kind}
     named = {o for _, said in sentences_of("data", "workflow/projects") for o in options_in(said)}
-    # See test_a_hub_data_set_has_…; the wizard takes no encoder.
-    of_the_hub = {"--config", "--revision", "--kind", "--encoder"}
-    assert {CONTROLS[option] for option in named - of_the_hub} <= shown
+    # See test_a_hub_data_set_has_… and test_a_sheet_…; the wizard takes no encoder.
+    of_others = {"--config", "--revision", "--kind", "--encoder", "--sheet"}
+    assert {CONTROLS[option] for option in named - of_others} <= shown
+
+
+def test_a_sheet_of_a_workbook_can_be_told(tmp_path):
+    texts, _ = sentences(12)
+    rows = pd.DataFrame({"text": texts, "label": ["a", "b"] * 6})
+    with pd.ExcelWriter(tmp_path / "mine.xlsx") as book:
+        rows.to_excel(book, sheet_name="New", index=False)
+        rows[:8].to_excel(book, sheet_name="Old", index=False)
+    page = given(tmp_path / "mine.xlsx")
+    assert "12 sentences: 12 train" in said(page)
+    next(b for b in page.text_input if b.label == "Sheet").set_value("Old").run()
+    assert "8 sentences: 8 train" in said(page)
+    next(b for b in page.text_input if b.label == "Sheet").set_value("Odl").run()
+    assert "no sheet 'Odl'" in said(page) and not page.exception
 
 
 def read_out(test):
