@@ -1,7 +1,7 @@
 """When a label is said to look wrong: the rule of the chips on Errors, and of the verdict.
 
 The model is sure of another class, most of the nearest rows carry that one, and hardly any carries
-the label. Rarer than the flags of the label desk, and more often right: `python -m benchmarks.doubt`
+the label. Rarer than the flags of the desk, and more often right: `python -m benchmarks.doubt`
 measures it on planted wrong labels and on those of a rater.
 """
 
