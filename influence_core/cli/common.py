@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -25,8 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from influence_core.cli.verbs import Verbs
-from influence_core.disk.names import folder_name, projects_home
-from influence_core.errors import CancelledError, DataError, StoreError, TurnoverError
+from influence_core.disk.names import find_folder
+from influence_core.errors import CancelledError, TurnoverError
 from influence_core.jobs.report import (
     at_work,
     job_folder,
@@ -123,24 +123,6 @@ def find_project(name: str) -> "Project":
     from influence_core.store.project import Project
 
     return Project.open(find_folder(name))
-
-
-def find_folder(name: str) -> Path:
-    """The folder of a project, by path or by name.
-
-    Raises:
-        StoreError: neither exists.
-    """
-    named = [projects_home() / name]
-    with suppress(DataError):
-        named.append(projects_home() / folder_name(name))  # the name that was given to it
-    for folder in (Path(name), *named):
-        if (folder / "project.toml").is_file():
-            return folder
-    raise StoreError(
-        f"There is no project '{name}', neither as a folder here nor in {projects_home()}; "
-        "make one with: turnover new DATA"
-    )
 
 
 def announce(expected: str | None) -> None:

@@ -9,14 +9,13 @@ from influence_core.cli.common import (
     JsonOption,
     ProjectArgument,
     app,
-    find_folder,
     find_project,
     out,
     print_json,
     print_rows,
     verb,
 )
-from influence_core.disk.names import projects_home
+from influence_core.disk.names import find_folder, projects_home
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
 from influence_core.visible import visible
 

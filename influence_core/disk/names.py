@@ -63,6 +63,24 @@ def folder_name(name: str) -> str:
     return cleaned.lower()
 
 
+def find_folder(name: str | Path) -> Path:
+    """The folder of a project, by path or by name.
+
+    Raises:
+        StoreError: neither exists.
+    """
+    named = [projects_home() / name]
+    with suppress(DataError):
+        named.append(projects_home() / folder_name(str(name)))  # the name that was given to it
+    for folder in (Path(name), *named):
+        if (folder / "project.toml").is_file():
+            return folder
+    raise StoreError(
+        f"There is no project '{name}', neither as a folder here nor in {projects_home()}; "
+        "make one with: turnover new DATA"
+    )
+
+
 def check_name(name: str, what: str) -> str:
     """The name itself, if it can be a file name and nothing more.
 

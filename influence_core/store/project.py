@@ -26,7 +26,7 @@ from influence_core.disk.atomic import atomic_folder, read_json, write_text
 from influence_core.disk.fingerprint import of_parts
 from influence_core.disk.formats import upgraded
 from influence_core.disk.locks import locked
-from influence_core.disk.names import check_name, id_at, moment_after
+from influence_core.disk.names import check_name, find_folder, id_at, moment_after
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.runs import RECORD, Kind, Run, RunRecord, RunWriter
@@ -86,15 +86,19 @@ class Project:
         return cls(root)
 
     @classmethod
-    def open(cls, root: Path) -> "Project":
-        """Open a project folder.
+    def open(cls, root: Path | str) -> "Project":
+        """Open a project.
+
+        Args:
+            root: its folder; or its name as a text, as the command line takes it.
 
         Raises:
             StoreError: there is no project, or its settings are damaged.
         """
-        if not (root / SETTINGS).is_file():
+        folder = find_folder(root) if isinstance(root, str) else root
+        if not (folder / SETTINGS).is_file():
             raise StoreError(f"{root} is not a project: it has no {SETTINGS}.")
-        found = cls(root)
+        found = cls(folder)
         _ = found.settings  # damaged ones are told at once
         return found
 

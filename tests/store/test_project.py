@@ -117,6 +117,15 @@ def _install(home, samples, barrier):
     install_samples(home, samples)
 
 
+def test_a_project_is_opened_by_its_name_as_on_the_command_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
+    made = Project.create(tmp_path / "my-films", "My films", dataset(30), "minilm")
+    for name in ("My films", "my-films", str(made.root)):
+        assert Project.open(name) == made
+    with pytest.raises(StoreError, match=r"no project 'other', .* turnover new"):
+        Project.open("other")
+
+
 def test_several_processes_may_install_samples_at_once(tmp_path):
     for name in ("one", "two"):
         project(tmp_path / "samples" / name, n=12)
