@@ -1,12 +1,19 @@
 """Sentences, labels and ids that want to be more than text: on every page they stay text."""
 
 import re
+from contextlib import closing
+from urllib.parse import urlencode
 
 import pytest
 from browser import chromium, needs_chromium, server, settled
+from tiny import png
 
 from influence_core.data.build import build_dataset
+from influence_core.installed import sample_root
+from influence_core.jobs import folder as job_files
 from influence_core.store.project import Project
+from influence_core.store.reviews.events import Action, Decision
+from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.explain.map import make_map
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -48,6 +55,43 @@ def home(tmp_path_factory):
     run = train(made, TrainOptions(members=4, width=64, epochs=30))
     make_map(made, encoder_fingerprint=run.record.encoder_fingerprint, most=60)
     return folder
+
+
+def reviewed(made):
+    """The project with decisions by people of hostile names and notes, and a job that failed so."""
+    train_split = made.dataset.train
+    with closing(open_reviews(made)) as store:
+        for row, text in enumerate(NASTY):
+            key, content = int(train_split.keys[row]), int(train_split.content_hashes[row])
+            label = CLASSES[int(train_split.labels[row])]
+            one = Decision(key, content, "exclude", label, note=text.replace("\x07", ""))
+            store.append(Action(text.replace("\x07", ""), [one], made.fingerprint))
+    folder = made.root / job_files.JOBS / "20260101-000000-aaaaaa"
+    folder.mkdir(parents=True)
+    card = {"title": NASTY[1], "arguments": ["train"], "created": "2026-01-01", "who": NASTY[7]}
+    job_files.write(folder, "job.json", card)
+    job_files.write(folder, "attempt.json", {"number": 1, "state": "running", "time": 0})
+    job_files.write(folder, "ending.json", {"state": "failed", "message": NASTY[2], "time": ""})
+    (folder / job_files.LOG).write_text("\n".join(NASTY))
+    return made
+
+
+def pictures(folder):
+    """A project of pictures whose classes, files and folders are called so."""
+    parts = {}
+    for split, rows in (("train", 30), ("test", 12)):
+        labels = [i % 2 for i in range(rows)]
+        parts[split] = {
+            "image": [
+                png(40 + 150 * (y ^ (i % 5 == 4)) + i % 9, (28, 28)) for i, y in enumerate(labels)
+            ],
+            "label": labels,
+            "id": [f"{NASTY[i % len(NASTY)]}/{split}{i}.png" for i in range(rows)],
+        }
+    encoder = f"vgg:{sample_root() / 'fashion' / 'trunk.safetensors'}"
+    made = Project.create(folder, NASTY[2], build_dataset(parts, CLASSES[:2]), encoder)
+    train(made, TrainOptions(members=2, width=16, epochs=10))
+    return made
 
 
 def harmless(page):
@@ -107,4 +151,37 @@ def test_no_page_takes_data_for_more_than_text(home):
         for key in "kxu":
             page.keyboard.press(key)
         page.get_by_text("all decisions saved").wait_for()
+        harmless(page)
+
+
+def test_whatever_else_is_shown_stays_text_too(home):
+    reviewed(Project.open(home / "hostile"))
+    pictures(home / "pictures")
+    views = [f"triage?project=hostile&view={view}" for view in ("many", "twins", "map")]
+    pages = [f"{name}?project=pictures" for name in ("", "triage", "history")]
+    wrong = [f"?{urlencode({'project': 'hostile', what: NASTY[1]})}" for what in ("run", "split")]
+    wrong += [f"?{urlencode({'project': text})}" for text in (NASTY[1], NASTY[0])]
+    with server(home) as url, chromium() as page:
+        page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
+        for address in (*views, *pages, *wrong, "history?project=hostile"):
+            page.goto(f"{url}/{address}")
+            page.locator("h1, h2, h3, .stAlert").first.wait_for()
+            settled(page)
+            page.wait_for_timeout(300)
+            harmless(page)
+        # The list of jobs, with the log of one.
+        page.locator("[data-testid=stSidebar]").get_by_text("Recent jobs").first.click()
+        settled(page)
+        harmless(page)
+        # A file of columns, classes and texts that are called so, in the wizard.
+        page.goto(f"{url}/home?new=1")
+        page.locator("input[type=file]").wait_for(state="attached")
+        lines = [f'"{text}",{i % 2} {CLASSES[i % 2]}' for i, text in enumerate(NASTY * 3)]
+        head = f'text,label,"{NASTY[1]}","{NASTY[0]}"'
+        table = "\n".join([head, *(f'{line},"{NASTY[7]}","{NASTY[3]}"' for line in lines), ""])
+        name = f"{NASTY[1].replace('/', '')}.csv"
+        held = {"name": name, "mimeType": "text/csv", "buffer": table.encode()}
+        page.locator("input[type=file]").set_input_files(held)
+        page.get_by_text("None of the pictures that column").wait_for()
+        settled(page)
         harmless(page)
