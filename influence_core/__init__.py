@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same at ru
     from influence_core.classifier import TurnoverClassifier
     from influence_core.influence import ESTIMATORS
     from influence_core.influence.network_scan import network_scan
+    from influence_core.notebook import show
     from influence_core.store.project import Project
     from influence_core.training.networks.own_loop import KeyCarrier
     from influence_core.training.networks.trainer_callback import KeyCallback, KeyCollator
@@ -44,6 +45,7 @@ __all__ = [
     "network_scan",
     "open_run",
     "publish",
+    "show",
 ]
 
 _HOMES = {
@@ -62,6 +64,7 @@ _HOMES = {
     "network_scan": "influence.network_scan:network_scan",
     "open_run": "workflow.session:open_session",
     "publish": "workflow.train.publish:publish",
+    "show": "notebook:show",
 }
 
 

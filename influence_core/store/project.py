@@ -9,7 +9,7 @@ installed or checked-out originals are never written to.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,8 +19,10 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from influence_core.data.dataset import Dataset
+from influence_core.data.keys import to_hex
 from influence_core.disk.arrays import map_array
 from influence_core.disk.atomic import atomic_folder, read_json, write_text
 from influence_core.disk.fingerprint import of_parts
@@ -200,6 +202,27 @@ class Project:
                 f"{path} is incomplete ({card.get('done')} of {card.get('rows')} rows); "
                 "train again, it goes on from there."
             )
+
+    def decisions(self) -> pd.DataFrame:
+        """What counts about each training row that somebody has decided about, in their order.
+
+        Columns: `key`, `id`, `outcome` (a verdict, or "disputed"), `old_label`, `new_label`
+        (missing unless it is relabelled), `reviewers` (how many have a word about the row).
+        """
+        from influence_core.store.reviews.state import ReviewState
+        from influence_core.store.reviews.store import open_reviews
+
+        train, state = self.dataset.train, ReviewState()
+        with closing(open_reviews(self)) as store:
+            state.catch_up(store)
+        counts = state.counting(train.keys, train.content_hashes)
+        lines = [
+            (to_hex(train.keys[p]), train.ids[p], e.outcome, e.event.decision.old_label,
+             e.new_label, e.reviewers)
+            for p, e in counts.items()
+        ]  # fmt: skip
+        columns = ["key", "id", "outcome", "old_label", "new_label", "reviewers"]
+        return pd.DataFrame(lines, columns=columns)
 
     @property
     def runs_folder(self) -> Path:
