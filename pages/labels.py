@@ -33,7 +33,19 @@ def page() -> None:
         desk = desk_of(session)
     desk.refresh()
     who = reviewer()
-    st.subheader("Labels")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Labels", width="content")
+        view = st.segmented_control(
+            "View",
+            list(VIEWS),
+            default="one",
+            required=True,
+            format_func=VIEWS.__getitem__,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        wanted = _current() if view == "twins" else _filters(desk)
     flagged = int(desk.scores["flagged"].sum())
     st.caption(
         f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
@@ -45,21 +57,9 @@ def page() -> None:
         "20,000 training rows.",
     )
     _how_good(desk)
-    hint("labels")
-    view = st.segmented_control(
-        "View",
-        list(VIEWS),
-        default="one",
-        required=True,
-        format_func=VIEWS.__getitem__,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
     if view == "twins":
         twins_box(desk, who)
         return
-    wanted = _filters(desk)
     if view == "map":
         _on_map(desk, wanted, who)
         exchange_box(desk, who)
@@ -72,6 +72,7 @@ def page() -> None:
         progress_box(desk)
     else:
         _one(desk, queue, who)
+    hint("labels")
     exchange_box(desk, who)
 
 
@@ -109,10 +110,13 @@ def _on_map(desk: Desk, wanted: QueueFilter, who: str) -> None:
 
 
 def _filters(desk: Desk) -> QueueFilter:
-    """The row of filters; each choice shows how many rows it would leave."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        wanted = _current()
-        facets = desk.facets(wanted)
+    """The drawer of filters; each choice shows how many rows it would leave."""
+    narrowed = sum(
+        st.session_state.get(f"label_{name}", usual) != usual for name, usual in _USUAL.items()
+    )
+    title = f"Filters ({narrowed})" if narrowed else "Filters"
+    with st.popover(title, icon=":material/tune:", key="label_filters"):
+        facets = desk.facets(_current())
 
         def named(facet: str) -> Callable[[str], str]:
             counts = facets[facet]
@@ -120,30 +124,26 @@ def _filters(desk: Desk) -> QueueFilter:
                 name if name == ANY else f"{name} ({numbers.count(counts.get(name, 0))})"
             )
 
-        st.selectbox("Status", STATES, key="label_state", format_func=named("state"), width=160)
+        st.selectbox("Status", STATES, key="label_state", format_func=named("state"))
         classes = [ANY, *desk.classes]
-        st.selectbox("Given", classes, key="label_given", format_func=named("given"), width=150)
-        st.selectbox(
-            "Suggested", classes, key="label_suggested", format_func=named("suggested"), width=150
+        st.selectbox("Given", classes, key="label_given", format_func=named("given"))
+        st.selectbox("Suggested", classes, key="label_suggested", format_func=named("suggested"))
+        st.slider(
+            "Probability of the given label", 0.0, 1.0, (0.0, 1.0), 0.01, key="label_range",
+            help="By the side of the network that never saw the row.",
+        )  # fmt: skip
+        st.text_input("Search", key="label_text", placeholder="part of the text")
+        st.checkbox(
+            f"Flagged only ({numbers.count(facets['flagged']['flagged'])})", key="label_flagged"
         )
-        with st.popover("More filters", icon=":material/tune:"):
-            st.slider(
-                "Probability of the given label",
-                0.0,
-                1.0,
-                (0.0, 1.0),
-                0.01,
-                key="label_range",
-                help="By the side of the network that never saw the row.",
-            )
-            st.text_input("Search", key="label_text", placeholder="part of the text")
-            st.checkbox(
-                f"Flagged only ({numbers.count(facets['flagged']['flagged'])})", key="label_flagged"
-            )
-        st.button("Refresh", key="label_refresh", on_click=_refresh, help=_REFRESH)
+    st.button("Refresh", key="label_refresh", on_click=_refresh, help=_REFRESH)
     return _current()
 
 
+_USUAL = {
+    "state": STATES[0], "given": ANY, "suggested": ANY, "range": (0.0, 1.0), "text": "",
+    "flagged": False,
+}  # fmt: skip
 _REFRESH = "The order stays put while you decide; this sorts decided rows out of it."
 
 

@@ -184,3 +184,23 @@ def test_a_page_opened_at_once_after_a_key_loses_no_decision(url, home, to):
             page.keyboard.press("x")
         page.get_by_role("link", name=to).evaluate("link => link.click()")
         soon(lambda: words(home, "reviews"), {**before, **dict.fromkeys(rows, ("exclude", None))})
+
+
+@pytest.mark.parametrize("sample", ["fashion", "reviews"])
+def test_a_row_its_evidence_and_the_keys_are_on_one_laptop_screen(tmp_path, sample):
+    with server(tmp_path / "home") as url, chromium() as page:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"{url}/triage?project={sample}")
+        page.locator(".desk[data-row]:not([data-row=''])").wait_for()
+        settled(page)
+        for part in (
+            ".item .labels",
+            ".evidence .nearest",
+            ".evidence ol li >> nth=0",
+            ".deciding",
+        ):
+            box = page.locator(f".desk {part}").bounding_box()
+            assert 0 < box["y"] < box["y"] + box["height"] <= 900, part
+        row = page.locator(".likely").bounding_box()
+        assert row["y"] + row["height"] <= 900
+        assert row["height"] < 45  # one line

@@ -77,6 +77,8 @@ class Desk {
   build() {
     this.deciding = this.buildDeciding();
     this.likely = el("div", "likely");
+    this.keys = el("div", "keys"); // stays in sight, whatever the evidence is long
+    this.keys.append(this.deciding, this.likely);
     this.told = el("p", "told");
     this.told.setAttribute("role", "status");
     this.bar = el("div", "bar");
@@ -100,7 +102,7 @@ class Desk {
     body.append(this.item, this.evidence);
     this.compare = new Comparison();
     this.root.replaceChildren(
-      this.bar, this.problem, this.deciding, this.likely, this.told, body, this.compare.dialog,
+      this.bar, this.problem, this.told, body, this.keys, this.compare.dialog,
     );
   }
 
@@ -379,7 +381,11 @@ class Desk {
     if (card.mine) parts.push(el("p", "mine", `You said: ${card.mine}`));
     for (const word of card.others) parts.push(el("p", "muted", word));
     if (card.twin) parts.push(el("p", "muted", card.twin));
-    parts.push(el("p", "muted small", `id ${card.id}`), facts);
+    const figures = el("details", "small");
+    figures.open = this.figures;
+    figures.addEventListener("toggle", () => { this.figures = figures.open; });
+    figures.append(el("summary", "muted", "Figures"), facts);
+    parts.push(el("p", "muted small", `id ${card.id}`), figures);
     this.item.replaceChildren(...parts);
     this.accept.firstChild.textContent = differs ? `Change to ${this.name(card.suggested)}` : "No other label suggested";
     this.accept.disabled = !differs;
@@ -406,8 +412,9 @@ class Desk {
         line.append(content(row, "small-picture", `Training row ${row.id}, labelled ${row.label}`));
         const caption = el("p", "muted small");
         caption.append(el("strong", "", row.label), ` ${row.score} alike`);
-        line.append(caption, button("quiet small", "Compare", "", () =>
-          this.compare.show(card, row, (label) => this.name(label))));
+        const compare = button("quiet small", "Compare", "", () =>
+          this.compare.show(card, row, (label) => this.name(label)));
+        line.append(caption, compare);
         list.append(line);
       }
       side.append(rows.length ? list : el("p", "muted", "No training row."));
