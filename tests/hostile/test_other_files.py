@@ -20,6 +20,7 @@ from influence_core.data.readers.registry import preview_source, read_source
 from influence_core.errors import DataError
 from influence_core.store.project import Project
 from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.uploads import readable
 
 GOOD = [json.dumps({"text": f"film {i}", "label": "ab"[i % 2]}) for i in range(8)]
 
@@ -177,6 +178,18 @@ def test_a_buffer_that_promises_petabytes(tmp_path):
 def _asks_for_petabytes(path, whole, at):
     path.write_bytes(whole[:at] + struct.pack("<q", 1 << 50) + whole[at + 8 :])
     return all("would unpack to more than" in words for words in tried(path))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.png"])
+def test_an_entry_without_a_name(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(name, "text,label\n")
+        packed.writestr("nameless", "")
+    whole = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole.replace(b"nameless", b"\0ameless"))
+    assert all("a.zip" in words for words in tried(tmp_path / "a.zip"))
+    with pytest.raises(DataError), readable(tmp_path, str(tmp_path / "a.zip")) as ready:
+        read_source(ready)
 
 
 def test_a_stream_that_promises_a_huge_batch(tmp_path):

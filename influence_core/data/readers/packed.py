@@ -157,6 +157,8 @@ def _slashed(name: str) -> str:
 
 
 def _wanted(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> list[zipfile.ZipInfo]:
+    if "" in archive.namelist():  # which the library itself trips over
+        raise zipfile.BadZipFile("an entry has no name")
     return [
         info
         for info in archive.infolist()
