@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 Array = npt.NDArray[np.floating]
 FEWEST = 5  # retrainings below which nothing is said about the error
@@ -49,6 +48,8 @@ def calibrate(predicted: Array, actual: Array) -> Calibration:
     spread = float(np.sqrt(((b - slope * a) ** 2).sum() / (n - 1) * n / size))
     if slope <= 0:
         return UNCHECKED
+    from scipy.stats import t as student  # takes a second, and most questions do without
+
     return Calibration(slope, float(student.ppf(0.975, n - 1)) * spread * (1 + 1 / n) ** 0.5, n)
 
 
