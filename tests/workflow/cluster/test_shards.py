@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
 import torch
+from tiny import project
 
+from influence_core.errors import ModelError
 from influence_core.influence.base import Scores
 from influence_core.influence.scan import CHUNK, scan
+from influence_core.store.project import Project
+from influence_core.workflow.cluster.cluster import Cluster
+from influence_core.workflow.cluster.scan import ScanTask
 from influence_core.workflow.cluster.shards import ShardQuery, joined, moved, shards
+from influence_core.workflow.session import open_session
+from influence_core.workflow.train.head import TrainOptions, train
 
 
 class Table:
@@ -44,3 +51,15 @@ def test_shards_cover_every_row_once(rows, size):
     assert covered[0] == 0
     assert covered[-1] == rows
     assert covered[1:-1:2] == covered[2:-1:2]
+
+
+@pytest.mark.parametrize("name", ["replay", "together"])
+def test_what_goes_through_the_training_is_refused_with_advice(tmp_path, name):
+    """Before any worker is asked."""
+    made = project(tmp_path / "tiny", n=30)
+    train(made, TrainOptions(members=2, width=16, epochs=1))
+    session = open_session(Project.open(made.root))
+    x = session.split_features("test").rows(torch.arange(1))
+    nowhere = Cluster.__new__(Cluster)
+    with pytest.raises(ModelError, match=f"'{name}' goes through the training on one machine; le"):
+        ScanTask.of(nowhere, session, name, x, torch.tensor([0]))
