@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed-test
 APP_STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-benchmark
 WORKERS ?= 2
+LOWEST := $(VENV)/lowest
 AUDIT_BIN := $(VENV)/audit/bin
 
-.PHONY: app test check lint figures fuzz audit dist sample benchmark pictures clean
+.PHONY: app test check lint figures fuzz audit lowest docs dist sample benchmark pictures clean
 
 app: $(APP_STAMP)
 	$(BIN)/turnover app
@@ -37,6 +38,14 @@ figures: $(STAMP)
 fuzz: $(STAMP)
 	TURNOVER_EXAMPLES=20 $(BIN)/pytest tests/hostile
 
+# The quick half with the lowest versions that pyproject.toml admits, in an environment of its own;
+# uv picks them. An hour on one core.
+lowest: $(STAMP)
+	@$(BIN)/pip install -q uv
+	$(BIN)/uv venv -q --clear -p $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install -q -p $(LOWEST) --resolution lowest-direct -e ".[test]"
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
 # Known vulnerabilities of what is installed, but for Turnover itself. A package that could not be
 # asked about fails, too. pip-audit has an environment of its own, so as not to be what it looks at;
 # a local part of a version (+cpu) is another build of the same source, and no service knows it.
@@ -48,6 +57,10 @@ audit: $(APP_STAMP)
 		--progress-spinner off $(AUDIT) || { echo "Not clean. A table above has the findings and the \
 	versions that mend them; without one the vulnerability service did not answer for every package: \
 	see \"Known vulnerabilities\" in docs/deploy.md."; exit 1; }
+
+# The documentation site: open site/index.html.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
 
 # The files that pip installs, in dist/; tests/packaging installs and tries the wheel.
 dist: $(STAMP)
@@ -81,4 +94,4 @@ $(BENCH_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(APP_STAMP)
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache

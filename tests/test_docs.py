@@ -15,13 +15,18 @@ from influence_core import TurnoverClassifier
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = re.findall(
-    r"^turnover .*$", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.S)), re.M
+SHELL = [
+    block
+    for page in PAGES
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.S)
+]
+COMMANDS = sorted(
+    {line.split(" || ")[0] for line in re.findall(r"^turnover .*$", "\n".join(SHELL), re.M)}
 )
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_of_the_readme_exists_with_its_options(line):
+def test_every_command_of_the_documents_exists_with_its_options(line):
     _, name, *rest = shlex.split(line, comments=True)
     assert {word for word in rest if word.startswith("--")} <= options_of(name)
 

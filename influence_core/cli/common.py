@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from influence_core.cli.verbs import Verbs
-from influence_core.disk.names import find_folder
+from influence_core.disk.names import find_folder, projects_home
 from influence_core.errors import CancelledError, TurnoverError
 from influence_core.jobs.report import (
     at_work,
@@ -122,7 +122,19 @@ def find_project(name: str) -> "Project":
     """
     from influence_core.store.project import Project
 
+    _bring_sample(name)
     return Project.open(find_folder(name))
+
+
+def _bring_sample(name: str) -> None:
+    """Copy the samples to the home, as the dashboard does, where one is asked for before that."""
+    from influence_core.installed import sample_names, sample_root
+
+    root = sample_root()
+    if root and name in sample_names() and not (projects_home() / name).exists():
+        from influence_core.store.project import install_samples
+
+        install_samples(projects_home(), root)
 
 
 def announce(expected: str | None) -> None:

@@ -1,5 +1,5 @@
 """The verbs of an installation: app, which must not wait for libraries that the dashboard loads
-itself, and doctor."""
+itself, mcp, and doctor."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from influence_core.cli.common import JsonOption, app, out, print_json, verb
+from influence_core.errors import StoreError
 from influence_core.installed import dashboard_root
 
 EVERYWHERE = ("0.0.0.0", "::")
@@ -40,6 +41,23 @@ def app_verb(
     os.chdir(root)
     sys.stdout.flush()
     os.execv(sys.executable, command)
+
+
+@app.command("mcp")
+@verb
+def mcp_verb(
+    write: Annotated[
+        bool, typer.Option("--write", help="Let the agent decide on rows and write new files.")
+    ] = False,
+) -> None:
+    """Serve the verbs to an agent over standard input and output (Model Context Protocol)."""
+    try:
+        from influence_core.cli.agent import server
+    except ImportError as error:
+        raise StoreError(
+            "turnover mcp needs the extra mcp; turnover doctor says how to get it."
+        ) from error
+    server(write=write).run("stdio")
 
 
 @app.command("doctor")

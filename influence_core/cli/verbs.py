@@ -18,6 +18,11 @@ VERBS = {
         "basic",
         "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",
     ),
+    "projects": (
+        "look",
+        "List the projects of the home, with their newest run and what was found about it.",
+    ),
+    "errors": ("look", "List the items that the model gets wrong, the worst first."),
     "explain": ("explain", "Show which training rows helped and which harmed one item."),
     "predict": (
         "basic",
@@ -77,6 +82,10 @@ VERBS = {
     "doctor": (
         "serve",
         "Say what this installation is, what is missing in it, and how to get that.",
+    ),
+    "mcp": (
+        "serve",
+        "Serve the verbs to an agent over standard input and output (Model Context Protocol).",
     ),
     "audit": (
         "network",

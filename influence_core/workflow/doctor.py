@@ -25,6 +25,7 @@ EXTRAS = {
     "ray": "works on a Ray cluster",
     "auth": "login with an OpenID Connect provider",
     "postgres": "decisions in PostgreSQL",
+    "mcp": "an agent's way to the verbs",
 }
 LEAST_FREE = 2 << 30  # bytes; an encoder's weights and the features of a middling data set
 

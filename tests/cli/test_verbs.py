@@ -44,6 +44,18 @@ def test_what_must_answer_at_once_loads_nothing_heavy(words, tmp_path):
     assert loaded_names & HEAVY == set()
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_few_need_is_not_loaded_for_all(verb):
+    """Whole networks, maps, Ray and the hub come when they are asked for."""
+    code = (
+        "import sys\nfrom influence_core.cli.verbs import loaded\n"
+        f"loaded({verb!r})\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded_names = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded_names & {"accelerate", "umap", "ray", "torchvision", "transformers"} == set()
+
+
 def test_a_mistyped_verb_is_named():
     answer = CliRunner().invoke(app, ["trian"])
     assert answer.exit_code == 2

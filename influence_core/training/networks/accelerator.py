@@ -6,18 +6,20 @@ is the launcher's and stays.
 """
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration
-from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from influence_core.errors import ModelError
 from influence_core.models.device import pick_device
 
+if TYPE_CHECKING:  # loaded where a whole network is trained, and nowhere else
+    from accelerate import Accelerator
+
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 
 
-def make_accelerator(device: str, precision: str) -> Accelerator:
+def make_accelerator(device: str, precision: str) -> "Accelerator":
     """An Accelerator on a device.
 
     A batch is split among processes, so its size, and with it the training, does not depend on how
@@ -29,6 +31,9 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     Raises:
         ModelError: there is no such device or precision.
     """
+    from accelerate import Accelerator, DataLoaderConfiguration
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
     if precision not in PRECISIONS:
         raise ModelError(f"There is no precision {precision!r}; choose one of {PRECISIONS}.")
     kind = pick_device(device).type
@@ -50,6 +55,8 @@ def first_process() -> bool:
 
 def wait_for_all() -> None:
     """Let no process of a launch run ahead; nothing to wait for alone."""
+    from accelerate.state import PartialState
+
     PartialState().wait_for_everyone()
 
 

@@ -9,12 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
@@ -38,6 +37,9 @@ from influence_core.training.networks.types import (
 )
 from influence_core.turnover.calls import logits_of, to_device
 from influence_core.turnover.checks import check_masks
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.layer import number_layers, turnover_layers
 
