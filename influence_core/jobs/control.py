@@ -22,6 +22,7 @@ from influence_core.disk.names import check_name, id_at, moment_after, projects_
 from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
+from influence_core.jobs.seal import holds, seal
 from influence_core.progress import Progress
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -39,6 +40,7 @@ class _Card:
     arguments: tuple[str, ...]
     created: str
     who: str
+    seal: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Job:
         message: how it ended, in one sentence.
         result: what the verb left, such as {"run": id}.
         finished: UTC time of the end, ISO 8601, or "".
+        ours: whether it was started from this home of projects, and not by a stranger.
     """
 
     id: str
@@ -74,6 +77,7 @@ class Job:
     message: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     finished: str = ""
+    ours: bool = True
 
     @property
     def folder(self) -> Path:
@@ -93,7 +97,7 @@ class Job:
     @property
     def resumable(self) -> bool:
         """Whether `resume` may start it again."""
-        return self.state in ("failed", "cancelled", "interrupted")
+        return self.ours and self.state in ("failed", "cancelled", "interrupted")
 
 
 def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") -> Job:
@@ -114,7 +118,7 @@ def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") ->
     name = id_at(moment)
     with atomic_folder(root / files.JOBS / name) as made:
         now = moment.isoformat(timespec="microseconds")
-        card = _Card(title, tuple(arguments), now, who or _user())
+        card = _Card(title, tuple(arguments), now, who or _user(), seal(name, arguments))
         write_json(made / "job.json", stamped("job", plain(card)))
     _launch(root / files.JOBS / name, 1)
     return find(root, name)
@@ -158,13 +162,18 @@ def resume(job: Job) -> Job:
     A job that is queued or running is left alone, so two clicks do no harm.
 
     Raises:
-        StoreError: it is done, or its folder cannot be written.
+        StoreError: it is done, was started elsewhere, or its folder cannot be written.
     """
     try:
         with plain_errors("resume", job.folder), files.lock(job.folder, "resume.lock").acquire(10):
             now = find(job.root, job.id)
             if now.active:
                 return now
+            if not now.ours:
+                raise StoreError(
+                    f"Job '{job.id}' was not started from this home of projects, so it is not "
+                    "started again from here; look at what it does, and start it yourself."
+                )
             if not now.resumable:
                 raise StoreError(f"Job '{job.id}' is done; start a new one to do it again.")
             earlier = files.read(job.folder, "result.json").get("result")
@@ -193,7 +202,10 @@ def _launch(folder: Path, number: int) -> None:
     files.write(folder, "attempt.json", {"number": number, "state": "queued", "time": time.time()})
     environment = {k: v for k, v in os.environ.items() if k != files.ENVIRONMENT}
     environment["TURNOVER_HOME"] = str(projects_home().resolve())
-    with plain_errors("start a process for", folder), (folder / files.LOG).open("ab") as log:
+    with (
+        plain_errors("start a process for", folder),
+        files.opened(folder / files.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log,
+    ):
         runner = subprocess.Popen(
             # -P: a file of the project's folder must never be imported as a module.
             [sys.executable, "-P", "-m", "influence_core.jobs.runner", str(folder), str(number)],
@@ -230,6 +242,7 @@ def _look(root: Path, name: str) -> Job | None:
         arguments=card.arguments,
         created=card.created,
         who=card.who,
+        ours=holds(card.seal, name, card.arguments),
         state=state,
         progress=progress,
         rate=rate,

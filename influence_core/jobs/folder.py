@@ -21,7 +21,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -92,10 +92,20 @@ def wants_cancel(folder: Path) -> bool:
     return (folder / CANCEL).exists()
 
 
+def opened(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """A file of the job itself, never what a link in its place leads to, and without waiting.
+
+    Raises:
+        OSError: it is not there, or a link.
+    """
+    number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    return os.fdopen(number, "rb" if flags == os.O_RDONLY else "ab")
+
+
 def log_text(folder: Path, limit: int) -> str:
     """The end of what the verb printed; at most so many bytes, from a line's start on."""
     try:
-        with (folder / LOG).open("rb") as file:
+        with opened(folder / LOG) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - limit, 0))
             data = file.read()
@@ -109,7 +119,8 @@ def log_text(folder: Path, limit: int) -> str:
 def curve_lines(folder: Path) -> list[dict[str, Any]]:
     """Every kept event with figures, oldest first; a half-written last line is left out."""
     try:
-        lines = (folder / "curves.jsonl").read_text("utf-8", errors="replace").splitlines()
+        with opened(folder / "curves.jsonl") as file:
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
         return []
     found = []

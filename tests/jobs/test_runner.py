@@ -18,6 +18,7 @@ from influence_core.errors import StoreError
 from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
 from influence_core.jobs import folder as files
 from influence_core.jobs.report import ProgressFile, watching_runner
+from influence_core.jobs.seal import seal
 from influence_core.jobs.slots import wait_for_slot
 from influence_core.progress import Progress
 
@@ -34,7 +35,7 @@ def job_by_hand(root, arguments=("--help",), state="queued"):
     folder = root / files.JOBS / "20260101-000000-aaaaaa"
     folder.mkdir(parents=True)
     card = {"title": "T", "arguments": list(arguments), "created": "2026-01-01", "who": "me"}
-    files.write(folder, "job.json", card)
+    files.write(folder, "job.json", card | {"seal": seal(folder.name, arguments)})
     files.write(folder, "attempt.json", {"number": 1, "state": state, "time": 0})
     return folder
 
