@@ -58,7 +58,7 @@ audit: $(APP_STAMP)
 	versions that mend them; without one the vulnerability service did not answer for every package: \
 	see \"Known vulnerabilities\" in docs/deploy.md."; exit 1; }
 
-# The documentation site: open site/index.html.
+# The documentation site: open site/index.html, or `python -m http.server -d site` for its search.
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
 

@@ -132,7 +132,7 @@ def _bring_sample(name: str) -> None:
 
     root = sample_root()
     if root and name in sample_names() and not (projects_home() / name).exists():
-        from influence_core.store.project import install_samples
+        from influence_core.store.samples import install_samples
 
         install_samples(projects_home(), root)
 
