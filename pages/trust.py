@@ -198,7 +198,7 @@ def _comparison(session: Session, found: EvaluationRecord) -> None:
 
 def _difference(table: pd.DataFrame) -> None:
     """QLD beside LDS: LDS asks about all rows, QLD about the top of the list alone."""
-    st.markdown("#### How much worse does an item get without its top 1 %?", help=QLD_HELP)
+    st.markdown("#### How much worse does an item get without its top 1 %?", help=QLD_HELP)
     count = int(table["removed"].iloc[0])
     rows = "the one row" if count == 1 else f"the {count:,} rows"
     st.caption(

@@ -14,7 +14,7 @@ HINTS = {
     "one back.",
     "cleanse": "**Start here:** choose a target split, find the rows that harm it, try the model "
     "without them, then export. Your own data stays as it is.",
-    "trust": "**Start here:** two checks tell whether scores can be believed here; the chart below "
+    "trust": "**Start here:** the checks tell whether scores can be believed here; the chart below "
     "tells which estimator predicts retraining best.",
 }
 
