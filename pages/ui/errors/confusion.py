@@ -45,7 +45,7 @@ def most_confused(counts: np.ndarray, most: int = MOST) -> np.ndarray:
 def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
     """Errors coloured by share of their true class, the diagonal left pale."""
     names = [_short(c) for c in classes]
-    side = 30 if len(classes) <= 15 else max(8, 450 // len(classes))  # pixels of a cell, about
+    side = 22 if len(classes) <= 15 else max(8, 450 // len(classes))  # pixels of a cell, about
     row_sums = counts.sum(1, keepdims=True)
     share = counts / np.maximum(row_sums, 1)
     errors = np.where(np.eye(len(classes), dtype=bool), np.nan, share)
@@ -84,7 +84,7 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
     )
     out = go.Figure([heat, markers])
     out.update_layout(
-        height=min(560, 140 + 34 * len(classes)),
+        height=min(560, 100 + 24 * len(classes)),
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         xaxis={"type": "category", "title": "predicted", "showgrid": False},
         yaxis={

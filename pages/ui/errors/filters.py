@@ -109,12 +109,12 @@ def filter_bar(classes: Sequence[str], table: pd.DataFrame, split: Split) -> pd.
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.slider(
             "Confidence", 0, 100, key=f"{_STATE}confidence", format="%d %%", on_change=_changed,
-            width=240, help="The probability that the model gives to its prediction (softmax of "
+            width=200, help="The probability that the model gives to its prediction (softmax of "
             "the full network, mean of its members).",
         )  # fmt: skip
         st.text_input(
             "Search", key=f"{_STATE}text", placeholder="part of the sentence" if text else
-            "part of the id", max_chars=MOST_TEXT, on_change=_changed, width=220,
+            "part of the id", max_chars=MOST_TEXT, on_change=_changed, width=200,
         )  # fmt: skip
     passed = wanted.narrow(table, split)
     of = "" if len(passed) == len(table) else f" of {numbers.count(len(table))}"
