@@ -14,6 +14,11 @@ from pages.ui.projects.making import making, training
 from pages.ui.projects.wizard import wizard
 
 STEPS = ("making", "train", "new")
+LOOP = (
+    ("rule", "Pick a mistake", "*Errors*: what the model got wrong, and the rows that pushed it."),
+    ("label", "Fix the labels", "*Labels*: suspicious rows with their evidence, one key each."),
+    ("verified", "Verify", "*Clean data*: retrain without them, compare, export the clean file."),
+)
 
 
 def page() -> None:
@@ -41,8 +46,23 @@ def _overview() -> None:
             "New project", key="new_project", type="primary", icon=":material/add:", on_click=_new
         )
     samples = sample_names()
-    _group("Your projects", [card for card in found if card.folder not in samples], "own_cards")
+    own = [card for card in found if card.folder not in samples]
+    if not own:
+        _welcome()
+    _group("Your projects", own, "own_cards")
     _group("Samples", [card for card in found if card.folder in samples], "sample_cards")
+
+
+def _welcome() -> None:
+    st.markdown(
+        "**Turnover** shows which training rows caused a model's mistakes, helps to fix their "
+        "labels, and proves by retraining that the model got better."
+    )
+    with st.grid(columns="auto", min_column_width=260, gap="small", key="welcome"):
+        for icon, title, words in LOOP:
+            with st.container(border=True, gap="xxsmall", height="stretch"):
+                st.markdown(f":material/{icon}: **{title}**")
+                st.caption(words)
 
 
 def _new() -> None:
@@ -57,14 +77,14 @@ def _back() -> None:
 def _group(title: str, found: list[Overview], key: str) -> None:
     if title == "Samples" and not found:
         return
-    st.markdown(f"##### {title}")
-    if found:
-        cards(found, key)
-    else:
+    if not found:
         st.info(
-            "None yet. Press **New project** and give it a CSV, a Parquet file, a folder of "
-            "images or a Hugging Face data set; the samples below are trained already."
+            "Press **New project** and give it a CSV, a Parquet file, a folder of images or a "
+            "Hugging Face data set. The samples below are trained already."
         )
+        return
+    st.markdown(f"##### {title}")
+    cards(found, key, glimpses=title == "Samples")
 
 
 with in_one_sentence():

@@ -44,8 +44,12 @@ def test_samples_stand_there_with_their_figures():
     for card in figures.values():
         assert ("accuracy, test", f"{100 * card.accuracy:.1f}\u00a0%") in metrics
         assert ("suspicious", f"{card.suspicious:,}") in metrics
-        assert ("open decisions", f"{card.open:,}") in metrics
+        assert f"0 rows decided, {card.open:,} suspicious ones open" in said(test)
     assert any("New project" in info.value for info in test.info)
+    assert "shows which training rows caused a model's mistakes" in said(test)
+    assert len(test.get("image")) == 7
+    sentence = Project.open(projects_home() / "reviews").dataset.train.texts([0])[0]
+    assert any(element.value == sentence for element in test.text)
 
 
 def test_open_leads_to_the_errors_of_that_project():

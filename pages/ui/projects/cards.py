@@ -1,18 +1,22 @@
 """Projects as cards: what is in each, how good its last run is, and what waits for a decision."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
+from influence_core.errors import TurnoverError
 from influence_core.workflow.projects.overview import Overview
-from influence_core.workflow.results import CONTENT_WORDS
+from influence_core.workflow.results import CONTENT_WORDS, Project, projects_home
 from pages.ui.draw import numbers
-from pages.ui.draw.content import visible
+from pages.ui.draw.content import show, visible
 from pages.ui.draw.text import plain
 
 MOST_CLASSES = 6  # names on a card
 MOST_NAME = 60  # characters of a name on a card
 WIDTH = 320  # pixels of a card, at least
+PICTURES, SENTENCES = 7, 2  # of a glimpse
+GLIMPSE = 56  # pixels of a picture
 SUSPICIOUS_HELP = (
     "Training rows whose label the flipped side of the network, which never saw the row, does not "
     "predict (Kobayashi et al. 2020); once labels are scored, those that Labels flags."
@@ -20,34 +24,50 @@ SUSPICIOUS_HELP = (
 ACCURACY_HELP = "Share of right predictions of the newest run on this split."
 
 
-def cards(found: Sequence[Overview], key: str) -> None:
-    """A grid of them."""
+def cards(found: Sequence[Overview], key: str, *, glimpses: bool) -> None:
+    """A grid of them, with `glimpses` of their rows."""
     with st.grid(columns="auto", min_column_width=WIDTH, gap="small", key=key):
         for card in found:
-            with st.container(border=True, gap="xsmall", key=f"card_{card.folder}"):
+            box = st.container(
+                border=True, gap="xsmall", height="stretch", key=f"card_{card.folder}"
+            )
+            with box:
                 if card.problem:
                     _damaged(card)
                 else:
-                    _card(card)
+                    _card(card, glimpses)
 
 
-def _card(card: Overview) -> None:
+def _card(card: Overview, glimpses: bool) -> None:
     st.markdown(f"**{short(card.name)}**")
+    if glimpses:
+        _glimpse(card)
     st.caption(f"{_contents(card)}  \n{_classes(card)}")
     with st.container(horizontal=True, gap="medium"):
         if card.last is not None:
             _figure(card.accuracy_of, card.accuracy, ACCURACY_HELP)
             _count("suspicious", card.suspicious, SUSPICIOUS_HELP)
-            _count("open decisions", card.open, "Suspicious rows that nobody has decided about.")
         else:
             st.caption("Not trained yet")
     if card.last is not None:
         when = card.last.created[:16].replace("T", " ")
         st.caption(
             f"Last run {when} UTC, {numbers.count(card.runs)} "
-            f"{'run' if card.runs == 1 else 'runs'}, {numbers.count(card.decided)} rows decided"
+            f"{'run' if card.runs == 1 else 'runs'}, {numbers.count(card.decided)} "
+            f"{'row' if card.decided == 1 else 'rows'} decided, {numbers.count(card.open or 0)} "
+            "suspicious ones open"
         )
     _buttons(card)
+
+
+def _glimpse(card: Overview) -> None:
+    """Its first training rows."""
+    with suppress(TurnoverError):  # what is wrong is said where it is opened
+        train = Project.open(projects_home() / card.folder).dataset.train
+        image = card.modality == "image"
+        with st.container(horizontal=image, gap="xsmall"):
+            for key in train.keys[: PICTURES if image else SENTENCES]:
+                show(train, int(key), alt="a training row", size=GLIMPSE)
 
 
 def _buttons(card: Overview) -> None:
