@@ -25,6 +25,11 @@ STYLE = """
   .stColumn:has(.st-key-answer_item), .stColumn:has(.st-key-answer_item) ~ .stColumn {
     min-width: 100%;
   }
+  .st-key-answer_item { display: grid; grid-template-columns: 13rem 1fr; gap: 0.5rem 1.5rem; }
+  .st-key-answer_item > * { grid-column: 2; width: 100%; }
+  .st-key-answer_item > :first-child { grid-column: 1; grid-row: 1 / span 4; }
+  .st-key-answer_item > :has(.stDataFrame) { grid-column: 1; grid-row: 5 / span 9; }
+  .st-key-answer_item > :first-child img { width: 11rem !important; height: auto; }
   .stMainBlockContainer { padding-left: 2rem; padding-right: 2rem; }
 }
 """

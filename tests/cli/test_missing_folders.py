@@ -14,11 +14,13 @@ VERBS = {
     "train": ["--members", "2", "--width", "32", "--epochs", "2"],
     "explain": [], "labels": [], "evaluate": ["--what", "null"], "decisions": [],
     "cleanse": ["--by", "fraction", "--drop", "0.1"], "trial": ["--seeds", "2"],
-    "export": ["--out", "out.csv"], "errors": [], "audit": [], "report": ["--out", "r.html"], "verify": [],
-    "projects": [],
+    "export": ["--out", "out.csv"], "errors": [], "audit": [], "report": ["--out", "r.html"],
+    "verify": [], "projects": [],
 }  # fmt: skip
-GONE = ("data", "features", "runs", "runs/*", "runs/*/model.safetensors", "runs/*/run.json", "cleansings", "cleansings/*",
-        "data/*.parquet", "data/*.json", "project.toml", "")  # fmt: skip
+GONE = (
+    *("data", "data/*.parquet", "data/*.json", "features", "runs", "runs/*", "runs/*/run.json"),
+    *("runs/*/model.safetensors", "cleansings", "cleansings/*", "project.toml", ""),
+)
 
 
 @pytest.fixture(scope="module")
