@@ -96,7 +96,10 @@ def new_verb(
         str | None, typer.Option(help="Source of the split that the model is improved on.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Such as minilm, torchvision:NAME.")] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Such as minilm, hf:NAME (sentences), torchvision:NAME, image:NAME."),
+    ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave bad rows out.")] = False,
     kind: Annotated[
         str | None, typer.Option(help=f"One of {', '.join(READERS)}; by its looks by default.")

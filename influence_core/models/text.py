@@ -28,6 +28,7 @@ from influence_core.models.tokens import (
 _CHUNK = 64
 # Floats per token and hidden unit that a block holds at once: its four-fold layer twice over.
 _LIVE = 16
+_UNREAD = ("pooler", "mask_token")  # parts that no features come from where a file lacks them
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +178,7 @@ def load_text_model(source: str) -> TextModel:
             "pickles and must be saved as safetensors first."
         ) from error
     encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    _refuse_missing(model, encoder, report["missing_keys"], source)
+    settle_missing(model, encoder, report["missing_keys"], f"text model '{source}'")
     if tokenizer.pad_token is None:
         # Padding is masked out of the mean, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -188,18 +189,28 @@ def load_text_model(source: str) -> TextModel:
     return TextModel(encoder, tokenizer, most_tokens(positions))
 
 
-def _refuse_missing(model: Any, encoder: Any, missing: Iterable[str], source: str) -> None:
-    """Transformers fills weights that the file lacks with random numbers, and only warns."""
+def settle_missing(model: Any, encoder: Any, missing: Iterable[str], what: str) -> None:
+    """Refuse what lacks weights; those that nothing reads are zero, not another number each time.
+
+    Transformers fills both with random numbers, and only warns. Checkpoints of language models and
+    of classifiers have no pooler; no features come from such a one.
+
+    Raises:
+        ModelError: the encoder needs a weight that the file lacks.
+    """
     used = {id(tensor) for tensor in encoder.state_dict(keep_vars=True).values()}
     whole = model.state_dict(keep_vars=True)
-    # Nothing here reads the pooler, and checkpoints of language models have none.
-    lacking = [n for n in sorted(missing) if "pooler" not in n and id(whole.get(n)) in used]
-    if lacking:
+    lacking = [name for name in sorted(missing) if id(whole.get(name)) in used]
+    unread = [name for name in lacking if any(part in name for part in _UNREAD)]
+    if len(lacking) > len(unread):
+        first = next(name for name in lacking if name not in unread)
         raise ModelError(
-            f"The text model '{source}' cannot be loaded: its model.safetensors lacks "
-            f"{len(lacking)} of the network's weights, such as {lacking[0]}; the file was cut or "
-            "belongs to another model, so fetch it again."
+            f"The {what} cannot be loaded: its model.safetensors lacks "
+            f"{len(lacking) - len(unread)} of the network's weights, such as {first}; the file was "
+            "cut or belongs to another model, so fetch it again."
         )
+    for name in unread:
+        whole[name].data.zero_()
 
 
 def _encoder(name: str, loaded: TextModel, vocabulary: str, device: torch.device) -> TextEncoder:

