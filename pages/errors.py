@@ -18,6 +18,7 @@ from influence_core.workflow.review.scores import doubt_of
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
+from pages.ui.errors.behind import behind_view, often_behind
 from pages.ui.errors.confusion import confusion
 from pages.ui.errors.corrected import corrected_export, corrected_line
 from pages.ui.errors.explained import explained, finished_answer, probabilities
@@ -33,6 +34,7 @@ from pages.ui.frame.top import start_at_top
 from pages.ui.map import map_view, selected_list
 
 PAGE = 24
+VIEWS = {"items": "Items", "rows": "Rows behind most errors"}
 
 
 def page() -> None:
@@ -87,7 +89,12 @@ def _open(key: int | None) -> None:
 def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
     table = predictions(session, split)
     known = int((table["label_number"] >= 0).sum())
-    st.subheader("Errors")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Errors", width="content")
+        view = st.segmented_control(
+            "View", list(VIEWS), default="items", required=True, format_func=VIEWS.__getitem__,
+            key="errors_view", bind="query-params", label_visibility="collapsed",
+        )  # fmt: skip
     if known == 0:
         st.info(f"No item of split {plain(split)} has a label, so none can be wrong.")
         return
@@ -105,6 +112,9 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
             f"Every labelled item of split {plain(split)} is predicted rightly. Look at another "
             "split, or at suspicious training rows on the Labels page."
         )
+        return
+    if view == "rows":
+        behind_view(session, split, _open)
         return
     hint("errors")
     data = session.project.dataset.split(split)
@@ -160,7 +170,7 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         return
     data = session.project.dataset.split(split)
     _step_buttons(from_address(session.classes).narrow(wrong, data), key)
-    explained(session, item)
+    explained(session, item, often=often_behind(session, split))
 
 
 def _compared(session: Session, item: Item, key: int) -> None:

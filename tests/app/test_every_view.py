@@ -47,6 +47,12 @@ def test_every_view_of_labels_is_drawn_on_all_its_pages(sample, view):
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
+def test_both_views_of_errors_are_drawn(sample):
+    for view in ("items", "rows"):
+        whole(opened(sample, "errors", errors_view=view))
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
 def test_every_switch_of_an_open_item_is_drawn(sample):
     key = int(worst(sample)[1]["key"].iloc[0])
     for toward in ("predicted", "true"):

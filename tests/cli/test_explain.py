@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project
+from influence_core.workflow.explain.behind import rows_behind
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, has_features, train
@@ -191,3 +192,19 @@ def test_training_rows_alone_are_explained_and_what_needs_more_says_so(tmp_path)
     done("cleanse", made.root, "--by", "decisions")
     assert advice in refused("trial", made.root)
     assert advice in refused("trial", made.root, "--sweep")
+
+
+def test_rows_behind_most_errors_are_listed_and_lead_to_an_error(root):
+    session = open_session(Project.open(root))
+    wanted = rows_behind(session, "test")
+    told = json.loads(done("errors", root, "--rows", "--top", 5, "--json"))
+    assert (told["split"], told["looked_at"]) == ("test", wanted.looked_at)
+    assert told["wrong"] == wanted.wrong
+    first = wanted.table.head(5)
+    assert [row["key"] for row in told["rows"]] == [f"{key:016x}" for key in first["key"]]
+    assert [row["errors"] for row in told["rows"]] == first["errors"].tolist()
+    train_split = session.project.dataset.train
+    assert told["rows"][0]["text"] == train_split.texts([train_split.position(first["key"][0])])[0]
+    printed = done("errors", root, "--rows")
+    assert f"{len(wanted.table):,} training rows are behind more than one" in printed
+    done("explain", root, "--item", told["rows"][0]["worst"])

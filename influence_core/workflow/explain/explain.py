@@ -105,13 +105,19 @@ def find_item(session: Session, split: str, key: int) -> Item:
     """
     data = session.project.dataset.split(split)
     position = data.position(key)
-    features = session.split_features(split).rows(torch.tensor([position]))[0]
+    features, proba = as_items(session, split, np.array([position]))
     label = int(data.labels[position])
+    return Item(features[0], proba[0], label if label >= 0 else None, split, key)
+
+
+def as_items(
+    session: Session, split: str, positions: npt.NDArray[np.int64]
+) -> tuple[torch.Tensor, npt.NDArray[np.float32]]:
+    """Features (T, d) and probabilities (T, C) of rows of a split, as items are judged."""
+    features = session.split_features(split).rows(torch.from_numpy(positions))
     if split == "train":
-        proba = flipped_proba(session, position)
-    else:
-        proba = session.proba(features[None], split, np.array([position]))[0].cpu().numpy()
-    return Item(features, proba, label if label >= 0 else None, split, key)
+        return features, flipped_proba(session, positions)
+    return features, session.proba(features, split, positions).cpu().numpy()
 
 
 def own_item(session: Session, content: str | bytes, label: str | None = None) -> Item:

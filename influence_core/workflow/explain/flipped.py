@@ -6,6 +6,7 @@ The whole network has learned a training row, so it is right about most of them,
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from influence_core.workflow.session import Session
 
@@ -27,15 +28,15 @@ def flipped_predictions(session: Session) -> pd.DataFrame:
     return table[["key", "label", "predicted", "confidence", "p_label"]]
 
 
-def flipped_proba(session: Session, position: int) -> npt.NDArray[np.float32]:
-    """Class probabilities (C,) of one training row.
+def flipped_proba(session: Session, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Class probabilities (T, C) of training rows.
 
     The run stores them in 16 bits, where close ones become equal; the most probable class is that
     of the run's table.
     """
-    row = session.run.table("rows").iloc[position]
-    most = np.float32(row["flipped_confidence"])
-    stored: npt.NDArray[np.float32] = session.evidence.flipped[position].float().cpu().numpy()
-    proba = np.minimum(stored, np.nextafter(most, np.float32(0)))
-    proba[int(row["flipped_predicted"])] = most
+    rows = session.run.table("rows").iloc[positions]
+    most = rows["flipped_confidence"].to_numpy(np.float32)[:, None]
+    stored = session.evidence.flipped[torch.from_numpy(positions)].float().cpu().numpy()
+    proba: npt.NDArray[np.float32] = np.minimum(stored, np.nextafter(most, np.float32(0)))
+    np.put_along_axis(proba, rows["flipped_predicted"].to_numpy(np.int64)[:, None], most, axis=1)
     return proba

@@ -15,7 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from weakref import WeakValueDictionary
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet, WeakValueDictionary
 
 from influence_core.errors import CancelledError
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item, explain
@@ -26,7 +27,8 @@ CACHE_BYTES = 64 << 20
 THREADS = 4  # scans at once; more wait for a free thread
 MOST_VIEWERS = 256  # closed tabs do not say good-bye; the longest unused are forgotten
 
-Work = Callable[[Callable[[Explanation], None], threading.Event], Explanation]
+A = TypeVar("A")
+Work = Callable[[Callable[[A], None], threading.Event], A]
 
 
 def key_of(session: Session, item: Item, options: ExplainOptions) -> Key:
@@ -42,10 +44,10 @@ def key_of(session: Session, item: Item, options: ExplainOptions) -> Key:
     return root, record.id, device, seen.hexdigest(), options, own
 
 
-class Scan:
-    """One explanation that is computed, for all viewers who wait for it."""
+class Scan(Generic[A]):
+    """One explanation, or another answer, that is computed for all viewers who wait for it."""
 
-    def __init__(self, answer: Explanation | None = None) -> None:
+    def __init__(self, answer: A | None = None) -> None:
         self.news = threading.Condition()
         self.answer = answer
         self.version = int(answer is not None)
@@ -69,7 +71,7 @@ class Scan:
             if self._viewers == 0:
                 self._stop.set()
 
-    def run(self, work: Work, keep: Callable[[Explanation], None]) -> None:
+    def run(self, work: Work[A], keep: Callable[[A], None]) -> None:
         """Do the work; `keep` is given the finished answer."""
         try:
             answer = work(self._told, self._stop)
@@ -84,21 +86,21 @@ class Scan:
                 self.over = True
                 self.news.notify_all()
 
-    def _told(self, answer: Explanation) -> None:
+    def _told(self, answer: A) -> None:
         with self.news:
             self.answer = answer
             self.version += 1
             self.news.notify_all()
 
 
-class LiveScan:
+class LiveScan(Generic[A]):
     """One viewer's part in a scan. Every method may be called from any thread."""
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Scan[A]) -> None:
         """Of a scan that the viewer has joined."""
         self._scan = scan
         self._cancelled = False
-        self._last: tuple[int, Explanation | None] = 0, None  # when it was cancelled
+        self._last: tuple[int, A | None] = 0, None  # when it was cancelled
 
     @property
     def over(self) -> bool:
@@ -125,7 +127,7 @@ class LiveScan:
             self._scan.leave()
             self._scan.news.notify_all()
 
-    def wait(self, seen: int = 0, timeout: float | None = None) -> tuple[int, Explanation | None]:
+    def wait(self, seen: int = 0, timeout: float | None = None) -> tuple[int, A | None]:
         """Wait for an answer newer than number `seen`, or for the end.
 
         Returns:
@@ -209,11 +211,14 @@ class LiveScans:
         ]
         for thread in self._threads:
             thread.start()
-        self._current: OrderedDict[str, tuple[Key, LiveScan]] = OrderedDict()
-        self._running: WeakValueDictionary[Key, Scan] = WeakValueDictionary()
+        self._current: OrderedDict[str, tuple[Key, LiveScan[Explanation]]] = OrderedDict()
+        self._running: WeakValueDictionary[Key, Scan[Explanation]] = WeakValueDictionary()
+        self._others: WeakSet[LiveScan[Any]] = WeakSet()
         self._lock = threading.Lock()
 
-    def ask(self, viewer: str, session: Session, item: Item, options: ExplainOptions) -> LiveScan:
+    def ask(
+        self, viewer: str, session: Session, item: Item, options: ExplainOptions
+    ) -> LiveScan[Explanation]:
         """The viewer's scan for this question; any other scan of the viewer is abandoned.
 
         Asking again for the same thing gives the same scan, also after it was cancelled, until
@@ -235,13 +240,15 @@ class LiveScans:
                 self._current.popitem(last=False)[1][1].cancel()
         return live
 
-    def _joined(self, key: Key, session: Session, item: Item, options: ExplainOptions) -> Scan:
+    def _joined(
+        self, key: Key, session: Session, item: Item, options: ExplainOptions
+    ) -> Scan[Explanation]:
         """A scan that counts one viewer more: finished, on its way, or begun now."""
         held = self.cache.get(key)
         running = self._running.get(key) if held is None else None
         if running is not None and running.join():
             return running
-        scan = Scan(held)
+        scan: Scan[Explanation] = Scan(held)
         scan.join()
         if held is None:
             self._running[key] = scan
@@ -256,10 +263,20 @@ class LiveScans:
         if before is not None:
             before[1].cancel()
 
+    def begin(self, work: Work[A]) -> LiveScan[A]:
+        """Another long answer on the same threads; it belongs to no viewer."""
+        scan: Scan[A] = Scan()
+        scan.join()
+        live = LiveScan(scan)
+        with self._lock:
+            self._others.add(live)
+        self._todo.put(partial(scan.run, work, _keep_nowhere))
+        return live
+
     def close(self, seconds: float = 2.0) -> None:
         """Stop all scans, and wait a moment for those in the middle of a chunk."""
         with self._lock:
-            for _, live in self._current.values():
+            for live in [*(live for _, live in self._current.values()), *self._others]:
                 live.cancel()
         for _ in self._threads:
             self._todo.put(None)
@@ -272,6 +289,10 @@ def _work(todo: SimpleQueue[Callable[[], None] | None]) -> None:
     """What a thread does until it is told to end."""
     while (task := todo.get()) is not None:
         task()
+
+
+def _keep_nowhere(answer: object) -> None:
+    """The scan itself holds its answer."""
 
 
 def _explain(

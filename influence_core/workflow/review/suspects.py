@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from influence_core.store.project import Project
-from influence_core.store.reviews.state import ReviewState
+from influence_core.store.reviews.state import Effective, ReviewState
 from influence_core.store.reviews.store import has_reviews, open_reviews, shared_database
 from influence_core.workflow.review.doubt import doubted_rows
 from influence_core.workflow.session import Session
@@ -35,13 +35,22 @@ def suspects(session: Session) -> frozenset[int]:
     return _doubted[place] - _kept(session.project)
 
 
-def _kept(project: Project) -> frozenset[int]:
-    """Keys of rows whose label was found right; no database is made where there is none."""
+def counting(project: Project) -> dict[int, Effective]:
+    """What counts about each decided training row, by key; no database is made for the question.
+
+    Raises:
+        StoreError: the reviews' database cannot be read.
+    """
     if not has_reviews(project):
-        return frozenset()
+        return {}
     train = project.dataset.train
     with _lock, closing(open_reviews(project)) as store:
         state = _states.setdefault((project.root, shared_database(project)), ReviewState())
         state.catch_up(store)
         found = state.counting(train.keys, train.content_hashes)
-    return frozenset(int(train.keys[p]) for p, word in found.items() if word.outcome == "keep")
+    return {int(train.keys[p]): word for p, word in found.items()}
+
+
+def _kept(project: Project) -> frozenset[int]:
+    """Keys of rows whose label was found right."""
+    return frozenset(k for k, word in counting(project).items() if word.outcome == "keep")

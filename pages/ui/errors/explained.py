@@ -2,6 +2,7 @@
 
 import atexit
 import uuid
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
@@ -12,6 +13,7 @@ from influence_core.workflow.explain.explain import ExplainOptions, Explanation,
 from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.live import LiveScan, LiveScans
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_null
+from influence_core.workflow.explain.verdict import verdict_of
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
@@ -20,14 +22,29 @@ from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
 from pages.ui.errors.sides import draw_side
 from pages.ui.errors.switches import switches
-from pages.ui.errors.verdict import draw_verdict
 from pages.ui.frame.shell import plain
 
 Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse
+_LOOKS_WRONG = (
+    "A label looks wrong where the model (of a training row: the side that never saw it) is at "
+    "least 95 % sure of another, at least 7 of 10 nearest rows carry that one and at most one "
+    "carries its own; and nobody has kept it. Nearest: cosine similarity of the encoder's "
+    "features, among at most 20,000 training rows."
+)
 
 
-def explained(session: Session, item: Item, own: str | bytes | None = None) -> None:
-    """The item pinned on the left, its helpful and harmful rows on the right."""
+def explained(
+    session: Session,
+    item: Item,
+    own: str | bytes | None = None,
+    often: Mapping[int, int] | None = None,
+) -> None:
+    """The item pinned on the left, its helpful and harmful rows on the right.
+
+    Args:
+        own: the content, if it is the user's own.
+        often: key to number of errors, for rows known to stand behind several.
+    """
     left, right = st.columns([1, 3], gap="medium")
     with left, st.container(border=True, key="answer_item"):
         _pinned(session, item, own)
@@ -45,14 +62,22 @@ def explained(session: Session, item: Item, own: str | bytes | None = None) -> N
         told, _ = _row(status)
         _tell(told, options, _finished(session, answer))
         with said.container():
-            bad = draw_verdict(session, answer, noise)
+            bad = _verdict(session, answer, noise)
         if own is None:
             with proof:
                 proof_box(session, answer, bad)
         with lists.container():
-            _lists(session, answer, noise, bad)
+            _lists(session, answer, noise, bad, often)
             if own is None:
                 scores_box(session, answer)
+
+
+def _verdict(session: Session, answer: Explanation, noise: NoiseCheck | None) -> frozenset[int]:
+    """Say it; the keys of the rows that look mislabelled."""
+    found, near, bad = verdict_of(session, answer, noise)
+    st.markdown(found.sentence(lambda name: f"**{plain(name)}**"), help=_LOOKS_WRONG)
+    st.caption(plain(near.sentence(session.classes)))
+    return bad
 
 
 def _lists(
@@ -60,6 +85,7 @@ def _lists(
     answer: Explanation,
     noise: NoiseCheck | None,
     bad: frozenset[int] = frozenset(),
+    often: Mapping[int, int] | None = None,
 ) -> None:
     """Both sides, and above them how they compare with noise, where an estimator has a null."""
     if noise is not None:
@@ -68,7 +94,7 @@ def _lists(
         st.info("What stands out from noise is said when all rows are scored.")
     for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
         with column:
-            draw_side(session, answer, side, noise, bad)
+            draw_side(session, answer, side, noise, bad, often or {})
 
 
 # Answers sooner than this are drawn once, without a provisional list before them.

@@ -103,11 +103,13 @@ def _said(verdict: str, new_label: str | None) -> str:
 def chip(word: Word | None, doubted: bool) -> None:
     """On a card of the list: what was decided, else whether the label is suspect."""
     if word is not None and word.counts is not None and not word.outdated:
-        outcome = word.counts.outcome
-        names = {"keep": "label kept", "exclude": "left out", "unsure": "unsure"}
-        said = names.get(outcome, outcome)
-        if word.counts.new_label is not None:
-            said = f"now {plain(word.counts.new_label)}"
-        st.badge(said, icon=":material/check:", color="gray")
+        decided_chip(word.counts.outcome, word.counts.new_label)
     elif doubted:
         st.badge("label suspect", color="orange")
+
+
+def decided_chip(outcome: str, new_label: str | None) -> None:
+    """What counts about a row or an item."""
+    names = {"keep": "label kept", "exclude": "left out", "unsure": "unsure"}
+    said = names.get(outcome, outcome) if new_label is None else f"now {plain(new_label)}"
+    st.badge(said, icon=":material/check:", color="gray")

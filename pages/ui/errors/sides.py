@@ -1,5 +1,6 @@
 """The rows of one side of an answer as cards, strongest first."""
 
+from collections.abc import Mapping
 from math import isnan
 
 import streamlit as st
@@ -22,6 +23,7 @@ def draw_side(
     side: str,
     noise: NoiseCheck | None,
     bad: frozenset[int],
+    often: Mapping[int, int],
 ) -> None:
     """What the rows did, one calibrated figure for the whole list, and a card a row.
 
@@ -31,6 +33,7 @@ def draw_side(
         side: "helpful" or "harmful".
         noise: what the answer's method says of chance, if it can.
         bad: keys of rows that look mislabelled.
+        often: key to number of errors, for rows known to stand behind several.
     """
     asked = plain(session.classes[answer.label])
     table = answer.helpful if side == "helpful" else answer.harmful
@@ -65,6 +68,8 @@ def draw_side(
                 )
                 if int(row.key) in bad:
                     st.badge("looks mislabelled", icon=":material/flag:", color="orange")
+                if int(row.key) in often:
+                    st.badge(f"behind {numbers.count(often[int(row.key)])} errors", color="gray")
                 with st.container(horizontal=True, gap="small"):
                     if answer.item.key is not None:
                         compare_button(row.key, f"{side}_{row.rank}{part}")
