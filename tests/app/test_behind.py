@@ -10,6 +10,7 @@ from influence_core.errors import CancelledError
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.explain.behind import rows_behind
+from influence_core.workflow.review.suspects import suspects
 from pages.ui.errors import behind
 
 
@@ -52,6 +53,17 @@ def test_rows_are_listed_decided_and_taken_back(counted):
     assert decided_edits(project)[0] == ()
     test.button(key=f"worst_{first:016x}").click().run()
     assert test.query_params["item"] == f"{counted.table['worst'][0]:016x}"
+
+
+def test_those_that_look_mislabelled_stand_alone_on_request(counted):
+    bad = suspects(worst("reviews")[0])
+    wanted = [row.errors for row in counted.table.itertuples() if row.key in bad]
+    assert 0 < len(wanted) < 24
+    test = rows_view()
+    test.toggle(key="behind_suspects").set_value(True).run()
+    assert not test.exception
+    cards = [m.value for m in test.markdown if "· behind" in m.value]
+    assert [int(card.split("behind ")[1].split()[0]) for card in cards] == wanted
 
 
 def test_the_cards_of_an_open_error_say_how_often_a_row_comes_back(counted):

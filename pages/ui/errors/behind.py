@@ -113,11 +113,14 @@ def _draw(session: Session, found: Behind, show: Callable[[int], None]) -> None:
         f"*{plain(ESTIMATORS[found.estimator].title)}*: {plain(ESTIMATORS[found.estimator].source)}"
         ".",
     )
+    table = found.table
+    if flagged and st.toggle("Only those that look mislabelled", key="behind_suspects"):
+        table = table[[int(key) in bad for key in table["key"]]]
     train = session.project.dataset.train
     image = train.content_column != "text"
     most = int(found.table["errors"].max())
-    part = found.table.iloc[page_of(len(found.table), PAGE, "behind_page")]
-    with st.grid(columns="auto", min_column_width=150 if image else 320, gap="xsmall"):
+    part = table.iloc[page_of(len(table), PAGE, "behind_page")]
+    with st.grid(columns="auto", min_column_width=170 if image else 320, gap="xsmall"):
         for row in part.itertuples():
             key = int(row.key)
             with st.container(border=True, gap="xxsmall", key=f"behind_{key:016x}"):
