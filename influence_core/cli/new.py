@@ -98,7 +98,9 @@ def new_verb(
     test: Annotated[str | None, typer.Option(help="Source of the test split.")] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Such as minilm, hf:NAME (sentences), torchvision:NAME, image:NAME."),
+        typer.Option(
+            help="minilm, hf:NAME or st:NAME; of pictures torchvision:NAME or image:NAME."
+        ),
     ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave bad rows out.")] = False,
     kind: Annotated[

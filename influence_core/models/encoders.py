@@ -1,8 +1,8 @@
 """Encoders: frozen networks that turn an image or a sentence into a feature vector.
 
-A spec names one: `minilm`, `hf:<name or folder>`, `vgg:<file in the project>`,
-`torchvision:<name>`, `image:<name or folder>`. What stands before the colon is looked up here; each
-loader lives with its kind in `text.py`, `images.py` or `vision.py`.
+A spec names one: `minilm`, `hf:<name or folder>`, `st:<name or folder>`, `vgg:<file in the
+project>`, `torchvision:<name>`, `image:<name or folder>`. What stands before the colon is looked up
+here; each loader lives with its kind in `text.py`, `sentences.py`, `images.py` or `vision.py`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +16,7 @@ import torch
 from influence_core.data.dataset import CONTENT_WORDS, Modality
 from influence_core.errors import ModelError
 from influence_core.models.images import load_torchvision, load_vgg
+from influence_core.models.sentences import load_sentence_transformer
 from influence_core.models.text import TextEncoder, load_hugging_face, load_minilm
 from influence_core.models.vision import load_image
 
@@ -55,6 +56,7 @@ Loader = Callable[[str, Path | None, torch.device], Encoder]
 SCHEMES: dict[str, tuple[Modality, Loader]] = {
     "minilm": ("text", load_minilm),
     "hf": ("text", load_hugging_face),
+    "st": ("text", load_sentence_transformer),
     "vgg": ("image", load_vgg),
     "torchvision": ("image", load_torchvision),
     "image": ("image", load_image),

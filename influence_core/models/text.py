@@ -27,7 +27,7 @@ from influence_core.models.tokens import (
 
 _CHUNK = 64
 # Floats per token and hidden unit that a block holds at once: its four-fold layer twice over.
-_LIVE = 16
+LIVE = 16
 _UNREAD = ("pooler", "mask_token")  # parts that no features come from where a file lacks them
 
 
@@ -91,7 +91,7 @@ class TextEncoder:
         return out
 
     def _chunk(self) -> int:
-        each = _LIVE * self.max_tokens * self.dim * 4
+        each = LIVE * self.max_tokens * self.dim * 4
         return chunk_that_fits(each, _CHUNK, self.device)
 
     def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
@@ -141,7 +141,7 @@ def load_minilm(rest: str, root: Path | None, device: torch.device) -> TextEncod
 def load_hugging_face(rest: str, root: Path | None, device: torch.device) -> TextEncoder:
     """A hub name, or a folder with weights (relative to the project, or absolute)."""
     loaded = load_text_model(hugging_face_source(rest, root))
-    return _encoder(f"hf:{rest}", loaded, _vocabulary(loaded.tokenizer), device)
+    return _encoder(f"hf:{rest}", loaded, vocabulary(loaded.tokenizer), device)
 
 
 class TextModel(NamedTuple):
@@ -221,8 +221,9 @@ def _encoder(name: str, loaded: TextModel, vocabulary: str, device: torch.device
     return TextEncoder(name, model, tokenizer, device, fingerprint, most)
 
 
-def _vocabulary(tokenizer: Any) -> str:
+def vocabulary(tokenizer: Any) -> str:
     """Everything that decides how a sentence becomes tokens."""
-    if tokenizer.is_fast:
-        return str(tokenizer.backend_tokenizer.to_str())
+    bare = tokenizer.backend_tokenizer if getattr(tokenizer, "is_fast", False) else tokenizer
+    if hasattr(bare, "to_str"):
+        return str(bare.to_str())
     return repr(sorted(tokenizer.get_vocab().items()))

@@ -49,9 +49,11 @@ def hugging_face_source(
 def longer_texts(spec: str, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], int] | None:
     """Positions of the texts that an encoder does not read at once, and how many tokens it reads.
 
-    None where its tokenizer is no file of this machine.
+    None where its tokenizer is no file of this machine, or it cuts texts off by a rule of its own.
     """
     scheme, _, rest = spec.partition(":")
+    if scheme not in ("minilm", "hf"):
+        return None
     folder = Path(minilm_folder() if scheme == "minilm" else hugging_face_source(rest, None))
     if not (folder / "tokenizer.json").is_file():
         return None

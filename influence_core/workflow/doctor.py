@@ -26,6 +26,7 @@ EXTRAS = {
     "auth": "login with an OpenID Connect provider",
     "postgres": "decisions in PostgreSQL",
     "mcp": "an agent's way to the verbs",
+    "st": "sentence encoders by sentence-transformers",
 }
 LEAST_FREE = 2 << 30  # bytes; an encoder's weights and the features of a middling data set
 
