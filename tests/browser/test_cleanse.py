@@ -30,6 +30,8 @@ def test_find_try_export_and_compare_the_download(home, tmp_path):
         page.get_by_text("points of accuracy on").first.wait_for()
         settled(page)
         page.get_by_role("button", name="Export the cleansed training set").click()
+        page.get_by_text("Kept in").wait_for()
+        settled(page)  # a click on a page that is still being drawn may be lost
         with page.expect_download() as download:
             page.get_by_role("button", name="Download data").click()
         path = tmp_path / "down.csv"

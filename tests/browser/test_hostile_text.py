@@ -175,13 +175,13 @@ def test_whatever_else_is_shown_stays_text_too(home):
         harmless(page)
         # A file of columns, classes and texts that are called so, in the wizard.
         page.goto(f"{url}/home?new=1")
-        page.locator("input[type=file]").wait_for(state="attached")
+        page.locator("input[type=file]").first.wait_for(state="attached")
         lines = [f'"{text}",{i % 2} {CLASSES[i % 2]}' for i, text in enumerate(NASTY * 3)]
         head = f'text,label,"{NASTY[1]}","{NASTY[0]}"'
         table = "\n".join([head, *(f'{line},"{NASTY[7]}","{NASTY[3]}"' for line in lines), ""])
         name = f"{NASTY[1].replace('/', '')}.csv"
         held = {"name": name, "mimeType": "text/csv", "buffer": table.encode()}
-        page.locator("input[type=file]").set_input_files(held)
+        page.locator("input[type=file]").first.set_input_files(held)
         page.get_by_text("None of the pictures that column").wait_for()
         settled(page)
         harmless(page)

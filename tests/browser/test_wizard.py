@@ -40,7 +40,7 @@ def table(extra=()):
 
 
 def upload(page, name, content):
-    page.locator("input[type=file]").set_input_files(
+    page.locator("input[type=file]").first.set_input_files(
         {"name": name, "mimeType": "text/csv", "buffer": content}
     )
 
@@ -53,7 +53,7 @@ def test_a_csv_becomes_a_trained_project_with_its_errors(url, home):
     with chromium() as page:
         page.goto(f"{url}/home")
         page.get_by_role("button", name="New project").click()
-        page.locator("input[type=file]").wait_for(state="attached")
+        page.locator("input[type=file]").first.wait_for(state="attached")
         upload(page, "mine.csv", table(["nobody said what this is,"]))
         # What is wrong stands in the way, until the one bad row is left out.
         page.get_by_text("has no label").wait_for()
@@ -94,7 +94,7 @@ def test_a_broken_csv_is_one_sentence_and_loses_nothing(url, home):
     before = own(home)
     with chromium() as page:
         page.goto(f"{url}/home?new=1")
-        page.locator("input[type=file]").wait_for(state="attached")
+        page.locator("input[type=file]").first.wait_for(state="attached")
         upload(page, "broken.csv", b'text,label\nfine,good\n"never, closed,bad\n')
         alert = page.get_by_test_id("stAlert")
         alert.first.wait_for()
@@ -125,8 +125,8 @@ def test_a_zip_of_pictures_becomes_a_project(url, home):
                 opened.writestr(f"pets/{name}/{i}.png", png(shade + i, (24, 24)))
     with chromium() as page:
         page.goto(f"{url}/home?new=1")
-        page.locator("input[type=file]").wait_for(state="attached")
-        page.locator("input[type=file]").set_input_files(
+        page.locator("input[type=file]").first.wait_for(state="attached")
+        page.locator("input[type=file]").first.set_input_files(
             {"name": "pets.zip", "mimeType": "application/zip", "buffer": held.getvalue()}
         )
         page.get_by_text("12 images: 12 train").wait_for()

@@ -44,6 +44,11 @@ def menu(
             state[key] = named if named in choices else choices[0]
     elif named is not None:
         state[_gone(key)] = named
+    if names is not None:
+        # A menu that is bound would write names into the address, so a box that nobody sees is;
+        # from the start, since a box begins with what the address named first.
+        with st.container(key=f"unseen_{key}"):
+            st.text_input(label, choices[0], key=key, bind="query-params")
     if missing(key) is None and names is not None:
         return _named(label, choices, key, names, about)
     if missing(key) is None:
@@ -52,7 +57,8 @@ def menu(
         )
     st.selectbox(
         label, choices, index=None, key=f"{key}_instead", placeholder="Choose",
-        on_change=_changed, args=(key, f"{key}_instead"), format_func=_shown(names or {}),
+        on_change=_changed, args=(key, f"{key}_instead", names is not None),
+        format_func=_shown(names or {}),
     )  # fmt: skip
     return None
 
@@ -60,14 +66,11 @@ def menu(
 def _named(
     label: str, choices: Sequence[str], key: str, names: Mapping[str, str], about: str | None
 ) -> str:
-    """A menu that is bound would write names into the address, so a box that nobody sees is."""
-    with st.container(key=f"unseen_{key}"):
-        st.text_input(label, choices[0], key=key, bind="query-params")
     chosen = str(st.session_state[key])
     st.session_state[f"{key}_menu"] = chosen
     st.selectbox(
         label, choices, key=f"{key}_menu", help=about, format_func=_shown(names),
-        on_change=_changed, args=(key, f"{key}_menu"),
+        on_change=_changed, args=(key, f"{key}_menu", True),
     )  # fmt: skip
     return chosen
 
@@ -92,9 +95,9 @@ def _gone(key: str) -> str:
     return f"gone_{key}"
 
 
-def _changed(key: str, widget: str) -> None:
+def _changed(key: str, widget: str, boxed: bool = False) -> None:
     st.session_state[f"open_{key}"] = st.session_state[widget]
-    if widget == f"{key}_menu":  # the box that is bound takes it into the address
+    if boxed:  # the box that is bound takes it into the address
         st.session_state[key] = st.session_state[widget]
     elif widget != key:  # what Python chooses for a menu does not reach the address by itself
         st.query_params[key] = st.session_state[widget]

@@ -220,6 +220,17 @@ def test_titles_above_the_names_are_no_rows(tmp_path, above):
     assert read_source(str(tmp_path / "a.csv"), WHOLE).train.texts() == data.train.texts()
 
 
+def test_lines_of_other_lengths_above_and_below_are_no_names(tmp_path):
+    lines = [
+        "a note",
+        "text,label,z,label",
+        "text,label",
+        *(f"film {i},{'ab'[i % 2]}" for i in range(9)),
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([*lines, "film,a,more,text"]))
+    assert "13 of a.csv has 4 fields" in refused(tmp_path / "a.csv")
+
+
 def test_names_that_are_a_class_too_are_no_line_of_names(tmp_path):
     rows = [
         ["", "what", "kind"],

@@ -32,12 +32,14 @@ def titles_above(rows: Sequence[Sequence[str]], width: int) -> int:
         width: fields of most rows.
     """
     for number, row in enumerate(rows[:MOST_TITLES]):
+        if len(row) != width:
+            continue
         below = [other for other in rows[number + 1 :] if len(other) == width]
         usual = {i for i, field in enumerate(row) if field.strip(" #").lower() in USUAL}
         names = usual and not any(other[i] == row[i] for other in below for i in usual)
-        if len(row) == width and names and (all(row) or not any(map(_filled, rows[:number]))):
+        if names and (all(row) or not any(map(_filled, rows[:number]))):
             return number
-        if len(row) == width and all(row):
+        if all(row):
             return 0
     return 0
 
