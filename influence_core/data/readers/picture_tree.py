@@ -103,9 +103,8 @@ def arrange(paths: Iterable[str], name: str, is_row: Callable[[str], bool] = is_
     if len(flat) >= len(rows):
         listed = next((p for p in others if p.lower().endswith(LISTS)), None)
         hint = f"; if {listed} lists them, name that file instead" if listed else ""
-        beside = f", {len(rows):,} others do" if rows else ""
         raise DataError(
-            f"{len(flat):,} pictures of {name} stand in no class folder{beside}; put them as "
+            f"Pictures of {name} stand in no class folder ({len(flat):,} of them); put them as "
             f"<class>/<picture>.png{hint}."
         )
     left["stands in no class folder"] = flat

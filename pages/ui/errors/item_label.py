@@ -14,6 +14,7 @@ from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.items import ItemReviews, Word
 from influence_core.workflow.session import Session
 from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame.settings import reviewer
 from pages.ui.frame.shell import or_toast
@@ -58,7 +59,7 @@ def _ask(session: Session, found: ItemReviews, item: Item, who: str) -> None:
     right = "Is this label right?" if item.true is not None else "Which label is right?"
     new = st.selectbox(
         right, order, key=f"item_new_{item.key:016x}",
-        format_func=lambda c: f"should be {plain(session.classes[c])}",
+        format_func=lambda c: f"should be {visible(session.classes[c])}",
         help="Decide about this item's own label. It counts in the accuracy with corrections and "
         "in the export of this split; the model was not trained on it.",
     )  # fmt: skip

@@ -75,7 +75,7 @@ def test_pictures_without_class_folders_are_explained(tmp_path, picture_folder):
     flat = tmp_path / "flat"
     (flat / "only").mkdir(parents=True)
     shutil.copy(picture_folder / "cat" / "0.png", flat / "0.png")
-    with pytest.raises(DataError, match="1 pictures of flat stand in no class folder; put"):
+    with pytest.raises(DataError, match=r"stand in no class folder \(1 of them\); put"):
         read_source(flat)
 
 
