@@ -44,7 +44,8 @@ class SourceFile:
         delimiter: between fields of a CSV.
         quoting: of fields of a CSV, a name of `QUOTINGS`.
         skip_blanks: whether blanks before a field are no part of it.
-        header: whether the first record names the columns; `above` counts the lines before it.
+        header: whether the first record names the columns; `above` counts the lines before it,
+            of a sheet, too.
     """
 
     kind: str

@@ -119,13 +119,20 @@ def sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
             yield number, values
 
 
-def cut_sheet(sheet: Any, path: Path) -> tuple[Row, Iterator[Row]]:
+def cut_sheet(sheet: Any, path: Path, above: int | None = None) -> tuple[Row, Iterator[Row]]:
     """The line of column names, and those below it; titles above are no rows.
+
+    Args:
+        sheet: of the workbook at `path`.
+        above: lines above the names, as the import found it; None to find out.
 
     Raises:
         DataError: as `sheet_rows`.
     """
     lines = sheet_rows(sheet, path)
+    if above is not None:
+        below = (row for row in lines if row[0] > above)
+        return next(below), below
     first = list(islice(lines, MOST_TITLES))
     texts = [["" if v is None else str(v) for v in values] for _, values in first]
     width = max(map(len, texts))
@@ -156,10 +163,26 @@ def column_names(header: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[i
     return {i: f"column_{i + 1}" if named.get(i) is None else str(named[i]) for i in sorted(filled)}
 
 
+def read_sheet_as(file: SourceFile) -> RawTable:
+    """A sheet as it was read at the import, whatever would be found in the workbook today.
+
+    Raises:
+        DataError: it cannot be read any more.
+    """
+    path = Path(file.path)
+    with workbook(path) as book:
+        return _read_sheet(path, book[file.sheet], None, file.sha256, None, file.above)
+
+
 def _read_sheet(
-    path: Path, sheet: Any, split: str | None, digest: str, limit: int | None
+    path: Path,
+    sheet: Any,
+    split: str | None,
+    digest: str,
+    limit: int | None,
+    above: int | None = None,
 ) -> RawTable:
-    (above, header), found = cut_sheet(sheet, path)
+    (line, header), found = cut_sheet(sheet, path, above)
     rows = list(islice(found, limit))
     names = column_names(header, [values for _, values in rows])
     refuse_columns(list(names.values()), path.name)
@@ -168,8 +191,10 @@ def _read_sheet(
     if any(value is None for row in values for value in row.values()):
         _refuse_formulas(path, sheet.title, lines[-1])
     place = f"sheet {sheet.title!r} of {path.name}"
-    told = (f"What stands above line {above} of {place} is no row.",) * (above > 1)
-    file = SourceFile("xlsx", str(path.resolve()), digest, rows=len(rows), sheet=sheet.title)
+    told = (f"What stands above line {line} of {place} is no row.",) * (line > 1)
+    file = SourceFile(
+        "xlsx", str(path.resolve()), digest, rows=len(rows), sheet=sheet.title, above=line - 1
+    )
     return RawTable(
         split=split,
         table=to_table(values, path.name),

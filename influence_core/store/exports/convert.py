@@ -18,6 +18,7 @@ from influence_core.data.dataset import Dataset, Split
 from influence_core.data.labelling.split_names import our_name, renamed_splits
 from influence_core.data.labelling.texts import label_texts
 from influence_core.data.options import ReadOptions
+from influence_core.data.readers.excel_file import read_sheet_as
 from influence_core.data.readers.registry import read_again
 from influence_core.data.readers.text.csv_file import form_of, read_as
 from influence_core.data.readers.text.csv_format import CsvFormat
@@ -163,8 +164,10 @@ def raw_table(dataset: Dataset, file: SourceFile, split: str = "train") -> RawTa
     options = ReadOptions.of(source.options)
     if file.kind == "csv" and not file.parts and not file.packing:
         raws = [read_as(Path(file.path), form_of(file), options, None)]  # as it was read then
+    elif file.kind == "xlsx" and not file.packing:
+        raws = [read_sheet_as(file)]
     else:
-        raws = read_again(file, options, None)
+        raws = read_again(file, replace(options, sheet=file.sheet or None), None)
     renamed = renamed_splits(options)
     named = {our_name(raw.split or "train", renamed): raw for raw in raws}
     first = named.get("train") or raws[0]  # splits were cut off it

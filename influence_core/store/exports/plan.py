@@ -244,7 +244,7 @@ def _of_file(plan: ExportPlan, file: SourceFile, path: Path, options: ReadOption
         cut = replace(WRITTEN, encoding=file.encoding or "utf-8", bom=file.bom)
         return replace(plan, csv=cut)
     if file.kind == "xlsx":
-        return replace(plan, inner=file.sheet)
+        return replace(plan, inner=file.sheet, csv=replace(WRITTEN, above=file.above))
     return replace(plan, classes=FILES[file.kind].read(str(path), options, 1)[0].classes)
 
 

@@ -137,7 +137,7 @@ def write_excel(plan: ExportPlan, out: Path, progress: ProgressFn | None = None)
         )
     with workbook(plan.path, read_only=False) as book:
         sheet = book[title]
-        (_, header), rows = cut_sheet(sheet, plan.path)
+        (_, header), rows = cut_sheet(sheet, plan.path, plan.csv.above)
         lines = list(rows)
         check_reach(plan.edits, len(lines))
         names = column_names(header, [values for _, values in lines])

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import datasets
 import openpyxl
@@ -20,6 +21,7 @@ from influence_core.store.exports.revert import revert
 from influence_core.workflow.projects.create import NewProject, create
 
 WHY = Why("flipped-ridge", who="ada")
+HEAD = ["text", "label"]
 
 
 def edits_of(dataset, split="train"):
@@ -207,6 +209,39 @@ def test_a_workbook_keeps_its_other_sheets_formats_and_values_of_formulas(tmp_pa
     assert made.active.max_row == 8
     assert [cell.value for cell in made["Notes"][1]] == ["keep", "me"]
     assert "all cells are kept" in manifest.notes[0]
+
+
+def test_a_workbook_is_exported_as_it_was_read(tmp_path):
+    """Titles stay, and an earlier import, which took another sheet than today, keeps its own."""
+    book = openpyxl.Workbook()
+    for title, above, head in (("Old", [["Report"]], ["what", "kind"]), ("New", [], HEAD)):
+        sheet = book.create_sheet(title)
+        for line in (*above, head, *([f"film {i} {title}", "ab"[i % 2]] for i in range(8))):
+            sheet.append(line)
+    del book["Sheet"]
+    book.save(tmp_path / "a.xlsx")
+    assert read_source(tmp_path / "a.xlsx", WHOLE).source.files["train"].sheet == "New"
+    named = replace(WHOLE, sheet="Old", content_column="Report", label_column="column_2")
+    data = read_source(tmp_path / "a.xlsx", named)
+    source = replace(data.source, options={**data.source.options, "sheet": None})
+    data = replace(data, source=source)
+    export(data, edits_of(data), tmp_path / "out.xlsx")
+    made = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    assert [cell.value for cell in made["Old"]["A"][:2]] == ["Report", "film 0 Old"]
+    assert made["Old"].max_row == 9 and made["New"].max_row == 9
+
+
+def test_titles_stay_in_an_export(tmp_path):
+    book = openpyxl.Workbook()
+    for line in (["Report"], [], HEAD, *([f"film {i}", "ab"[i % 2]] for i in range(8))):
+        book.active.append(line)
+    book.save(tmp_path / "a.xlsx")
+    data = read_source(tmp_path / "a.xlsx", WHOLE)
+    assert data.source.files["train"].above == 2
+    export(data, edits_of(data), tmp_path / "out.xlsx")
+    made = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    assert [row[0].value for row in made.iter_rows(max_row=3)] == ["Report", None, "text"]
+    assert made.max_row == 10
 
 
 def test_other_files_of_a_zip_stay(tmp_path):
