@@ -33,7 +33,8 @@ from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
-from influence_core.workflow.costs.rates import encode_work, measure_encoder
+from influence_core.workflow.costs.rates import measure_encoder
+from influence_core.workflow.costs.work import encode_work
 
 PIECE, JUDGED = 50_000, 100
 OUT = Path(__file__).with_suffix(".md")

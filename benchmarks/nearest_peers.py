@@ -20,7 +20,7 @@ from benchmarks.peers import dataset, goal
 from benchmarks.process import Ready
 from benchmarks.task import Task
 from influence_core.training.heads.loop import HeadLoop
-from influence_core.training.heads.replay import step_rows
+from influence_core.training.heads.tape import step_rows
 from influence_core.turnover.head import initial_weights, member_masks
 
 MAGIC_TARGETS = 6  # of each kind: a target costs several trainings

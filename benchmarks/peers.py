@@ -4,9 +4,7 @@ Each takes single members of a turn-over head as plain networks (Linear, ReLU, L
 bias), trained on the same rows with the same order and number of epochs.
 """
 
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.folders import lasting_folder
 from benchmarks.process import Ready
 from benchmarks.task import Task
 from influence_core.training.heads.fit import fit_heads
@@ -29,7 +28,7 @@ def network(task: Task, weights: dict[str, torch.Tensor] | None = None) -> nn.Se
     model = nn.Sequential(nn.Linear(d, 256), nn.ReLU(), nn.Linear(256, C, bias=False))
     if weights is not None:
         model.load_state_dict(weights)
-    return model.eval()
+    return model.eval().to(task.device)
 
 
 def members(task: Task, count: int, epochs: int | None = None) -> list[dict[str, torch.Tensor]]:
@@ -48,26 +47,28 @@ def members(task: Task, count: int, epochs: int | None = None) -> list[dict[str,
 
 def dataset(task: Task) -> TensorDataset:
     """The training rows."""
-    return TensorDataset(torch.from_numpy(task.X), torch.from_numpy(task.labels))
+    X, labels = torch.from_numpy(task.X), torch.from_numpy(task.labels)
+    return TensorDataset(X.to(task.device), labels.to(task.device))
 
 
 def goal(task: Task, which: slice) -> tuple[torch.Tensor, torch.Tensor]:
     """Some of the targets."""
-    return torch.from_numpy(task.Xt[which]), torch.from_numpy(task.yt[which])
+    x, y = torch.from_numpy(task.Xt[which]), torch.from_numpy(task.yt[which])
+    return x.to(task.device), y.to(task.device)
 
 
 def captum(task: Task, kind: str) -> Ready:
     """TracInCPFast, TracInCP or TracInCPFastRandProj over five checkpoints of one training."""
     from captum import influence
 
-    folder = tempfile.TemporaryDirectory()
+    folder = lasting_folder()
     paths = []
     training = 0.0
     for epoch in np.unique(np.linspace(1, task.epochs, CHECKPOINTS).round().astype(int)):
         start = time.perf_counter()
         state = members(task, 1, int(epoch))[0]
         training = time.perf_counter() - start  # the last one: one training passes all of them
-        paths.append(str(Path(folder.name) / f"{epoch}.pt"))
+        paths.append(str(folder / f"{epoch}.pt"))
         torch.save(state, paths[-1])
     model = network(task, state)
 
@@ -94,12 +95,12 @@ def captum(task: Task, kind: str) -> Ready:
         train = method.compute_intermediate_quantities(method.train_dataloader)
     setup = time.perf_counter() - start
 
-    def score(which: slice, folder: object = folder) -> np.ndarray:  # the folder lives as long
+    def score(which: slice) -> np.ndarray:
         if kind == "TracInCPFastRandProj":
             found = method.compute_intermediate_quantities(goal(task, which)) @ train.T
         else:
             found = method.influence(goal(task, which))
-        return found.detach().numpy()
+        return found.detach().cpu().numpy()
 
     return Ready(score, training, setup, 1)
 
@@ -122,15 +123,15 @@ def trak(task: Task, models: int, ridge: float = 0.0) -> Ready:
     model = network(task)
     size = sum(p.numel() for p in model.parameters())
     projector = BasicProjector(
-        size, dim, 0, ProjectionType.rademacher, torch.device("cpu"), block_size=dim // 4
+        size, dim, 0, ProjectionType.rademacher, torch.device(task.device), block_size=dim // 4
     )
-    folder = tempfile.TemporaryDirectory()
+    folder = lasting_folder()
     traker = TRAKer(
         model,
         "image_classification",
         len(task.labels),
-        save_dir=folder.name,
-        device="cpu",
+        save_dir=str(folder),
+        device=task.device,
         projector=projector,
         proj_dim=dim,
         lambda_reg=ridge,
@@ -145,7 +146,7 @@ def trak(task: Task, models: int, ridge: float = 0.0) -> Ready:
     traker.finalize_features()
     setup = time.perf_counter() - done
 
-    def score(which: slice, folder: object = folder) -> np.ndarray:
+    def score(which: slice) -> np.ndarray:
         some = list(goal(task, which))
         name = f"targets{len(some[1])}"
         for number, state in enumerate(states):
@@ -179,16 +180,22 @@ def kronfluence(task: Task, damping: float) -> Ready:
     done = time.perf_counter()
     chores = Classify()
     model = prepare_model(network(task, state), chores)
-    folder = tempfile.TemporaryDirectory()
+    folder = lasting_folder()
     analyzer = Analyzer(
-        "bench", model, chores, cpu=True, disable_tqdm=True, output_dir=folder.name, log_level=40
+        "bench",
+        model,
+        chores,
+        cpu=task.device == "cpu",
+        disable_tqdm=True,
+        output_dir=str(folder),
+        log_level=40,
     )
     analyzer.fit_all_factors(
         "ekfac", dataset(task), per_device_batch_size=500, factor_args=FactorArguments()
     )
     setup = time.perf_counter() - done
 
-    def score(which: slice, folder: object = folder) -> np.ndarray:
+    def score(which: slice) -> np.ndarray:
         some = TensorDataset(*goal(task, which))
         analyzer.compute_pairwise_scores(
             "scores",

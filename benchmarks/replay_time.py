@@ -24,7 +24,7 @@ from influence_core.influence.estimators.replay import ROOM
 from influence_core.influence.sides import both_sides
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.presets import preset
-from influence_core.training.heads.replay import Tape
+from influence_core.training.heads.tape import Tape
 from influence_core.training.heads.types import Rows
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
@@ -63,10 +63,11 @@ def timed(work: Callable[[], object], times: int) -> tuple[float, float]:
 
 
 def kept_bytes(tape: Tape) -> int:
-    """What a recorded training takes: states at anchors, and gradients."""
+    """What a recorded training takes: states at anchors, batches inside, and gradients."""
     states = [t for s in tape.anchors for group in (s.params, s.first, s.second) for t in group]
+    records = [t for own in tape.records.values() for t in (own.h, own.full, own.W2)]
     gradients = [t for own in tape.gradients.values() for t in own]
-    return sum(t.numel() * t.element_size() for t in states + gradients)
+    return sum(t.numel() * t.element_size() for t in states + records + gradients)
 
 
 def measure(n: int, size: str, epochs: int, many: int, times: int) -> dict[str, object]:

@@ -24,7 +24,8 @@ from influence_core.evaluation.change import predicted_change
 from influence_core.evaluation.lds import lds, subset_sums
 from influence_core.evaluation.retrain import label_losses, retrain, without
 from influence_core.influence import ESTIMATORS
-from influence_core.influence.base import Evidence, HeadWeights, Targets
+from influence_core.influence.base import NO_SETTINGS, Evidence, HeadWeights, Targets
+from influence_core.influence.estimators.replay import SLOPE
 from influence_core.influence.sides import both_sides
 from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
@@ -36,7 +37,11 @@ from influence_core.turnover.masks import as_keys
 OUT = Path(__file__).with_suffix(".md")
 EPOCHS = {"digits": 20, "fashion": 8, "reviews": 5}  # where accuracy ceases to rise
 DROPPED = (0.01, 0.1)
-METHODS = ("replay", "flipped-ridge")
+METHODS = {  # estimator and its settings
+    "replay": ("replay", NO_SETTINGS),
+    "its derivative": ("replay", {SLOPE: True}),
+    "flipped-ridge": ("flipped-ridge", NO_SETTINGS),
+}
 HARMFUL = 20
 
 
@@ -107,7 +112,10 @@ def measure(name: str, size: str, subsets: int, count: int, items: int) -> dict[
     labels = torch.from_numpy(yt[chosen])
     targets = Targets(there[chosen], labels, head.proba(there[chosen]))
     line: dict[str, object] = {"set": name, "run": size, "accuracy": 1 - len(wrong) / len(yt)}
-    queries = {m: ESTIMATORS[m].prepare(evidence).query(targets) for m in METHODS}
+    queries = {
+        method: ESTIMATORS[estimator].prepare(evidence, settings).query(targets)
+        for method, (estimator, settings) in METHODS.items()
+    }
     prepared = ESTIMATORS["replay"].prepare(evidence)
     for what in ("first", "next"):
         began = time.perf_counter()
@@ -148,17 +156,22 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=60, help="of the predicted change; 0: none")
     asked = parser.parse_args()
     lines = []
-    for name in asked.sets:
-        for size in asked.sizes:
+    for size in asked.sizes:
+        for name in asked.sets:
             lines.append(measure(name, size, asked.subsets, asked.targets, asked.items))
             print(lines[-1], flush=True)
+            write(lines, asked.subsets, asked.targets)
+
+
+def write(lines: list[dict[str, object]], subsets: int, targets: int) -> None:
+    """The table of what was measured so far."""
     heads = list(lines[0])
     table = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads))]
     table += ["| " + " | ".join(cell(line[h]) for h in heads) + " |" for line in lines]
     OUT.write_text(
         "# The same model without some rows\n\n`python -m benchmarks.same_model`: rank correlation "
-        f"of predicted and actual loss over {asked.subsets} retrainings with the same start, masks "
-        f"and order; {asked.targets} misclassified / random targets. The last columns say which "
+        f"of predicted and actual loss over {subsets} retrainings with the same start, masks "
+        f"and order; {targets} misclassified / random targets. The last columns say which "
         "estimator, and the share of rows dropped.\n\n" + "\n".join(table) + "\n",
         encoding="utf-8",
     )

@@ -33,9 +33,9 @@ def _keys(rows: int) -> torch.Tensor:
     return torch.randint(-(2**62), 2**62, (rows,), generator=draw)
 
 
-def head_evidence(rows: int, classes: int) -> Evidence:
-    """A head of 16 x 256 and keys; the scan reads no features, so a few stand for all."""
-    config = HeadConfig(FEATURES, classes, members=16, width=256)
+def head_evidence(rows: int, classes: int, config: HeadConfig | None = None) -> Evidence:
+    """A head, of 16 x 256 by default; the scan reads no features, so a few stand for all."""
+    config = config or HeadConfig(FEATURES, classes, members=16, width=256)
     W1, b1, W2 = initial_weights(config)
     # As large as after training: logits of a few units.
     W2 = W2 + 0.1 * torch.randn(W2.shape, generator=torch.Generator().manual_seed(2))

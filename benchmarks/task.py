@@ -46,6 +46,7 @@ class Task:
     bad: np.ndarray | None  # (N,) rows whose label is known to be wrong
     kept: np.ndarray | None = None  # (N, S) rows of each retraining of this model, DROPPED in turn
     own: np.ndarray | None = None  # (S, 16, T) losses of its members
+    device: str = "cpu"  # where other people's estimators compute
 
     @property
     def rows(self) -> Rows:

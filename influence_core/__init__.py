@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same at ru
     from influence_core.influence.network_scan import network_scan
     from influence_core.notebook import show
     from influence_core.store.project import Project
+    from influence_core.training.networks.kept import load_injected
     from influence_core.training.networks.own_loop import KeyCarrier
     from influence_core.training.networks.trainer_callback import KeyCallback, KeyCollator
     from influence_core.turnover.audit.audit import audit, freeze_shared
@@ -42,6 +43,7 @@ __all__ = [
     "exposure",
     "freeze_shared",
     "inject",
+    "load_injected",
     "network_scan",
     "open_run",
     "publish",
@@ -61,6 +63,7 @@ _HOMES = {
     "exposure": "turnover.exposure:exposure",
     "freeze_shared": "turnover.audit.audit:freeze_shared",
     "inject": "turnover.inject.inject:inject",
+    "load_injected": "training.networks.kept:load_injected",
     "network_scan": "influence.network_scan:network_scan",
     "open_run": "workflow.session:open_session",
     "publish": "workflow.train.publish:publish",

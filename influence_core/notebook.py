@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,23 +77,32 @@ def show(
             stays, and the new one has a number behind its name.
 
     Raises:
-        DataError: the frame, the features or the probabilities cannot be used.
+        DataError: the frame, the features or the probabilities cannot be used; no project is made.
         ResourceError: the dashboard does not start.
     """
     home = projects_home()
+    starter = ThreadPoolExecutor(1)  # a dashboard starts while the project is made
+    url = starter.submit(dashboard, home)
+    starter.shutdown(wait=False)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         pq.write_table(_arrow(data), folder / "rows.parquet")
-        project = _project(folder, home, name, label, text, _saved(folder, "features", features))
+        own = _saved(folder, "features", features)
+        project, new = _project(folder, home, name, label, text, own)
         given = _saved(folder, "proba", proba)
         if given is not None:
             from influence_core.workflow.train.own_model import publish_probabilities
 
-            publish_probabilities(project, {"train": given}, known_out_of_sample=True)
+            try:
+                publish_probabilities(project, {"train": given}, known_out_of_sample=True)
+            except BaseException:
+                if new:
+                    shutil.rmtree(project.root, ignore_errors=True)
+                raise
         elif not project.runs():
             arguments = ["train", str(project.root.resolve()), "--size", "lean"]
             start(project.root, arguments, title="Train for a notebook")
-    return Shown(project, f"{dashboard(home)}/?project={project.root.name}")
+    return Shown(project, f"{url.result()}/?project={project.root.name}")
 
 
 def _arrow(data: Any) -> pa.Table:
@@ -120,20 +130,20 @@ def _saved(folder: Path, name: str, values: npt.ArrayLike | None) -> str | None:
 
 def _project(
     folder: Path, home: Path, name: str, label: str, text: str | None, features: str | None
-) -> Project:
-    """The new project, or the one of its name that holds just this."""
+) -> tuple[Project, bool]:
+    """The new project, or the one of its name that holds just this; and whether it is new."""
     options = ReadOptions(label_column=label, content_column=text, features=features)
     free, number = name, 1
     while (home / folder_name(free)).exists():
         number += 1
         free = f"{name}-{number}"
-    made, _ = create(NewProject(str(folder / "rows.parquet"), name=free, options=options), home)
+    made = create(NewProject(str(folder / "rows.parquet"), name=free, options=options), home)
     for known in range(1, number):
         earlier = home / folder_name(name if known == 1 else f"{name}-{known}")
         if _same(Project.open(earlier), made):
             shutil.rmtree(made.root)
-            return Project.open(earlier)
-    return made
+            return Project.open(earlier), False
+    return made, True
 
 
 def _same(one: Project, other: Project) -> bool:

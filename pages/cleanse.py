@@ -4,22 +4,30 @@ Everything long runs as a job of the same verbs that the command line has, and i
 project: closing the page loses nothing.
 """
 
+import itertools
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
 from influence_core.errors import TurnoverError
+from influence_core.jobs import Job
 from influence_core.workflow.cleanse.cleansings import Cleansing, list_cleansings, load_cleansing
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import ALL, WRONG, TargetSplit
 from influence_core.workflow.expected import cleansing_text
 from influence_core.workflow.other_splits import labelled_splits, lacks_target_split
-from influence_core.workflow.results import ESTIMATORS
+from influence_core.workflow.results import ESTIMATORS, saved_slices
 from influence_core.workflow.session import Session
+from influence_core.workflow.slices.grammar import SAVED
+from influence_core.workflow.train.run_names import run_names
 from pages.ui.cleanse.export import export_box
+from pages.ui.cleanse.history import history_box
 from pages.ui.cleanse.preview import choose_round, preview
 from pages.ui.cleanse.trial import trial_box
 from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.expected import expected
 from pages.ui.frame.hint import hint
@@ -47,15 +55,13 @@ def page() -> None:
     )
     if session.run.record.finding:
         st.warning(plain(session.run.record.finding))
-    hint("cleanse")
-    job = jobs_ui.latest(project, VERB)
-    if job is not None and job.active:
-        jobs_ui.watch(project, job.id)
-    else:
-        _ask(session)
-        if job is not None and job.state != "done":
-            jobs_ui.watch(project, job.id)
     names = list_cleansings(project)
+    hint("cleanse", done=bool(names))
+    job = jobs_ui.latest(project, VERB)
+    _ask(session, job)
+    if job is not None and job.state != "done":
+        jobs_ui.watch(project, job.id)
+    history_box(project)
     if not names:
         if labelled_splits(project):
             st.info(
@@ -75,29 +81,34 @@ def page() -> None:
     export_box(session, name, edits, number)
 
 
-def _ask(session: Session) -> None:
+def _ask(session: Session, job: Job | None) -> None:
+    """What is asked; as it was the last time, which is what is shown below."""
     if lacking := lacks_target_split(session.project, "Finding harmful rows"):
         st.info(plain(lacking))
         return
     splits = labelled_splits(session.project)
-    preferred = session.project.settings.target_split
-    default = session.estimator(many=True)
+    usual = _usual(session, splits)
+    for name, value in {**usual, **_asked(session, job)}.items():
+        choices = {"split": splits, "estimator": ESTIMATORS, "by": BY, "also": ALSO}.get(name)
+        now = st.session_state.get(f"cleanse_{name}", value)
+        st.session_state[f"cleanse_{name}"] = (
+            now if choices is None or now in choices else usual[name]
+        )
     with st.form("ask", border=True):
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             st.selectbox(
                 "Target split (improve accuracy on)", splits, key="cleanse_split", width=240,
-                index=splits.index(preferred) if preferred in splits else 0,
                 help="Rows that raise the loss on this split are harmful.",
             )  # fmt: skip
             st.selectbox(
-                "Subset", [ALL, WRONG, *session.classes], key="cleanse_part", width=180,
-                accept_new_options=True,
-                help="All items, the misclassified ones, or one class. Or type a slice: "
-                "`column=value` of the source, or `~words` for texts that contain them.",
+                "Subset", [ALL, WRONG, *session.classes, *_saved(session, splits)],
+                key="cleanse_part", width=180, accept_new_options=True,
+                help="All items, the misclassified ones, one class, or a slice that was saved on "
+                "Explore. Or type a slice: `column=value` of the source, or `~words` for texts "
+                "that contain them.",
             )  # fmt: skip
             st.selectbox(
                 "Method", list(ESTIMATORS), key="cleanse_estimator", width=220,
-                index=list(ESTIMATORS).index(default),
                 format_func=lambda n: ESTIMATORS[n].title,
             )  # fmt: skip
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
@@ -107,8 +118,9 @@ def _ask(session: Session) -> None:
                 "once the worst rows are gone. One ranking beyond 2 % can destroy the model.",
             )  # fmt: skip
             st.number_input(
-                "Remove up to, % of the rows", 0.5, 50.0, 10.0, 0.5, key="cleanse_share",
-                width=200, help="For 'significant rows only' this is the false-discovery rate, %.",
+                "Remove up to, % of the rows", 0.5, 50.0, step=0.5, format="%g",
+                key="cleanse_share", width=200,
+                help="For 'significant rows only' this is the false-discovery rate, %.",
             )  # fmt: skip
             st.selectbox(
                 "Combine with second rule", list(ALSO), format_func=ALSO.__getitem__,
@@ -116,8 +128,8 @@ def _ask(session: Session) -> None:
                 help="Not for iterative cleaning: rows chosen by either rule go.",
             )  # fmt: skip
             st.number_input(
-                "Its share, %", 0.5, 50.0, 1.0, 0.5, key="cleanse_also_share", width=110,
-                help="Share of the rows, or the false-discovery rate.",
+                "Its share, %", 0.5, 50.0, step=0.5, format="%g", key="cleanse_also_share",
+                width=110, help="Share of the rows, or the false-discovery rate.",
             )  # fmt: skip
             st.checkbox(
                 "Add reviewer decisions", key="cleanse_decisions",
@@ -125,11 +137,46 @@ def _ask(session: Session) -> None:
             )  # fmt: skip
             st.form_submit_button(
                 "Find harmful rows", type="primary", key="cleanse_go", on_click=_begin,
-                args=(session,),
+                args=(session,), disabled=job is not None and job.active,
             )  # fmt: skip
-    usual = CleanseOptions(TargetSplit(preferred if preferred in splits else splits[0]), default)
+    options = CleanseOptions(TargetSplit(usual["split"]), usual["estimator"])
     with suppress(TurnoverError):  # a target split without items is refused when it is used
-        expected(cleansing_text(session, usual, stored=True))
+        expected(cleansing_text(session, options, stored=True))
+
+
+def _saved(session: Session, splits: list[str]) -> list[str]:
+    kept = saved_slices(session.project.root)
+    return [f"{SAVED}{one.name}" for one in kept if one.split in splits and one.split != "train"]
+
+
+def _usual(session: Session, splits: list[str]) -> dict[str, Any]:
+    """What is set where nobody has asked yet, by the ends of the widgets' keys."""
+    preferred = session.project.settings.target_split
+    return {
+        "split": preferred if preferred in splits else splits[0],
+        "part": ALL, "estimator": session.estimator(many=True), "by": ROUNDS, "share": 10.0,
+        "also": "", "also_share": 1.0, "decisions": False,
+    }  # fmt: skip
+
+
+def _asked(session: Session, job: Job | None) -> dict[str, Any]:
+    """The same of a job, from what `_begin` told it."""
+    if job is None:
+        return {}
+    told = list(job.arguments[2:])
+    values = dict(itertools.pairwise(told))
+    names = {"--target-split": "split", "--part": "part", "--estimator": "estimator", "--by": "by"}
+    asked = {name: values[option] for option, name in names.items() if option in values}
+    amounts = {"share": (asked.get("by"), values.get("--drop"))}
+    if "--also" in values:
+        asked["also"], _, amount = values["--also"].partition("=")
+        amounts["also_share"] = asked["also"], amount
+    rows = len(session.evidence)
+    for name, (by, amount) in amounts.items():
+        with suppress(TypeError, ValueError):  # told nothing, or in another way
+            share = 100 * float(amount) / (rows if by == "count" else 1)
+            asked[name] = min(max(round(share, 1), 0.5), 50.0)
+    return {**asked, "decisions": "--decisions" in told}
 
 
 def _begin(session: Session) -> None:
@@ -156,21 +203,36 @@ def _begin(session: Session) -> None:
 
 def _choose(session: Session, names: list[str]) -> tuple[str, Cleansing | None]:
     """The newest cleansing, or an earlier one: all are kept."""
-    name = st.selectbox("Cleansing", names, key="cleansing", width=260)
+    name = st.selectbox("Cleansing", names, key="cleansing", width=260, format_func=_called)
     try:
         found = load_cleansing(session.project, name)
     except TurnoverError as error:
         st.error(plain(str(error)))
         return name, None
     st.caption(
-        f"{plain(BY.get(found.by, 'Once: ' + found.by))} by {plain(found.estimator)}, for "
+        f"{plain(BY.get(found.by, 'Once: ' + found.by))} by {plain(_method(found))}, for "
         f"**{plain(found.target.split)}** ({plain(found.target.part)}) · "
-        f"{numbers.count(len(found.computed))} rows by scores, "
+        f"{numbers.many(len(found.computed), 'row')} by scores, "
         f"{numbers.count(len(found.decided))} by reviewers"
     )
     if found.run != session.run.id:
-        st.caption(f"Found with run {plain(found.run)}.")
+        names_of = run_names(session.project.runs())
+        st.caption(f"Found with run {plain(names_of.get(found.run, found.run))}.")
     return name, found
+
+
+def _called(name: str) -> str:
+    """A cleansing's moment, which its id is made of: "29 Nov, 22:18:07" (UTC, as on Runs)."""
+    try:
+        when = datetime.strptime(name[:15], "%Y%m%d-%H%M%S")
+    except ValueError:
+        return visible(name)
+    return when.strftime("%d %b, %H:%M:%S").lstrip("0")
+
+
+def _method(found: Cleansing) -> str:
+    method = ESTIMATORS.get(found.estimator)
+    return found.estimator if method is None else method.title
 
 
 with in_one_sentence():

@@ -8,6 +8,7 @@ from influence_core.workflow.explain.explain import (
     ExplainOptions,
     Item,
     find_item,
+    labelled_items,
     misclassified,
     predictions,
 )
@@ -16,20 +17,23 @@ from influence_core.workflow.explain.verdict import doubted_labels
 from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.review.scores import doubt_of
 from influence_core.workflow.session import Session
+from influence_core.workflow.slices.selection import cells
+from pages.ui.causes import causes_box
+from pages.ui.confusion import confusion
 from pages.ui.draw import content, numbers
 from pages.ui.errors import compare
 from pages.ui.errors.behind import behind_view, often_behind
-from pages.ui.errors.confusion import confusion
 from pages.ui.errors.corrected import corrected_export, corrected_line
 from pages.ui.errors.explained import explained, finished_answer, probabilities
-from pages.ui.errors.filters import filter_bar, from_address
+from pages.ui.errors.filters import choose, filter_bar, from_address
 from pages.ui.errors.item_label import chip, reviews_of
 from pages.ui.errors.own import own_item_box
 from pages.ui.errors.switches import switches
 from pages.ui.frame.hint import hint
+from pages.ui.frame.landed import landed
 from pages.ui.frame.menu import menu
 from pages.ui.frame.paging import page_of
-from pages.ui.frame.shell import in_one_sentence, need, need_session, plain
+from pages.ui.frame.shell import get_ready, in_one_sentence, need, need_session, plain
 from pages.ui.frame.top import start_at_top
 from pages.ui.map import map_view, selected_list
 
@@ -50,7 +54,7 @@ def page() -> None:
         _overview(session, split, wrong)
         own_item_box(session)
     else:
-        _opened(session, split, key, wrong)
+        _opened(session, split, key)
     if st.toggle(
         "Map of the training data", key="map_open", help="Where the training rows lie by what the "
         "encoder sees in them, with the open item and its helpful and harmful rows."
@@ -106,6 +110,7 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
         f"the probability of the prediction. Source: softmax of {judged_by(split)}, mean of the "
         "members.",
     )
+    greeted = landed(session, split, len(wrong), known)
     corrections = corrected_line(session, split, table)
     if wrong.empty:
         st.success(
@@ -116,32 +121,44 @@ def _overview(session: Session, split: str, wrong: pd.DataFrame) -> None:
     if view == "rows":
         behind_view(session, split, _open)
         return
-    hint("errors")
-    data = session.project.dataset.split(split)
-    with st.grid(columns="auto", min_column_width=420, gap="medium"):
-        with st.container():
-            confusion(session.classes, table)
-        with st.container():
-            passed = filter_bar(session.classes, wrong, data)
-    _list(session, split, passed)
+    if not greeted:
+        hint("errors")
+    items = labelled_items(session, split, from_address(session.classes).which)
+    passed = filter_bar(session.classes, items, session.project.dataset.split(split))
+    missed = passed[passed["label"] != passed["predicted"]]
+    # The list comes first, so that a narrow window, where one stands below the other, begins with
+    # it, and no browser keeps it back while it reads the library of charts; the matrix stays in
+    # sight beside it.
+    listed, matrix = st.columns([5, 3], gap="medium")
+    with listed:
+        if 0 < len(missed) < len(wrong):
+            causes_box(session, split, missed["key"].to_numpy())
+        _list(session, split, passed)
+    with matrix:
+        confusion(
+            session.classes, cells(table, len(session.classes)),
+            from_address(session.classes).cell,
+            lambda true, predicted: choose(true, predicted, session.classes),
+        )  # fmt: skip
     corrected_export(session, split, corrections)
+    get_ready(session)
 
 
 def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
     if wrong.empty:
-        st.info("No misclassified item here. Widen the filter, or look at another split.")
+        st.info("No item passes the filter. Widen it, or look at another split.")
         return
     shown = wrong.iloc[page_of(len(wrong), PAGE, "list_page")]
     data = session.project.dataset.split(split)
     image = data.content_column != "text"
     reviews, doubted = reviews_of(session, split), doubted_labels(session, split, shown)
-    with st.grid(columns="auto", min_column_width=130 if image else 320, gap="xsmall"):
+    with st.grid(columns="auto", min_column_width=130 if image else 280, gap="xsmall"):
         for row in shown.itertuples():
             with st.container(border=True, gap="xxsmall"):
                 content.show(data, row.key, alt=f"{row.label}, taken for {row.predicted}")
                 chip(reviews.word(row.key), row.key in doubted)
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.caption(
+                    st.markdown(
                         f"{plain(row.label)} → **{plain(row.predicted)}** "
                         f"{numbers.percent(row.confidence)}",
                         width="content",
@@ -156,7 +173,7 @@ def _list(session: Session, split: str, wrong: pd.DataFrame) -> None:
                     )
 
 
-def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None:
+def _opened(session: Session, split: str, key: int) -> None:
     try:
         item = find_item(session, split, key)
     except DataError as error:
@@ -169,16 +186,15 @@ def _opened(session: Session, split: str, key: int, wrong: pd.DataFrame) -> None
         _compared(session, item, beside)
         return
     data = session.project.dataset.split(split)
-    _step_buttons(from_address(session.classes).narrow(wrong, data), key)
+    asked = from_address(session.classes)
+    _step_buttons(asked.narrow(labelled_items(session, split, asked.which), data), key)
+    hint("errors", done=True)
     explained(session, item, often=often_behind(session, split))
 
 
 def _compared(session: Session, item: Item, key: int) -> None:
-    """The open item beside one training row; Escape leads back to the lists."""
-    st.button(
-        "Back to the rows", key="close_compare", icon=":material/arrow_back:",
-        on_click=compare.compare_with, args=(None,), shortcut="Escape",
-    )  # fmt: skip
+    """The open item beside one training row; keys lead back to the lists and to the next row."""
+    compare.step_buttons(item.key, key)
     options = switches(session, item)
     compare.side_by_side(session, item, key, options, probabilities, finished_answer)
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -12,8 +13,10 @@ from pages.ui.draw import numbers
 from pages.ui.frame.hint import hint
 from pages.ui.frame.settings import reviewer
 from pages.ui.frame.shell import desk_of, in_one_sentence, need_session, plain
+from pages.ui.frame.who import ask_name
 from pages.ui.labels.bulk import grid
 from pages.ui.labels.desk import Queue, desk_component
+from pages.ui.labels.proposed import proposed_box, proposed_hint
 from pages.ui.labels.side import exchange_box, progress_box, twin_sentences, twins_box
 from pages.ui.map import map_view
 
@@ -22,6 +25,7 @@ VIEWS = {
     "many": "Grid",
     "map": "Map",
     "twins": "Duplicates",
+    "proposed": "Proposed",
 }
 ANY = "any"
 
@@ -32,6 +36,8 @@ def page() -> None:
     with st.empty():  # of the spinner, see need_session
         desk = desk_of(session)
     desk.refresh()
+    if not ask_name():
+        return
     who = reviewer()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.subheader("Labels", width="content")
@@ -45,44 +51,53 @@ def page() -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        wanted = _current() if view == "twins" else _filters(desk)
+        if view in ("one", "many"):
+            _which_rows(desk)
+        wanted = _current() if view in ("twins", "proposed") else _filters(desk)
     flagged = int(desk.scores["flagged"].sum())
     st.caption(
-        f"{plain(session.project.name)} · {numbers.count(len(desk.scores))} training rows, "
-        f"{numbers.count(flagged)} flagged · signed in as **{plain(who)}**",
+        f"{numbers.count(len(desk.scores))} training rows, {numbers.count(flagged)} flagged · "
+        f"signed in as **{plain(who)}**{_how_good(desk)}",
         help="Flagged: the side of the network that never saw the row (flipped) predicts another "
         "label, and the row is among the most suspicious, as many as labels are probably wrong. "
         "Percentages beside labels are flipped-side probabilities. Source: Kobayashi et al. 2020, "
         "arXiv 2012.04207. Alike: cosine similarity of the encoder's features, among at most "
         "20,000 training rows.",
     )
-    _how_good(desk)
     if view == "twins":
         twins_box(desk, who)
         return
+    if view == "proposed":
+        proposed_box(desk, who)
+        return
+    proposed_hint(desk)
     if view == "map":
         _on_map(desk, wanted, who)
         exchange_box(desk, who)
         return
     queue = _queue(desk, wanted)
     if not len(queue.positions):
-        st.info("No row passes this filter. Widen it, or choose the rows that are decided.")
+        st.info(
+            "No flagged row is left here. Choose *All rows*, or widen the filters."
+            if wanted.flagged
+            else "No row passes this filter. Widen it, or choose the rows that are decided."
+        )
     elif view == "many":
         grid(desk, queue, who)
         progress_box(desk)
     else:
         _one(desk, queue, who)
-    hint("labels")
+    hint("labels", done=bool(desk.undoable(who)))
     exchange_box(desk, who)
 
 
-def _how_good(desk: Desk) -> None:
+def _how_good(desk: Desk) -> str:
     """What the flags can be believed for; in a box of its own only where there are none."""
-    model, *more = desk.skill.sentences(desk.classes)
-    if not desk.skill.learned:
-        st.warning(plain(model))
-    else:
-        st.caption(plain(" ".join([model, *more])))
+    said = plain(" ".join(desk.skill.sentences(desk.classes)))
+    if desk.skill.learned:
+        return f" · {said}"
+    st.warning(said)
+    return ""
 
 
 @st.fragment
@@ -97,7 +112,8 @@ def _on_map(desk: Desk, wanted: QueueFilter, who: str) -> None:
     if not inside:
         progress_box(desk)
         return
-    queue = _queue(desk, wanted, tuple(inside))
+    # Whoever draws around rows asks for them, flagged or not.
+    queue = _queue(desk, replace(wanted, flagged=False), tuple(inside))
     st.markdown(
         f"**{numbers.count(len(inside))}** training rows inside the lasso, "
         f"**{numbers.count(len(queue.positions))}** of them pass the filters above"
@@ -107,6 +123,15 @@ def _on_map(desk: Desk, wanted: QueueFilter, who: str) -> None:
     else:
         st.info("No selected row passes the filters. Widen them, or select other rows.")
     progress_box(desk)
+
+
+def _which_rows(desk: Desk) -> None:
+    """The queue is what is flagged; all rows on request, or where nothing is."""
+    st.segmented_control(
+        "Rows", list(ROWS), default="flagged" if desk.scores["flagged"].any() else "all",
+        required=True, format_func=ROWS.__getitem__, key="label_rows", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
 
 
 def _filters(desk: Desk) -> QueueFilter:
@@ -133,17 +158,14 @@ def _filters(desk: Desk) -> QueueFilter:
             help="By the side of the network that never saw the row.",
         )  # fmt: skip
         st.text_input("Search", key="label_text", placeholder="part of the text")
-        st.checkbox(
-            f"Flagged only ({numbers.count(facets['flagged']['flagged'])})", key="label_flagged"
-        )
     st.button("Refresh", key="label_refresh", on_click=_refresh, help=_REFRESH)
     return _current()
 
 
 _USUAL = {
     "state": STATES[0], "given": ANY, "suggested": ANY, "range": (0.0, 1.0), "text": "",
-    "flagged": False,
 }  # fmt: skip
+ROWS = {"flagged": "Flagged", "all": "All rows"}
 _REFRESH = "The order stays put while you decide; this sorts decided rows out of it."
 
 
@@ -161,7 +183,9 @@ def _current() -> QueueFilter:
         low=low,
         high=high,
         text=state.get("label_text", ""),
-        flagged=state.get("label_flagged", False),
+        # What is decided was asked for by its status.
+        flagged=state.get("label_rows") == "flagged"
+        and state.get("label_state", STATES[0]) == STATES[0],
     )
 
 
@@ -188,7 +212,7 @@ def _queue(desk: Desk, wanted: QueueFilter, inside: tuple[int, ...] | None = Non
         passed = desk.queue(wanted)
         if inside is not None:
             passed = passed[np.isin(passed, inside)]
-        kept = (asked, Queue(secrets.token_hex(8), passed))
+        kept = (asked, Queue(secrets.token_hex(8), passed, wanted.flagged))
         state["label_queue"] = kept
     return kept[1]
 

@@ -7,18 +7,29 @@ The address says where one is: `?new=1` the wizard, `?making=JOB` a project that
 import streamlit as st
 
 from influence_core.workflow.projects.overview import Overview, overviews
-from influence_core.workflow.results import projects_home, sample_names
+from influence_core.workflow.results import is_demo, projects_home, sample_names
+from pages.ui.frame.menu import drop
 from pages.ui.frame.shell import in_one_sentence
+from pages.ui.projects import loop
 from pages.ui.projects.cards import cards
 from pages.ui.projects.making import making, training
 from pages.ui.projects.wizard import wizard
 
 STEPS = ("making", "train", "new")
 LOOP = (
-    ("rule", "Pick a mistake", "*Errors*: what the model got wrong, and the rows that pushed it."),
-    ("label", "Fix the labels", "*Labels*: suspicious rows with their evidence, one key each."),
-    ("verified", "Verify", "*Clean data*: retrain without them, compare, export the clean file."),
-)
+    (
+        loop.MISTAKE, "Pick a mistake",
+        "*Errors*: what the model got wrong, and the rows that pushed it.",
+    ),
+    (
+        loop.LABEL, "Fix the labels",
+        "*Labels*: suspicious rows with their evidence, one key each.",
+    ),
+    (
+        loop.PROOF, "Verify",
+        "*Clean data*: retrain without them, compare, export the clean file.",
+    ),
+)  # fmt: skip
 
 
 def page() -> None:
@@ -30,7 +41,9 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("New project" if step != "train" else "Training", width="stretch")
         st.button("All projects", key="all_projects", icon=":material/arrow_back:", on_click=_back)
-    if step == "new":
+    if is_demo():
+        st.info("This is a demo: install Turnover to make a project of data of your own.")
+    elif step == "new":
         wizard()
     elif step == "making":
         making(st.query_params["making"])
@@ -59,9 +72,10 @@ def _welcome() -> None:
         "labels, and proves by retraining that the model got better."
     )
     with st.grid(columns="auto", min_column_width=260, gap="small", key="welcome"):
-        for icon, title, words in LOOP:
+        for number, (picture, title, words) in enumerate(LOOP, 1):
             with st.container(border=True, gap="xxsmall", height="stretch"):
-                st.markdown(f":material/{icon}: **{title}**")
+                loop.drawing(picture, title)
+                st.markdown(f"{number} · **{title}**")
                 st.caption(words)
 
 
@@ -70,8 +84,7 @@ def _new() -> None:
 
 
 def _back() -> None:
-    for name in STEPS:
-        st.query_params.pop(name, None)
+    drop(*STEPS)
 
 
 def _group(title: str, found: list[Overview], key: str) -> None:
@@ -83,7 +96,7 @@ def _group(title: str, found: list[Overview], key: str) -> None:
             "Hugging Face data set. The samples below are trained already."
         )
         return
-    st.markdown(f"##### {title}")
+    st.markdown(f"#### {title}")
     cards(found, key, glimpses=title == "Samples")
 
 

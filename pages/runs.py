@@ -1,16 +1,20 @@
 """Runs: what was trained and how well, curves, isolation, predictions, two runs side by side."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.workflow.results import Project, Run, RunRecord, to_hex
+from influence_core.errors import StoreError
+from influence_core.workflow.evaluate.agreement import of_default
+from influence_core.workflow.results import Project, Run, RunRecord, Split, to_hex
+from influence_core.workflow.train.compare_encoders import encoder_scores, verdict
 from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
 from influence_core.workflow.train.curves import learning_curves
 from influence_core.workflow.train.run_names import run_names
-from pages.ui.draw import numbers
+from pages.ui.draw import content, numbers
 from pages.ui.draw.content import visible
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame.paging import page_of
@@ -18,6 +22,7 @@ from pages.ui.frame.shell import in_one_sentence, open_project, plain
 from pages.ui.train import train_controls
 
 SHOWN = 24  # changed items that are listed at a time, unless set otherwise
+ENCODER_WIDTH = 210  # pixels
 CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}
 _ACCURACY = (
     "Share of the labelled items of this split whose most probable class is their label. Source: "
@@ -26,10 +31,12 @@ _ACCURACY = (
 COLUMNS = {
     "test": _ACCURACY,
     "valid": _ACCURACY,
+    "epochs": "Passes over the training rows; a network from a script of your own tells them by "
+    "KeyCallback, or publish(…, epochs=).",
     "isolation": "Share of the parameters read by a row's flipped side that the row never touched "
     "in training; 100 % means scores out of sample. Source: audit after Kobayashi et al. 2020.",
-    "default estimator": "The one that predicted retraining best when the project was evaluated; "
-    "see Trust.",
+    "agreement": "How far the project's default method agrees with retraining of this run: mean "
+    "rank correlation (LDS) ± half its 95 % interval. Source: the evaluation on Trust.",
 }
 # column of the curves: (name, colour that reads on light and dark, dash)
 LINES = {
@@ -48,13 +55,14 @@ def page() -> None:
     st.caption(f"{plain(project.name)} · {numbers.count(len(records))} {many} of this data")
     if records:
         st.dataframe(
-            _table(project, records), hide_index=True, key="runs_table",
+            _table(project, records), hide_index=True, key="runs_table", placeholder="–",
             column_config={
                 name: st.column_config.Column(name, help=about) for name, about in COLUMNS.items()
             },
         )  # fmt: skip
         _open_run(project, records)
         _compare(project, records)
+        _encoders(project)
     else:
         st.info("Nothing has been trained yet. The form below trains the first run.")
     _predict(project)
@@ -63,9 +71,8 @@ def page() -> None:
 
 
 def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
-    estimator = project.settings.default_estimator or "not evaluated yet"
     names = run_names(records)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
                 "run": names[record.id],
@@ -74,14 +81,16 @@ def _table(project: Project, records: list[RunRecord]) -> pd.DataFrame:
                 "trained (UTC)": record.created[:16].replace("T", " "),
                 "test": _accuracy(record, "test_accuracy"),
                 "valid": _accuracy(record, "valid_accuracy"),
+                "epochs": _epochs(record),
                 "isolation": visible(_isolation(record)),
-                "default estimator": estimator,
+                "agreement": of_default(project, project.run(record.id)),
                 "note": visible(record.note),
                 "id": record.id,
             }
             for record in records
         ]
     )
+    return table if table["note"].any() else table.drop(columns="note")
 
 
 def _accuracy(record: RunRecord, name: str) -> str:
@@ -89,8 +98,15 @@ def _accuracy(record: RunRecord, name: str) -> str:
     return "" if value is None else numbers.percent(value, 1)
 
 
+def _epochs(record: RunRecord) -> str:
+    found = record.metrics.get("epochs", 0.0)
+    return f"{found:g}" if found else "not told"
+
+
 def _isolation(record: RunRecord) -> str:
-    return "not audited" if record.isolation is None else record.isolation.headline
+    """The share alone; what leaks stands under *Isolation layer by layer*."""
+    found = record.isolation
+    return "not audited" if found is None else found.headline.partition(" isolated")[0]
 
 
 def _open_run(project: Project, records: list[RunRecord]) -> None:
@@ -112,11 +128,6 @@ def _open_run(project: Project, records: list[RunRecord]) -> None:
             )
             _curves(run)
         with st.container():
-            st.markdown(
-                "**Isolation**",
-                help="The share of the parameters read by an instance's flipped side that the "
-                "instance never touched in training; 100 % means scores out of sample.",
-            )
             _audit(run)
 
 
@@ -134,10 +145,10 @@ def _curves(run: Run) -> None:
             )  # fmt: skip
     figure.update_layout(
         height=280,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        margin={"l": 0, "r": 0, "t": 44, "b": 0},  # room for the legend, however wide it is
         xaxis={"title": "epoch", "tickformat": "d"},
         yaxis={"title": "loss, nats", "rangemode": "tozero"},
-        legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     st.plotly_chart(figure, key="run_curves", alt="Losses of the learned and flipped side by epoch")
 
@@ -150,9 +161,14 @@ def _audit(run: Run) -> None:
             f"{run.folder.parents[1].name}` measures it."
         )
         return
-    st.markdown(plain(found.headline))
+    st.markdown(
+        plain(found.headline),
+        help="The share of the parameters read by a row's flipped side that the row never touched "
+        "in training; 100 % means scores out of sample.",
+    )
     if run.has_table("audit"):
-        st.dataframe(run.table("audit"), hide_index=True, key="audit_table")
+        with st.expander("Isolation layer by layer"):
+            st.dataframe(numbers.rounded(run.table("audit")), hide_index=True, key="audit_table")
 
 
 def _predict(project: Project) -> None:
@@ -174,7 +190,7 @@ def _predict(project: Project) -> None:
         if path.is_file():
             st.download_button(
                 "Download predictions", path.read_bytes, file_name=path.name,
-                mime="text/csv", key="predict_down",
+                mime="text/csv", key="predict_down", on_click="ignore",
             )  # fmt: skip
     if job is not None and (job.active or job.state == "failed"):
         jobs_ui.watch(project, job.id)
@@ -217,10 +233,51 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
         help=f"{_ACCURACY} Below: the second run less the first, in percentage points.",
     )
     st.info(plain(found.sentence))
-    _changed(found, first, second)
+    _changed(project, found, first, second)
 
 
-def _changed(found: RunComparison, first: str, second: str) -> None:
+def _encoders(project: Project) -> None:
+    """Encoders that were tried on this data."""
+    try:
+        scores = encoder_scores(project)
+    except StoreError as error:  # the rest of the page stays
+        st.warning(plain(visible(str(error))))
+        return
+    if not scores:
+        return
+    st.markdown("**Encoders compared**")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "encoder": visible(score.encoder),
+                f"right on {score.split}": f"{numbers.percent(score.accuracy, 1)} "
+                f"± {100 * score.error:.1f}",
+                "wrong labels found": numbers.percent(score.label_ap),
+                "seconds a thousand rows": f"{score.seconds:.2g}",
+                "numbers a row": score.numbers,
+            }
+            for score in scores
+        ),
+        hide_index=True,
+        key="encoders_table",
+        column_config={
+            # A name of the hub is long; the figures beside it must not leave a narrow screen.
+            "encoder": st.column_config.Column(width=ENCODER_WIDTH),
+            "wrong labels found": st.column_config.Column(
+                help="Average precision of the flipped side's doubt, with a tenth of the labels "
+                "made wrong on purpose; guessing gives 10 %."
+            ),
+        },
+    )
+    st.info(plain(verdict(scores)) or "Try a second one: `turnover encode PROJECT --encoder NAME`.")
+    kept = plain(visible(project.settings.encoder))
+    st.caption(
+        f"This project keeps {kept}. To use another one, make a project of the same rows: "
+        "`turnover new … --encoder NAME`."
+    )
+
+
+def _changed(project: Project, found: RunComparison, first: str, second: str) -> None:
     """The changed items; a press opens the item on Errors with the run that has it wrong."""
     if found.changed.empty:
         return
@@ -235,24 +292,28 @@ def _changed(found: RunComparison, first: str, second: str) -> None:
         st.info("No item changed this way.")
         return
     wrong_run = first if which == "fixed" else second
-    for row in table.iloc[page_of(len(table), SHOWN, f"compare_page_{which}")].itertuples():
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if st.button(
-                plain(row.id),
-                key=f"open_{to_hex(row.key)}",
-                icon=":material/search:",
-                type="tertiary",
-            ):
-                # The menu in the sidebar follows; see shell.
-                st.session_state["open_run"] = wrong_run
-                st.switch_page(
-                    "pages/errors.py",
-                    query_params={"split": found.split, "item": to_hex(row.key)},
-                )
-            st.caption(
-                f"true **{plain(row.label)}** · {plain(row.first)} → {plain(row.second)} · "
-                f"p(true) {numbers.percent(row.p_first)} → {numbers.percent(row.p_second)}"
-            )
+    data = project.dataset.split(found.split)
+    image = data.content_column != "text"
+    part = page_of(len(table), SHOWN, f"compare_page_{which}")
+    with st.grid(columns="auto", min_column_width=170 if image else 320, gap="xsmall"):
+        for row in table.iloc[part].itertuples():
+            with st.container(border=True, gap="xxsmall"):
+                _changed_item(found.split, data, row, wrong_run)
+
+
+def _changed_item(name: str, data: Split, row: Any, wrong_run: str) -> None:
+    content.show(data, row.key, alt=f"Item labelled {row.label}")
+    st.markdown(
+        f"**{plain(row.label)}**: {plain(row.first)} → {plain(row.second)}  \n"
+        f"p(true) {numbers.percent(row.p_first)} → {numbers.percent(row.p_second)}"
+    )
+    if st.button(
+        "Explain", key=f"open_{to_hex(row.key)}", icon=":material/search:", type="tertiary",
+        help=f"id {plain(row.id)}: opened with the run that has it wrong.",
+    ):  # fmt: skip
+        # The menu in the sidebar follows; see shell.
+        st.session_state["open_run"] = wrong_run
+        st.switch_page("pages/errors.py", query_params={"split": name, "item": to_hex(row.key)})
 
 
 with in_one_sentence():

@@ -2,14 +2,18 @@
 
 from math import isfinite, nan
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from influence_core.workflow.evaluate.agreement import items
 from influence_core.workflow.evaluate.estimators import estimator_table
-from influence_core.workflow.results import EvaluationRecord, read_evaluation, to_hex
+from influence_core.workflow.results import ESTIMATORS, EvaluationRecord, read_evaluation, to_hex
 from influence_core.workflow.session import Session
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
 from pages.ui.frame.hint import hint
-from pages.ui.frame.shell import in_one_sentence, need_session, plain
+from pages.ui.frame.shell import in_one_sentence, need_session, or_toast, plain
 from pages.ui.trust.charts import comparison, removal
 from pages.ui.trust.evaluate import evaluate_controls
 
@@ -28,9 +32,9 @@ CHECKS = {
     ),
     "smoothness": (
         "Smoothness",
-        "Replay is a derivative of this run's training. All rows are weighted up or down a little "
-        "at random, the run is trained again, and the changes of losses are correlated with what "
-        "the derivative says. Source: metasmoothness, Engstrom et al. 2025, arXiv 2503.13751.",
+        "Replay rests on a derivative of this run's training. All rows are weighted up or down "
+        "a little at random, the run is trained again, and the changes of losses are correlated "
+        "with what it says. Source: metasmoothness, Engstrom et al. 2025, arXiv 2503.13751.",
     ),
 }
 NEXT_STEP = {  # after a check that failed
@@ -94,43 +98,70 @@ def page() -> None:
     """The checks, the comparison of estimators, and every stored table."""
     session = need_session()
     st.subheader("Trust")
-    hint("trust")
     found = read_evaluation(session.project.root)
-    if found is None or found.run != session.run.id:
+    evaluated = found is not None and found.run == session.run.id
+    hint("trust")
+    if found is None or not evaluated:
         st.info(
             "These scores have not been evaluated yet. An evaluation retrains on random halves and "
-            "from the run's own start, leaves rows out, plants wrong labels and sends unknown keys "
-            "through the noise test; a few minutes, here or with "
+            "from the run's own start, leaves rows out, plants wrong labels and measures false "
+            "positives on unseen ids; a few minutes, here or with "
             f"`turnover evaluate {session.project.root.name}`."
         )
         evaluate_controls(session, found)
         _explained(session)
         st.stop()
     _checks(found)
-    if found.reason:
-        st.info(plain(f"The default for this project is {found.estimator}: {found.reason}."))
+    _default(session, found)
+    _rests_on(session, found)
     evaluate_controls(session, found)
     _comparison(session, found)
     _tables(session)
     _explained(session)
 
 
+def _default(session: Session, found: EvaluationRecord) -> None:
+    """Which method answers, which was measured best, and the button that makes it the default."""
+    if not found.reason:
+        return
+    now, best = (ESTIMATORS[n].title for n in (session.estimator(), found.estimator))
+    same = session.estimator() == found.estimator
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="best"):
+        st.markdown(
+            f"**{plain(best)}** is {'the default' if same else 'measured best'}: "
+            f"{plain(found.reason)}." + ("" if same else f" The default is *{plain(now)}*."),
+            width="stretch",
+        )
+        if not same:
+            st.button(
+                "Use it", key="use_best", type="primary", on_click=or_toast,
+                args=(lambda: session.project.with_settings(default_estimator=found.estimator),),
+                help="Errors, Labels and Clean data then ask this method where nobody chooses.",
+            )  # fmt: skip
+
+
 def _checks(found: EvaluationRecord) -> None:
     """The headline checks; a whole network has isolation alone."""
-    columns = st.columns(len(CHECKS), gap="medium")
-    for column, (name, (title, about)) in zip(columns, CHECKS.items(), strict=True):
-        check = found.checks.get(name)
-        with column:
-            if check is None:
-                again = "**Evaluate again** below measures it, but not for a whole network."
-                st.info(f"**{title}**: not measured for this run. {again}")
+    with st.grid(columns="auto", min_column_width=320, gap="medium", key="checks"):
+        for name, (title, about) in CHECKS.items():
+            check = found.checks.get(name)
+            with st.container(gap="xsmall"):
+                if check is None:
+                    again = "**Evaluate again** below measures it, but not for a whole network."
+                    st.info(f"**{title}**: not measured for this run. {again}")
+                else:
+                    show = st.success if check.passed else st.error
+                    word = "passed" if check.passed else "failed"
+                    step = "" if check.passed else f" {NEXT_STEP[name]}"
+                    show(f"**{title}: {word}.** {plain(check.text)}{step}")
                 st.caption("What this check is", help=about)
-                continue
-            show = st.success if check.passed else st.error
-            word = "passed" if check.passed else "failed"
-            step = "" if check.passed else f" {NEXT_STEP[name]}"
-            show(f"**{title}: {word}.** {plain(check.text)}{step}")
-            st.caption("What this check is", help=about)
+
+
+def _rests_on(session: Session, found: EvaluationRecord) -> None:
+    """When it was measured, and on how many items."""
+    count = items(session.run)
+    on = f" on {numbers.many(count, 'item')}, misclassified and random ones" if count else ""
+    st.caption(f"Measured on {numbers.day(found.created)}{on}.")
 
 
 def _this_model(session: Session, found: EvaluationRecord) -> None:
@@ -144,10 +175,10 @@ def _this_model(session: Session, found: EvaluationRecord) -> None:
     table = session.run.table("eval-same-estimators")
     columns = st.columns(2, gap="medium")
     for column, (share, part) in zip(columns, table.groupby("dropped"), strict=False):
-        name = f"{share:.0%} of the rows left out"
+        name = f"{numbers.percent(share)} of the rows left out"
         with column:
             st.plotly_chart(
-                comparison(part, f"LDS, {name}"),
+                comparison(part, f"Agreement with retraining (LDS), {name}"),
                 key=f"same_chart_{share}",
                 config={"displayModeBar": False},
                 alt=f"LDS of each estimator for this model with its interval, {name}",
@@ -222,15 +253,27 @@ def _tables(session: Session) -> None:
             st.caption(about)
             table = session.run.table(f"eval-{name}")
             for column in {"key", "target"} & set(table):
-                table[column] = [to_hex(key) for key in table[column]]
-            st.dataframe(table, hide_index=True, key=f"table_{name}")
+                table[column] = _ids(session, table[column])
+            st.dataframe(
+                numbers.rounded(table), hide_index=True, key=f"table_{name}", placeholder="–"
+            )
+
+
+def _ids(session: Session, keys: pd.Series) -> list[str]:
+    """What the rows of these keys are called in the data; a key stays where no row has it."""
+    asked = keys.to_numpy(np.uint64)
+    names = [to_hex(int(key)) for key in asked]
+    for split in session.project.dataset.splits.values():
+        for place in np.flatnonzero(np.isin(asked, split.keys)):
+            names[place] = visible(str(split.ids[split.position(int(asked[place]))]))
+    return names
 
 
 def _explained(session: Session) -> None:
-    with st.expander("What each estimator does, where it comes from, and what it costs"):
+    with st.expander("What each method does, where it comes from, and what it costs"):
         for line in estimator_table(session.project).to_dict("records"):
             cost = line.get("ms per item", nan)
-            spent = f" {cost:.2g} ms per item here." if isfinite(cost) else ""
+            spent = f" {numbers.milliseconds(cost)} per item here." if isfinite(cost) else ""
             st.markdown(
                 f"**{plain(line['title'])}** `{line['estimator']}`  \n"
                 f"{plain(line['explanation'])} Source: {plain(line['source'])}.{spent}"

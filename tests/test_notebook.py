@@ -51,6 +51,36 @@ def test_arrow_and_datasets_are_the_same_frame(at_home):
         show([1, 2], label="label")
 
 
+def test_polars_is_the_same_frame(at_home):
+    polars = pytest.importorskip("polars")
+    first = show(frame(), label="label", features=X, proba=P).project
+    assert show(polars.from_pandas(frame()), label="label", features=X, proba=P).project == first
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"features": X[:-1]}, "59 rows of features"),
+        ({"features": X, "proba": P[:-1]}, "59 rows"),
+        ({"features": X, "proba": 2 * P}, "with the sum 2"),
+        ({"features": X, "proba": P[:, :1]}, "1 probabilit"),
+        ({"features": np.where(X[3] == X, np.nan, X), "proba": P}, "holds nan"),
+    ],
+)
+def test_what_does_not_fit_the_frame_is_one_sentence_and_leaves_no_project(at_home, given, says):
+    with pytest.raises(DataError, match=says):
+        show(frame(), label="label", **given)
+    assert list_projects(projects_home()) == []
+
+
+def test_an_earlier_project_outlives_probabilities_that_do_not_fit(at_home, monkeypatch):
+    monkeypatch.setattr(notebook, "start", lambda *arguments, **switches: None)  # no run yet
+    project = show(frame(), label="label", features=X).project
+    with pytest.raises(DataError, match="with the sum 2"):
+        show(frame(), label="label", features=X, proba=2 * P)
+    assert list_projects(projects_home()) == [project]
+
+
 def test_decisions_come_back_as_a_frame(at_home):
     shown = show(frame(), label="label", features=X, proba=P)
     assert shown.decisions().empty

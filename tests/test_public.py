@@ -12,8 +12,8 @@ import influence_core
 
 HEAVY = ("torch", "numpy", "pandas", "sklearn", "numba", "transformers", "datasets", "streamlit")
 FUNCTIONS = (
-    "audit", "explain", "freeze_shared", "inject", "network_scan", "open_run", "publish",
-    "show",
+    "audit", "explain", "freeze_shared", "inject", "load_injected", "network_scan", "open_run",
+    "publish", "show",
 )  # fmt: skip
 CLASSES = (
     "KeyCallback", "KeyCarrier", "KeyCollator", "Project", "TurnoverClassifier",

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from influence_core.errors import DataError
 from influence_core.influence.base import MeanScores, Prepared, Targets
@@ -57,7 +56,7 @@ def local_measure(
     return lambda targets: mean_over(prepared, targets, rows, progress=progress, cancel=cancel)
 
 
-def harm(measure: Measure, features: Tensor, labels: Tensor, proba: Tensor) -> Harm:
+def harm(measure: Measure, targets: Targets) -> Harm:
     """Mean influence of each training row on the items of the target split.
 
     The standard error is that over items: how far the mean would move with other items of the
@@ -65,14 +64,14 @@ def harm(measure: Measure, features: Tensor, labels: Tensor, proba: Tensor) -> H
 
     Args:
         measure: who scans, such as `local_measure`.
-        features: (T, d) standardised. labels: (T,). proba: (T, C) of the full network.
+        targets: its items.
 
     Raises:
         DataError: the target split has no item.
     """
-    if not len(labels):
+    if not len(targets):
         raise DataError(
             "The target split has no labelled item; choose another split or a wider part of it."
         )
-    found = measure(Targets(features, labels, proba))
+    found = measure(targets)
     return Harm(found.mean, found.stderr, found.freedom)

@@ -71,7 +71,7 @@ def server(*, write: bool = False) -> MCPServer:
     made = MCPServer(
         "turnover", instructions=TOLD, version=version("turnover"), log_level="WARNING"
     )
-    for reading in (projects, errors, explain, suspicious_labels, verify):
+    for reading in (projects, errors, explain, suspicious_labels, verify, proposals):
         made.tool(annotations=READS)(reading)
     if write:
         for writing in (decide, export):
@@ -132,19 +132,29 @@ async def verify(
 
 
 async def decide(project: str, decisions: list[Decision], agent: str = "agent") -> Answer:
-    """Record decisions on training rows, all or none, signed as an agent.
+    """Propose decisions on training rows, all or none, signed as an agent.
 
     Each has a key or id, a verdict (relabel, exclude, keep, unsure), with relabel a new_label,
-    and a note. They count as the word of one reviewer: people may disagree, and nothing is
-    overwritten.
+    and a note that says why. They wait until a person accepts or rejects them on the page Labels,
+    and count for nothing before. What you proposed already is not asked again.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "decisions.jsonl"
         file.write_text("".join(json.dumps(one) + "\n" for one in decisions), "utf-8")
         signed = f"agent:{agent.removeprefix('agent:')}"
-        return await run_verb("decide", project, str(file), format="jsonl", reviewer=signed)
+        return await run_verb(
+            "decide", project, str(file), format="jsonl", reviewer=signed, propose=True
+        )
 
 
-async def export(project: str, out: str, decisions: bool = True) -> Answer:
-    """Write the cleansed training set to a new file in its own format; nothing is replaced."""
-    return await run_verb("export", project, out=str(Path(out).absolute()), decisions=decisions)
+async def proposals(project: str) -> Answer:
+    """List what agents propose that nobody has answered yet."""
+    return await run_verb("decisions", project, proposed=True)
+
+
+async def export(project: str, name: str, decisions: bool = True) -> Answer:
+    """Write the cleansed training set in its own format; nothing is replaced.
+
+    The name is that of a new file or folder among the exports of the project, such as clean.csv.
+    """
+    return await run_verb("export", project, name=name or ".", decisions=decisions)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from influence_core.store.project import Project
+    from influence_core.store.runs import Run
 
 CANCELLED_CODE = 130  # what a shell gives for Ctrl-C
 
@@ -141,6 +143,24 @@ def announce(expected: str | None) -> None:
     """Say on standard error what long work will take, before it begins."""
     if expected:
         err.print(expected, highlight=False, soft_wrap=True)
+
+
+def run_json(run: "Run") -> dict[str, Any]:
+    """What machines read of a new run, beside its id."""
+    audited = run.record.isolation and asdict(run.record.isolation)
+    return {
+        "metrics": run.record.metrics,
+        "isolation": audited,
+        "finding": run.record.finding,
+    }
+
+
+def print_checks(run: "Run") -> None:
+    """What the isolation audit found of a new run, and what it must be doubted for."""
+    if run.record.isolation:
+        out.print(f"  audit: {escape(run.record.isolation.headline)}")
+    if run.record.finding:
+        out.print(escape(run.record.finding))
 
 
 @contextmanager

@@ -19,10 +19,12 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.errors import DataError
 from influence_core.progress import Progress, check_cancel
 from influence_core.store.exports.edits import ExportOptions
 from influence_core.store.exports.plan import FORMATS
 from influence_core.store.exports.revert import revert
+from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import newest_cleansing
 from influence_core.workflow.cleanse.export import edits_to_export, export_project
 from influence_core.workflow.cleanse.report import cleansing_report
@@ -43,6 +45,10 @@ def export_verb(
         str | None, typer.Argument(help="Project folder or name; not needed with --revert.")
     ] = None,
     target: Annotated[Path | None, typer.Option("--out", help="File or folder to make.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Its name among the exports of the project, instead of --out."),
+    ] = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -74,11 +80,14 @@ def export_verb(
     json: JsonOption = False,
 ) -> None:
     """Write the cleansed training set, or another split as it was decided, in its own format."""
+    if name is not None and project is not None and target is None:
+        target = _among_exports(find_project(project), name)
     if target is None:
         raise typer.BadParameter("give the file or folder to make", param_hint="--out")
     if revert_manifest is not None:
         manifest = revert(revert_manifest, target, overwrite=overwrite)
         told: dict[str, Any] = {"reverted": target, "from": revert_manifest}
+        what = "the source again"
     else:
         if project is None:
             raise typer.BadParameter("name a project", param_hint="PROJECT")
@@ -103,14 +112,24 @@ def export_verb(
             )
         keep_result(export=str(target))
         told = {"out": target, **manifest.counts}
+        what = "{rows:,} rows; {remove:,} left out, {relabel:,} relabelled".format(
+            **manifest.counts
+        )
         if not json:
             out.print(escape(found.said))
     if json:
         print_json({**told, "sha256": manifest.sha256})
     else:
-        out.print(f"{escape(str(target))}: {escape(str(told))}")
+        out.print(f"{escape(str(target))}: {what}", soft_wrap=True)
         for note in manifest.notes:
             out.print(escape(note))
+
+
+def _among_exports(project: Project, name: str) -> Path:
+    """Where an export of this name lies; it cannot lead out of the project's exports."""
+    if set(name) & set("/\\") or name.startswith("."):
+        raise DataError(f"'{name}' is not the name of a file; write it without folders.")
+    return project.exports_folder / name
 
 
 @app.command("report")

@@ -16,6 +16,7 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.disk.names import find_folder, projects_home
+from influence_core.errors import DataError
 from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume
 from influence_core.visible import visible
 
@@ -99,3 +100,22 @@ def separate_verb(project: ProjectArgument, json: JsonOption = False) -> None:
         out.print(
             f"{escape(found.root.name)} is a project of its own: {copied:,} decisions copied."
         )
+
+
+@app.command("trust")
+@verb
+def trust_verb(project: ProjectArgument, json: JsonOption = False) -> None:
+    """Let a project's settings name the database of its decisions; look at the address before."""
+    from influence_core.store.reviews.schema import shown_url
+    from influence_core.store.reviews.trust import trust
+
+    found = find_project(project)
+    named = found.settings.database
+    if not named:
+        raise DataError(f"The settings of {found.root.name} name no database; nothing to trust.")
+    trust(named)
+    shown = shown_url(named)
+    if json:
+        print_json({"project": found.root, "database": shown})
+    else:
+        out.print(f"{escape(found.root.name)} keeps its decisions in {escape(shown)}.")

@@ -1,10 +1,9 @@
-"""The verbs of label quality: labels, decide, decisions.
+"""The verbs of label quality: labels, decide. What has been decided is told by `decisions`.
 
 Exit codes: 0 done, 1 refused with what is wrong on standard error (nothing was written then), 2
 wrong usage, 130 stopped on request.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -36,22 +35,15 @@ from influence_core.data.keys import from_hex, to_hex
 from influence_core.data.options import ReadOptions
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.atomic import write_text
-from influence_core.errors import DataError
-from influence_core.labels.agreement import agreement
 from influence_core.labels.scores import COLUMNS
 from influence_core.store.exports.csv_fields import escaped
 from influence_core.store.reviews.store import TRAIN
-from influence_core.workflow.exchange.export_rows import export_decisions
 from influence_core.workflow.exchange.import_decisions import (
     FORMATS,
     apply_decisions,
-    find_format,
     read_decisions,
 )
-from influence_core.workflow.exchange.standing import changed_rows
-from influence_core.workflow.explain.explain import predictions
-from influence_core.workflow.review.desk import Desk, open_desk
-from influence_core.workflow.review.items import ItemReviews
+from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import Session, open_session
 
@@ -136,6 +128,9 @@ def decide_verb(
     quoting: Annotated[
         str | None, typer.Option(help=f"Of fields of a CSV: {', '.join(QUOTINGS)}.")
     ] = None,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="They wait to be accepted, and count for nothing yet.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write decisions from a file: all of it, or nothing if a line is bad.
@@ -149,62 +144,20 @@ def decide_verb(
     decisions = read_decisions(opened, source, form, reading, split)
     run = opened.latest_run()
     run_id = "" if run is None else run.id
-    written = apply_decisions(opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad)
+    written = apply_decisions(
+        opened, decisions, reviewer, run_id=run_id, skip_bad=skip_bad, propose=propose
+    )
     known = len(decisions) - written
     if json:
         said = {"problems": list(decisions.problems), "notes": list(decisions.notes)}
-        print_json({"written": written, "known": known, **said})
+        print_json({"proposed" if propose else "written": written, "known": known, **said})
         return
     for note in decisions.notes:
         err.print(escape(note), soft_wrap=True)
     for problem in decisions.problems:
         err.print(f"[yellow]Left out[/yellow] {escape(problem)}", soft_wrap=True)
     tail = f"; {known:,} were there already" if known else ""
-    out.print(f"{written:,} decisions written{tail}.")
-
-
-@app.command("decisions")
-@verb
-def decisions_verb(
-    project: ProjectArgument,
-    target: Annotated[
-        Path | None, typer.Option("--out", help="File to write; without it, a summary.")
-    ] = None,
-    form: FormatOption = "csv",
-    split: SplitOption = TRAIN,
-    undecided: Annotated[
-        int, typer.Option(min=0, help="So many undecided rows go along, most suspicious first.")
-    ] = 0,
-    spreadsheet_safe: SafeOption = False,
-    run: RunOption = None,
-    device: DeviceOption = "auto",
-    json: JsonOption = False,
-) -> None:
-    """Write all decisions to a file, or say how far the reviewers are."""
-    opened = find_project(project)
-    if target is None:
-        session = open_session(opened, run, device)
-        if split == TRAIN:
-            _summary(open_desk(session), json)
-        else:
-            _summary_of_items(session, split, json)
-        return
-    if split != TRAIN and undecided:
-        raise DataError("Only training rows have a queue; leave --undecided out for other splits.")
-    wanted = split == TRAIN and (find_format(form).scored or undecided > 0)
-    with bar(json) as tell, stoppable() as cancel:
-        scores = None
-        if wanted and (run is not None or opened.latest_run() is not None):
-            session = open_session(opened, run, device)
-            scores = label_table(session, progress=tell, cancel=cancel)
-    rows = export_decisions(
-        opened, target, form,
-        scores=scores, undecided=undecided, spreadsheet_safe=spreadsheet_safe, split=split,
-    )  # fmt: skip
-    if json:
-        print_json({"out": target, "rows": rows})
-    else:
-        out.print(f"{rows:,} rows in {escape(str(target))}")
+    out.print(f"{written:,} decisions {'proposed' if propose else 'written'}{tail}.")
 
 
 def _queue(session: Session, table: pd.DataFrame) -> pd.DataFrame:
@@ -264,53 +217,3 @@ def _write_csv(path: Path, frame: pd.DataFrame, spreadsheet_safe: bool) -> None:
         plain = plain.map(lambda cell: escaped(cell) if isinstance(cell, str) else cell)
     # Python before 3.13 quotes a lone "\r" only if the line end has one.
     write_text(path, plain.to_csv(index=False, lineterminator="\r\n"))
-
-
-def _summary(desk: Desk, json: bool) -> None:
-    """Progress, agreement, decisions that do not count, and whether to stop."""
-    progress, advice = desk.progress(), desk.advice()
-    agreed = agreement(desk.by_reviewer())
-    changed = changed_rows(desk.session.project, desk.reviews)
-    if json:
-        print_json(
-            {
-                "rows": progress.total,
-                "flagged": progress.flagged,
-                "decided": progress.decided,
-                "disputed": progress.disputed,
-                "wrong": progress.wrong,
-                "classes": records(progress.by_class),
-                "agreement": records(agreed),
-                "changed": records(changed),
-                "left": advice.left,
-                "left_interval": None if advice.left is None else [advice.low, advice.high],
-                "advice": advice.sentence,
-            }
-        )
-        return
-    out.print(
-        f"{progress.decided:,} of {progress.total:,} rows are decided "
-        f"({progress.flagged_decided:,} of {progress.flagged:,} flagged ones), "
-        f"{progress.wrong:,} are wrong, {progress.disputed:,} are disputed."
-    )
-    print_table("By class", progress.by_class)
-    if len(agreed):
-        print_table("Agreement between reviewers", agreed)
-    _print_changed(changed)
-    out.print(escape(advice.sentence))
-
-
-def _summary_of_items(session: Session, split: str, json: bool) -> None:
-    """What the decisions change about the accuracy, and those that do not count."""
-    found = ItemReviews(session.project, split).accuracy(predictions(session, split))
-    changed = changed_rows(session.project, split=split)
-    if json:
-        print_json({"split": split, **asdict(found), "outdated": records(changed)})
-        return
-    out.print(escape(found.sentence(split)), soft_wrap=True)
-    _print_changed(changed)
-
-
-def _print_changed(changed: pd.DataFrame) -> None:
-    if len(changed):
-        print_table("Decisions that do not count: the row is another by now", changed)

@@ -14,6 +14,7 @@ from influence_core.cli.common import (
     announce,
     app,
     bar,
+    find_project,
     keep_result,
     out,
     print_json,
@@ -22,21 +23,26 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.cli.publish import OutOfSampleOption, ProbaOption, show_run
+from influence_core.cli.then import ThenOption, check_steps, follow, told_training
 from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.data.readers.registry import PREVIEW_ROWS, READERS
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.names import projects_home
 from influence_core.errors import DataError
-from influence_core.models.own.named import read_places
+from influence_core.jobs.report import job_folder, kept_earlier
+from influence_core.progress import OneBar
 from influence_core.store.project import Project
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.create import NewProject, create, first_rows
-from influence_core.workflow.projects.findings import COMPARED
+from influence_core.workflow.projects.findings import COMPARED, findings_of
+from influence_core.workflow.projects.named import read_places
 from influence_core.workflow.projects.preview import FirstLook
 
 if TYPE_CHECKING:
     from influence_core.store.runs import Run
 
+# Where each stage ends in the one bar of making a project and training it.
+STAGES = {"read": 0.1, "check": 0.12, "copy": 0.15, "encode": 0.55, "train": 0.97, "sides": 1.0}
 MOST_NAMES = 1_000_000  # bytes of a file of class names
 
 
@@ -99,7 +105,8 @@ def new_verb(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="minilm, hf:NAME or st:NAME; of pictures torchvision:NAME or image:NAME."
+            help="minilm, hf:NAME or st:NAME; of pictures torchvision:NAME, image:NAME, timm:NAME, "
+            "or small, which needs no network."
         ),
     ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave bad rows out.")] = False,
@@ -148,6 +155,13 @@ def new_verb(
     ] = None,
     proba: ProbaOption = None,
     out_of_sample: OutOfSampleOption = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train at once, as turnover train does.")
+    ] = False,
+    then: ThenOption = None,
+    training: Annotated[
+        str, typer.Option(hidden=True, help="Options of the training as JSON, from the wizard.")
+    ] = "{}",
     options: Annotated[
         str, typer.Option(hidden=True, help="All of these as JSON, as the wizard gives them.")
     ] = "{}",
@@ -163,16 +177,43 @@ def new_verb(
 ) -> None:
     """Make a project from data of your own."""
     if preview is not None:
-        _show(first_rows(data, _options(context.params), projects_home(), preview, announce), json)
-        return
-    request = NewProject(data, valid, test, name, encoder, _options(context.params))
-    places = None if proba is None else read_places(proba)
-    with bar(json) as tell, stoppable() as cancel:
-        project, findings = create(
-            request, projects_home(), progress=tell, cancel=cancel, announce=announce
+        _show(
+            first_rows(data, read_options(context.params), projects_home(), preview, announce), json
         )
-        run = None if places is None else _published(project, places, out_of_sample)
-    keep_result(project=project.root.name)
+        return
+    request = NewProject(data, valid, test, name, encoder, read_options(context.params))
+    places = None if proba is None else read_places(proba)
+    if train and places is not None:
+        raise typer.BadParameter(
+            "contradicts --proba, which needs no training", param_hint="--train"
+        )
+    steps = check_steps(then)
+    if steps and not train:
+        raise typer.BadParameter("follows a training; add --train", param_hint="--then")
+    how = told_training(training) if train else None
+    with bar(json) as heard, stoppable() as cancel:
+        tell = OneBar(heard, STAGES) if (train or places) and job_folder() else heard
+        # A job that was ended in its training goes on with the project that it had made.
+        made = kept_earlier().get("project") if train else None
+        findings = []
+        if made:
+            project = find_project(str(made))
+        else:
+            project = create(
+                request, projects_home(), progress=tell, cancel=cancel, announce=announce
+            )
+            findings = findings_of(project.dataset, project.settings.encoder)
+        run = None
+        if places is not None:
+            heard_by: dict[str, Any] = {"progress": tell, "cancel": cancel}
+            run = _published(project, places, known_out_of_sample=out_of_sample, **heard_by)
+        keep_result(project=project.root.name, **({} if run is None else {"run": run.id}))
+        if how is not None:
+            from influence_core.workflow.train.head import train as train_head
+
+            run = train_head(project, how, progress=tell, cancel=cancel)
+            keep_result(project=project.root.name, run=run.id)
+            follow(project, run.id, steps, heard, cancel)
     account = account_of(project.header.source, project.header.splits)
     if json:
         print_json(
@@ -201,12 +242,12 @@ def new_verb(
     out.print(f"Next: turnover train {escape(project.root.name)}")
 
 
-def _published(project: Project, places: dict[str, str], known: bool) -> "Run":
+def _published(project: Project, places: dict[str, str], **how: Any) -> "Run":
     """The run of the user's model; without it, there is no project either."""
     from influence_core.workflow.train.own_model import publish_probabilities
 
     try:
-        return publish_probabilities(project, places, known_out_of_sample=known)
+        return publish_probabilities(project, places, **how)
     except BaseException:
         shutil.rmtree(project.root, ignore_errors=True)
         raise
@@ -226,7 +267,7 @@ def _show(look: FirstLook, json: bool) -> None:
     out.print("Nothing was made; without --preview it is.")
 
 
-def _options(given: dict[str, Any]) -> ReadOptions:
+def read_options(given: dict[str, Any]) -> ReadOptions:
     """The options of the command line, over those that the wizard gave."""
     try:
         told = json_text.loads(given["options"])

@@ -45,6 +45,9 @@ def evaluate_verb(
         int, typer.Option(help="Retrainings of this very model without 1 % and 10 % of rows, each.")
     ] = 16,
     seed: Annotated[int, typer.Option(help="Of targets, halves and flips.")] = 0,
+    use: Annotated[
+        bool, typer.Option(help="Make the best method the project's default from now on.")
+    ] = False,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -63,11 +66,14 @@ def evaluate_verb(
     with bar(json) as tell, stoppable() as cancel:
         report = evaluate(session, options, progress=tell, cancel=cancel)
     keep_result(evaluation=session.run.id)
+    best = report.record.estimator
+    if use and best:
+        session.project.with_settings(default_estimator=best)
     if json:
         tables = {name: records(table) for name, table in report.tables.items()}
         checks = {name: plain(check) for name, check in report.record.checks.items()}
         figures = dict(report.record.figures)
-        print_json({"figures": figures, "checks": checks, "tables": tables})
+        print_json({"figures": figures, "checks": checks, "tables": tables, "best": best})
         return
     for name, table in report.tables.items():
         print_table(name, table.head(_SHORT))
@@ -75,7 +81,9 @@ def evaluate_verb(
         colour = "green" if check.passed else "red"
         out.print(f"[{colour}]{escape(name)}[/{colour}]: {escape(check.text)}")
     if report.record.reason:
-        out.print(escape(report.record.reason))
+        out.print(f"Best: {escape(best)}. {escape(report.record.reason)}.", soft_wrap=True)
+        if best != session.estimator():
+            out.print(f"The default stays {session.estimator()}; --use takes the best one.")
 
 
 @app.command("estimators")

@@ -4,16 +4,23 @@
 needs, is imported when one of its verbs is called. To add a verb, add its line here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from influence_core.visible import visible
+
+_UsageError: Any = typer.BadParameter.__bases__[0]  # Typer's own, for which it has no public name
+
 # Verb: its module in this folder, and the first line of its help; in the order of the help.
 VERBS = {
     "app": ("serve", "Serve the dashboard."),
     "new": ("new", "Make a project from data of your own."),
+    "check": ("check", "Say what is wrong with a data set, and end with 4 if a rule is broken."),
     "train": (
         "basic",
         "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",
@@ -24,6 +31,14 @@ VERBS = {
     ),
     "errors": ("look", "List the items that the model gets wrong, the worst first."),
     "explain": ("explain", "Show which training rows helped and which harmed one item."),
+    "causes": (
+        "causes",
+        "Say which kinds of training rows are behind a group of errors, all of them by default.",
+    ),
+    "slices": (
+        "slices",
+        "Find parts of the data on which the model errs more than their classes explain.",
+    ),
     "predict": (
         "basic",
         "Predict the rows that came without labels, and write class and probability to a file.",
@@ -38,7 +53,7 @@ VERBS = {
     ),
     "decide": ("labels", "Write decisions from a file: all of it, or nothing if a line is bad."),
     "decisions": (
-        "labels",
+        "decisions",
         "Write all decisions to a file, or say how far the reviewers are.",
     ),
     "cleanse": (
@@ -48,6 +63,10 @@ VERBS = {
     "trial": (
         "cleanse",
         "Retrain with and without the rows of a cleansing, beside nothing and random rows.",
+    ),
+    "score": (
+        "score",
+        "Retrain with the decisions so far, and say how far they move the accuracy.",
     ),
     "export": (
         "export",
@@ -68,7 +87,7 @@ VERBS = {
     ),
     "publish": (
         "publish",
-        "Show a model of your own by its probabilities: its mistakes, label flags, explanations.",
+        "Show a model of your own, by its probabilities or out of a turn-over checkpoint.",
     ),
     "map": (
         "map",
@@ -78,6 +97,10 @@ VERBS = {
     "separate": (
         "jobs",
         "Give a copied project folder decisions of its own, those so far included.",
+    ),
+    "trust": (
+        "jobs",
+        "Let a project's settings name the database of its decisions; look at the address before.",
     ),
     "doctor": (
         "serve",
@@ -95,7 +118,21 @@ VERBS = {
 
 
 class Verbs(TyperGroup):
-    """The group of all verbs; one is imported when it is called, not when it is listed."""
+    """The group of all verbs; one is imported when it is called, not when it is listed.
+
+    What was typed wrongly is said with its hidden characters written out: a shell's `*` types the
+    names of files, which anybody may have chosen.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """What is read of the arguments before a verb is known."""
+        with _visible_usage():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """What is read of a verb's own arguments, and the verb."""
+        with _visible_usage():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the help."""
@@ -112,6 +149,15 @@ class Verbs(TyperGroup):
         if args and args[0] in VERBS and args[0] not in self.commands:
             self.commands[args[0]] = loaded(args[0])
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _visible_usage() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = visible(error.message)
+        raise
 
 
 def loaded(verb: str) -> TyperCommand:

@@ -1,5 +1,6 @@
 """The verb that proves an answer: verify. The Errors page starts it as a job."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,8 @@ def verify_verb(
     split: Annotated[
         str, typer.Option(help="Split of the item; by default test, else any other, else train.")
     ] = "",
+    text: Annotated[str | None, typer.Option(help="A sentence of your own instead.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image file of your own instead.")] = None,
     estimator: Annotated[
         str, typer.Option(help=f"One of {', '.join(ESTIMATORS)}; by default the project's.")
     ] = "",
@@ -63,13 +66,14 @@ def verify_verb(
     """Retrain without the rows behind an answer, beside random ones, and say what changed."""
     with bar(json) as tell, stoppable() as cancel:
         session = open_session(find_project(project), run, device)
-        target = target_of(session, split or usual_split(session), item)
+        target = target_of(session, split or usual_split(session), item, text, image)
         asked = Question(estimator or session.estimator(), toward, among, side, smallest)
         found = verify(session, target, asked, count, progress=tell, cancel=cancel)
-    keep_result(
-        verified=to_hex(target.key or 0), split=target.split, of_run=session.run.id,
-        of_project=session.project.root.name,
-    )  # fmt: skip
+    if target.key is not None:  # where a page finds it; what is the user's own has no address
+        keep_result(
+            verified=to_hex(target.key), split=target.split, of_run=session.run.id,
+            of_project=session.project.root.name,
+        )  # fmt: skip
     if json:
         print_json(plain(found))
         return

@@ -26,6 +26,7 @@ from influence_core.data.bad_rows import (
 from influence_core.data.build import build_dataset
 from influence_core.data.checks.spellings import several_labels
 from influence_core.data.columns import ColumnRoles, detect_columns
+from influence_core.data.content import refuse_bare_names
 from influence_core.data.dataset import Dataset
 from influence_core.data.keys import content_hashes
 from influence_core.data.labelling.joining import with_wanted_labels
@@ -56,6 +57,9 @@ def assemble(raws: Sequence[RawTable], options: ReadOptions, watch: Watch) -> Da
     # Training rows first: others may lack labels, or even their column.
     raws.sort(key=lambda raw: known_split(raw.split or "train") != "train")
     roles = detect_columns(raws[0].table, options, raws[0].name)
+    if roles.kind == "text" and raws[0].file.kind in ("csv", "json", "xlsx", "parquet", "arrow"):
+        named = options.image_root is not None
+        refuse_bare_names(raws[0].table.slice(0, 200), roles.content, raws[0].image_root, named)
     raws = with_label_column(raws, roles.label)
     check = options.bad_rows != "keep"
     tables = [prepare(raw, roles, check_images=check, watch=watch) for raw in raws]
@@ -245,6 +249,7 @@ def _cut(
 def _refuse_one_class(part: Part, roles: ColumnRoles, name: str) -> None:
     table, rows = part
     found = pc.unique(table.labels.take(pa.array(rows))).to_pylist()
+    name = "the ZIP" if table.raw.file.kind == "zip" else name  # its pictures lie in a Parquet file
     if len(found) < 2 and table.raw.file.kind in ("folder", "zip"):
         raise DataError(
             f"All pictures of {name} to train on stand in the folder {found[0]!r}; put those of "

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from influence_core.data.footer import sound_footer
 from influence_core.errors import DataError
 
 MOST_COLUMNS = 5_000
@@ -105,7 +106,7 @@ def refuse_growing_table(table: pa.Table, place: str) -> None:
             f"Column {runs[0]!r} of {place} is run-end encoded; save it as a plain column."
         )
     decoded = sum(decoded_bytes(chunk) for column in table.columns for chunk in column.iterchunks())
-    refuse_growth(decoded, table.nbytes, place)
+    refuse_growth(decoded, table.get_total_buffer_size(), place)
 
 
 def decoded_bytes(array: pa.Array) -> int:
@@ -144,23 +145,23 @@ def refuse_growing_parquet(path: Path, limit: int | None) -> None:
         limit: most rows that are going to be read, or None.
 
     Raises:
-        DataError: its columns would grow too much, or there are too many.
+        DataError: its columns would grow too much, or there are too many, or it is damaged.
     """
     size = path.stat().st_size
-    with pq.ParquetFile(path) as file:
-        footer = file.metadata
-        refuse_columns(file.schema_arrow.names, path.name)
-        widths = [max(8, file.schema.column(i).length) for i in range(footer.num_columns)]
+    footer = sound_footer(path)
+    refuse_columns(footer.schema.to_arrow_schema().names, path.name)
+    widths = [max(8, footer.schema.column(i).length) for i in range(footer.num_columns)]
     known, may_grow = 0, set()
     for group in map(footer.row_group, range(footer.num_row_groups)):
-        for chunk, width in zip(map(group.column, range(len(widths))), widths, strict=True):
+        for i, width in enumerate(widths):
+            chunk = group.column(i)
             stored, values = chunk.total_uncompressed_size, chunk.num_values
             if chunk.physical_type != "BYTE_ARRAY":
                 known += width * values
                 continue
             known += stored
             if stored * values > FREE_BYTES:
-                may_grow.add(chunk.path_in_schema)
+                may_grow.add(footer.schema.column(i).path)
     refuse_growth(known, size, path.name)
     if not may_grow:
         return

@@ -259,7 +259,7 @@ def _unusual(counts: Mapping[str, int], column: str) -> list[str]:
         if len(usual) > 1:
             raise DataError(
                 f"Two parts of column {column!r}, {short_list(usual)}, are both called {split!r}; "
-                "rename one."
+                f"rename one, or say which is which (--splits {split}={usual[0]},test={usual[1]})."
             )
     return unusual_splits(found, f"In column {column!r},")
 

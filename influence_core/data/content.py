@@ -3,8 +3,12 @@
 `data.columns` asks. Columns are judged by their first rows, by the majority of their values.
 """
 
+import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +27,10 @@ TEXT_NAMES = (
 )
 IMAGE_NAMES = ("image", "img", "picture", "photo", "image_path", "path", "file_name", "file")
 WORDS_OF_A_TEXT = 4.0  # on average, of a column that is no cell of a table
+_NAMES_TRIED = 20
+_FOLDERS = 20
+_LOOKED_AT = 2_000  # entries of a folder
+_ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 ContentKind = Literal["text", "image", "image_path"]
 
 
@@ -75,6 +83,57 @@ def _doubts(column: pa.ChunkedArray, name: str) -> list[str]:
     if _words(column) < 2 and re.search("image|img|pic|photo|file", name.lower()):
         return [f"Column {name!r} is read as text; file names of pictures need their .png or .jpg."]
     return []
+
+
+def refuse_bare_names(head: pa.Table, column: str, root: Path | None, named: bool) -> None:
+    """Refuse to read as texts what are names of pictures without their endings.
+
+    Args:
+        head: first rows of a source.
+        column: the content, read as text.
+        root: the folder that paths would be relative to; it and the folders in it are looked at.
+        named: whether the user has named that folder, so pictures are surely meant.
+
+    Raises:
+        DataError: most values are such names, or `named`.
+    """
+    single = column in head.column_names  # else made of several
+    texts = head.column(column).cast(pa.string()).drop_null().to_pylist() if single else []
+    tried = [text for text in texts if text][:_NAMES_TRIED]
+    folders = _folders_of(root)
+    found = [picture for text in tried if (picture := _picture_called(text, folders)) is not None]
+    if 2 * len(found) > len(tried):
+        folder = "" if named else f", and name their folder (--image-root {found[0].parent})"
+        raise DataError(
+            f"Column {column!r} names pictures without their ending, such as {found[0].stem!r} for "
+            f"{found[0].name}; write {found[0].suffix} behind each{folder}."
+        )
+    if named:
+        raise DataError(
+            f"Column {column!r} holds texts and no file names of pictures, such as a.png, so there "
+            "is nothing to find below --image-root; name another column (--content), or leave "
+            "--image-root out."
+        )
+
+
+def _folders_of(root: Path | None) -> list[Path]:
+    """A folder and some of those in it, as far as they can be looked at."""
+    if root is None:
+        return []
+    with suppress(OSError), os.scandir(root) as entries:
+        inner = [Path(entry.path) for entry in islice(entries, _LOOKED_AT) if entry.is_dir()]
+        return [root, *inner[:_FOLDERS]]
+    return []
+
+
+def _picture_called(stem: str, folders: Sequence[Path]) -> Path | None:
+    """A picture of this name in one of the folders."""
+    if {*"/\\\0"} & {*stem}:
+        return None
+    with suppress(OSError, ValueError):  # a text is often no name that a file can have
+        tried = (folder / f"{stem}{end}" for folder in folders for end in _ENDINGS)
+        return next((path for path in tried if path.is_file()), None)
+    return None
 
 
 def with_joined(

@@ -221,6 +221,18 @@ def count_pixels(data: bytes, budget: PixelBudget) -> None:
     _decode(data, None, budget)
 
 
+def pixels_of(data: bytes) -> tuple[int, int]:
+    """Width and height, by the head of the file alone.
+
+    Raises:
+        DataError: it is no picture, or too large a one.
+    """
+    image, problem = _decode(data, None)
+    if image is None:
+        raise DataError(f"The picture cannot be used: it is {problem}; save it again or remove it.")
+    return image.size
+
+
 def _decode(
     data: bytes, share: Callable[[int], int] | None, budget: PixelBudget | None = None
 ) -> tuple[Image.Image | None, str | None]:

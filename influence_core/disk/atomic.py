@@ -137,6 +137,10 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
+# Halves of letters as JSON escapes them; whole letters may be written by two of them.
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
@@ -146,6 +150,8 @@ def read_json(path: Path) -> dict[str, Any]:
     data = read_bytes(path)
     try:
         value = json.loads(data)
+        if _HALVES.search(data):  # half a letter, which no file can be called and no page can show
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged ({error}); restore it from a copy.") from error
     if not isinstance(value, dict):

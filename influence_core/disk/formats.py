@@ -162,6 +162,7 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "run": (_run_1,),  # run.json
     "features": (_encoder,),  # the card of a feature file
     "dataset": (_dataset_1, _dataset_2, _dataset_3),  # data/dataset.json
+    "encoders": (),  # encoders.json
     "evaluation": (_evaluation_1,),  # evaluation.json
     "cleansing": (_cleansing_1,),  # cleansings/<id>.json
     "trial": (),  # cleansings/<id>/trial-<round>.json
@@ -170,5 +171,8 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "scores": (),  # the card of all scores of an item
     "map": (),  # features/<id>/map.parquet
     "verified": (),  # verified/<run>-<key>-<question>.json
+    "verified-cause": (),  # verified/<run>-cause-<items and rows>-<fix>.json
+    "score": (),  # score.json
+    "slice": (),  # slices/<digest of the name>.json
     "job": (),  # jobs/<id>/job.json
 }

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from influence_core.influence.base import Query
+from influence_core.models.device import exact
 
 Array = npt.NDArray[np.float64]
 _CHUNK = 8192
@@ -63,8 +64,8 @@ def subset_sums(query: Query, weights: Tensor) -> Array:
     total: Tensor | None = None
     for start in range(0, n, _CHUNK):
         part = slice(start, min(start + _CHUNK, n))
-        scores = query.scores(part).scores
-        sums = scores.double() @ weights[part].to(scores.device, torch.float64)
+        scores = exact(query.scores(part).scores)
+        sums = scores @ weights[part].to(scores)
         total = sums if total is None else total + sums
     if total is None:
         return np.zeros((0, weights.shape[1]))

@@ -20,6 +20,7 @@ from influence_core.disk.checkpoint import Parts
 from influence_core.disk.fingerprint import of_tensors
 from influence_core.errors import ModelError
 from influence_core.influence.base import HeadWeights
+from influence_core.models.device import in_chunks
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.heads.checkpoint import HeadCheckpoint, identity
 from influence_core.training.heads.fit import fit_heads
@@ -84,19 +85,22 @@ def retrain(
         some = rows.features.rows(torch.linspace(0, len(rows.features) - 1, 64).long())
         seen_by = of_tensors(f"{tuple(x.shape)}", {"x": x, "some": some})
         parts = parts.of(identity(rows, config, training, {}), seen_by)
-    size = chunk_groups(config, training.batch_for(len(rows.features)))
-    for start in range(0, groups, size):
-        check_cancel(cancel)
-        part = np.arange(start, min(start + size, groups))
 
-        def tell(event: Progress, done: int = start, width: int = len(part)) -> None:
+    def run(which: slice) -> None:
+        check_cancel(cancel)
+        part = np.arange(which.start, which.stop)
+
+        def tell(event: Progress) -> None:
             if progress:
-                share = int(width * event.done / max(event.total, 1))
-                progress(Progress("retrain", done + share, groups))
+                share = int(len(part) * event.done / max(event.total, 1))
+                progress(Progress("retrain", which.start + share, groups))
 
         what = Recipe(_some(rows, part), config, training)
-        seen = _chunk(what, f"groups {start}-{part[-1]}", x, parts, tell, cancel)  # (g·E, T, C)
+        seen = _chunk(what, f"groups {part[0]}-{part[-1]}", x, parts, tell, cancel)  # (g·E, T, C)
         out[part] = seen.view(len(part), *out.shape[1:]).numpy()
+
+    size = chunk_groups(config, training.batch_for(len(rows.features)))
+    in_chunks(run, groups, size, lower="the head's width or members")
     return out
 
 

@@ -48,7 +48,8 @@ class HeadWeights:
 class Evidence:
     """One trained run as estimators see it.
 
-    `flipped` (N, C) are the flipped side's class probabilities, out-of-sample for every row.
+    `flipped` (N, C) are the flipped side's class probabilities, out-of-sample for every row;
+    `leaning` (N, C) are those that residuals are read from, if others.
     `head` is None for a whole-network run, whose `features` are those of the trained network.
     `training` is how the head was trained, with the number of epochs that it kept, and `weights`
     how much each row counted in it, (N, 1), if not all alike.
@@ -61,6 +62,7 @@ class Evidence:
     head: HeadWeights | None = None
     training: HeadTraining | None = None
     weights: Tensor | None = None
+    leaning: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -155,6 +157,15 @@ class JointPrepared(Prepared, Protocol):
         ...
 
 
+@runtime_checkable
+class LinearPrepared(Prepared, Protocol):
+    """A run whose scores are linear in the target, so that a mean costs what one target costs."""
+
+    def together(self, targets: Targets) -> Query:
+        """A query of one line, (1, n): the mean of the targets' scores."""
+        ...
+
+
 # What an evaluation has chosen for an estimator, such as {"strength": 4.0}: plain JSON values, kept
 # with the project (`store.evaluations`). Every estimator works without any.
 Settings = Mapping[str, Any]
@@ -210,14 +221,15 @@ def calibrated_temperature(flipped: Tensor, labels: Tensor) -> float:
     """The temperature of least cross-entropy on out-of-sample probabilities (N, C), labels (N,)."""
     step = max(1, len(labels) // _CALIBRATION_ROWS)
     logits, own = flipped[::step].float().clamp_min(1e-6).log(), labels[::step]
-    losses = [float(cross_entropy(logits / t, own)) for t in TEMPERATURES]
-    return float(TEMPERATURES[losses.index(min(losses))])
+    losses = torch.stack([cross_entropy(logits / t, own) for t in TEMPERATURES])
+    return float(TEMPERATURES[int(losses.argmin())])
 
 
 def softened(evidence: Evidence) -> Tensor:
     """Flipped-side probabilities (N, C) at their calibrated temperature."""
-    temperature = calibrated_temperature(evidence.flipped, evidence.labels)
-    return (evidence.flipped.clamp_min(1e-6).log() / temperature).softmax(-1)
+    proba = evidence.flipped if evidence.leaning is None else evidence.leaning
+    temperature = calibrated_temperature(proba, evidence.labels)
+    return (proba.clamp_min(1e-6).log() / temperature).softmax(-1)
 
 
 def flipped_residuals(evidence: Evidence) -> Tensor:

@@ -29,6 +29,7 @@ from influence_core.influence.base import (
     Targets,
 )
 from influence_core.influence.topk import Kept, strongest
+from influence_core.models.device import drop_cache, pinned, sent, smaller, to_host
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 CHUNK = 16_384
@@ -127,11 +128,11 @@ def scan(  # noqa: PLR0913 - switches of one loop
 
     for part, out in _chunks(query, rows, chunk, cancel, progress=progress):
         if keep is not None:
-            keep[:, part] = out.scores.cpu().numpy()
+            (keep[:, part],) = to_host(out.scores)
         scores, stderr, positions = _select(out, part, allowed)
         helpful = strongest(scores, stderr, positions, k=k, sign=1.0, kept=helpful)
         harmful = strongest(scores, stderr, positions, k=k, sign=-1.0, kept=harmful)
-        scored += len(positions)
+        scored += scores.shape[1] if allowed is None else int(allowed[part].sum())
         if on_partial is not None and part.stop < rows:
             on_partial(now())
     return now()
@@ -154,9 +155,8 @@ def mean_influence(
     error = np.empty(rows, dtype=np.float32)
     for part, out in _chunks(query, rows, chunk, cancel, MEAN_SCORES, progress):
         scores = out.scores
-        mean[part] = scores.mean(0).cpu().numpy()
         spread = scores.std(0) if len(scores) > 1 else torch.full_like(scores[0], float("nan"))
-        error[part] = (spread / len(scores) ** 0.5).cpu().numpy()
+        mean[part], error[part] = to_host(scores.mean(0), spread / len(scores) ** 0.5)
         if progress:
             progress(Progress("scan", part.stop, rows))
     return mean, error
@@ -222,7 +222,7 @@ def full_scores(
         for part, out in _chunks(query, rows, chunk, cancel, progress=progress):
             if file is None:
                 file = new_array(temporary, np.float32, (len(out.scores), rows))
-            file[:, part] = out.scores.cpu().numpy()
+            (file[:, part],) = to_host(out.scores)
             if progress:
                 progress(Progress("scan", part.stop, rows))
         if file is not None:
@@ -244,14 +244,20 @@ def _chunks(
     """
     if isinstance(query, LongQuery):
         query.run(progress, cancel)
-    start, step = 0, chunk or FIRST_CHUNK
+    start, step, limit = 0, chunk or FIRST_CHUNK, rows
     while start < rows:
         check_cancel(cancel)
-        part = slice(start, min(start + step, rows))
-        out = query.scores(part)
-        yield part, out
-        start = part.stop
-        step = chunk or rows_at_a_time(len(out.scores), most)
+        part = slice(start, min(start + step, start + limit, rows))
+        try:
+            out = query.scores(part)
+        except (MemoryError, RuntimeError) as error:
+            limit = smaller(part.stop - start, error, "the number of items")
+        else:
+            yield part, out
+            start = part.stop
+            step = chunk or rows_at_a_time(len(out.scores), most)
+            continue
+        drop_cache()
 
 
 def rows_at_a_time(targets: int, most: int = _CHUNK_SCORES) -> int:
@@ -270,6 +276,7 @@ def _allowed(rows: int, candidates: Tensor | None, exclude: Sequence[int]) -> Te
 
 
 def _select(out: Scores, part: slice, allowed: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, errors and positions of a chunk; rows that may not be listed score nothing."""
     scores = out.scores
     stderr = torch.full_like(scores, float("nan")) if out.stderr is None else out.stderr
     if scores.device.type == "mps":  # which cannot sort 64-bit integers
@@ -277,17 +284,15 @@ def _select(out: Scores, part: slice, allowed: Tensor | None) -> tuple[Tensor, T
     positions = torch.arange(part.start, part.stop, device=scores.device)
     if allowed is None:
         return scores, stderr, positions
-    here = allowed[part].to(scores.device)
-    return scores[:, here], stderr[:, here], positions[here]
+    here = sent(pinned(allowed[part], scores.device), scores.device)
+    return torch.where(here, scores, 0.0), stderr, positions
 
 
 def _tops(kept: Kept | None) -> tuple[Top, ...]:
     """One list a target; padding is left out."""
     if kept is None:
         return ()
-    real = kept.real.cpu().numpy()
-    parts = (kept.positions, kept.scores, kept.stderr)
-    positions, scores, stderr = (part.cpu().numpy() for part in parts)
+    real, positions, scores, stderr = to_host(kept.real, kept.positions, kept.scores, kept.stderr)
     return tuple(
         Top(positions[t][real[t]], scores[t][real[t]], stderr[t][real[t]]) for t in range(len(real))
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.estimators.turnover import standard_error
+from influence_core.models.device import in_chunks, to_host
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.heads.steps import both_proba
 from influence_core.training.heads.types import Features
@@ -55,9 +56,9 @@ def both_sides(
     gap = np.empty(n, dtype=np.float32)
     error = np.empty(n, dtype=np.float32)
     params = (head.W1, head.b1, head.W2)
-    for start in range(0, n, _CHUNK):
+
+    def run(part: slice) -> None:
         check_cancel(cancel)
-        part = slice(start, min(start + _CHUNK, n))
         index = torch.arange(part.start, part.stop)
         inside, outside = both_proba(
             features.rows(index), keys[part].to(head.W1.device), params, head.config
@@ -67,8 +68,11 @@ def both_sides(
             inside.gather(2, own).clamp_min(_FLOOR).log()
             - outside.gather(2, own).clamp_min(_FLOOR).log()
         )[..., 0]  # (E, B): flipped loss − learned loss
-        flipped[part], learned[part] = outside.mean(0).cpu(), inside.mean(0).cpu()
-        gap[part], error[part] = gaps.mean(0).cpu(), standard_error(gaps).cpu()
+        flipped[part], learned[part], gap[part], error[part] = to_host(
+            outside.mean(0), inside.mean(0), gaps.mean(0), standard_error(gaps)
+        )
         if progress:
             progress(Progress("sides", part.stop, n))
+
+    in_chunks(run, n, _CHUNK, lower="the head's width or members")
     return Sides(flipped, learned, gap, error)

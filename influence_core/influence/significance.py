@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from influence_core.errors import ModelError
 from influence_core.influence.base import Evidence, Targets, need_head
@@ -57,7 +56,7 @@ def null_scores(
     keys = fresh_keys(count, evidence.keys.cpu().numpy().view(np.uint64), seed)
     fresh = replace(evidence, keys=as_keys(keys).to(evidence.keys.device))
     query = TURNOVER.prepare(fresh).query(targets)
-    return query.scores(slice(0, count)).scores.double().cpu().numpy()
+    return query.scores(slice(0, count)).scores.cpu().double().numpy()
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,8 @@ class Null:
         center, spread = float(ordered.mean()), float(ordered.std())
         if spread == 0.0:  # a run that learned nothing scores all fresh keys alike
             return np.where(scores > threshold, TAIL * np.finfo(float).tiny, body)
+        from scipy.special import ndtr
+
         # The normal joins the body at the threshold, so that p-values do not jump there.
         normal = ndtr((center - scores) / spread) / ndtr((center - threshold) / spread)
         far = TAIL * np.maximum(np.maximum(pareto, normal), np.finfo(float).tiny)

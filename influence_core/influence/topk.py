@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.influence.kernels.topk import insert
-
 _LOWEST = torch.iinfo(torch.int64).min
 _LONG = 1_024  # places of a list; inserting into a longer one moves too much
 
@@ -76,6 +74,8 @@ def _inserted(
     scores: Tensor, stderr: Tensor, positions: Tensor, k: int, sign: float, kept: Kept | None
 ) -> Kept:
     """By the compiled loop: a list of k places, the last of which may be padding."""
+    from influence_core.influence.kernels.topk import insert
+
     shape = len(scores), k
     rank, rows = np.full(shape, _LOWEST, np.int64), np.zeros(shape, np.int64)
     values, errors = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -92,8 +92,9 @@ def _sorted(
     scores: Tensor, stderr: Tensor, positions: Tensor, k: int, sign: float, kept: Kept | None
 ) -> Kept:
     """By tensor operations: other devices, and lists too long to be inserted into."""
-    if kept is not None and kept.rank.shape[1] == k:
-        # Only rows that reach the weakest kept score of some target can enter a list.
+    if scores.device.type == "cpu" and kept is not None and kept.rank.shape[1] == k:
+        # Only rows that reach the weakest kept score of some target can enter a list. Elsewhere
+        # the host would have to wait to learn how many do.
         least = torch.where(kept.real, kept.scores * sign, 0.0)[:, -1:]
         columns = (scores * sign >= least).any(0).nonzero()[:, 0]
         scores, stderr, positions = scores[:, columns], stderr[:, columns], positions[columns]

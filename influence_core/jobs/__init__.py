@@ -7,6 +7,16 @@ the kernel frees at the holder's death, however it came, tells running from inte
 the browser, restarting the app or the machine loses nothing, and two apps see the same jobs.
 """
 
-from influence_core.jobs.control import Job, cancel, curves, find, jobs, log_tail, resume, start
+from influence_core.jobs.control import (
+    ahead,
+    cancel,
+    curves,
+    find,
+    jobs,
+    log_tail,
+    resume,
+    start,
+)
+from influence_core.jobs.job import Job
 
-__all__ = ["Job", "cancel", "curves", "find", "jobs", "log_tail", "resume", "start"]
+__all__ = ["Job", "ahead", "cancel", "curves", "find", "jobs", "log_tail", "resume", "start"]

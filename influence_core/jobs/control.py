@@ -10,22 +10,24 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from filelock import Timeout
 
 from influence_core.disk.atomic import atomic_folder, plain_errors, write_json
+from influence_core.disk.demo import refuse_in_demo
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.names import check_name, id_at, moment_after, projects_home
 from influence_core.disk.records import build, plain
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
+from influence_core.jobs import slots
+from influence_core.jobs.job import Job, State
 from influence_core.jobs.seal import holds, seal
 from influence_core.progress import Progress
 
-State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED = ("done", "failed", "cancelled")
 # A runner that has not taken its lock after this long has never come up.
 STARTUP_SECONDS = 30.0
@@ -41,66 +43,17 @@ class _Card:
     created: str
     who: str
     seal: str = ""
+    expected: float | None = None
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job as it stood when it was looked at.
-
-    Attributes:
-        id: folder name; sorts by time.
-        root: the folder of the project that it belongs to.
-        title: what it does, for people.
-        arguments: of the command line, after `turnover`.
-        created: UTC time, ISO 8601.
-        who: user who started it.
-        state: where it is.
-        progress: the verb's last event.
-        rate: units a second in the present stage.
-        remaining: seconds to the end of the present stage.
-        message: how it ended, in one sentence.
-        result: what the verb left, such as {"run": id}.
-        finished: UTC time of the end, ISO 8601, or "".
-        ours: whether it was started from this home of projects, and not by a stranger.
-    """
-
-    id: str
-    root: Path
-    title: str
-    arguments: tuple[str, ...]
-    created: str
-    who: str
-    state: State
-    progress: Progress | None = None
-    rate: float | None = None
-    remaining: float | None = None
-    message: str = ""
-    result: Mapping[str, Any] = field(default_factory=dict)
-    finished: str = ""
-    ours: bool = True
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are."""
-        return self.root / files.JOBS / self.id
-
-    @property
-    def log_path(self) -> Path:
-        """What the verb printed; the file need not exist yet."""
-        return self.folder / files.LOG
-
-    @property
-    def active(self) -> bool:
-        """Queued or running."""
-        return self.state in ("queued", "running")
-
-    @property
-    def resumable(self) -> bool:
-        """Whether `resume` may start it again."""
-        return self.ours and self.state in ("failed", "cancelled", "interrupted")
-
-
-def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") -> Job:
+def start(
+    root: Path,
+    arguments: Sequence[str],
+    *,
+    title: str,
+    who: str = "",
+    expected: float | None = None,
+) -> Job:
     """Start a verb of the command line in a process of its own; returns at once.
 
     Args:
@@ -109,16 +62,19 @@ def start(root: Path, arguments: Sequence[str], *, title: str, who: str = "") ->
         arguments: as after `turnover`, with absolute paths.
         title: what it does, for people.
         who: user who starts it; the one of this process by default.
+        expected: seconds that it should take; short work does not wait behind long work.
 
     Raises:
-        StoreError: the folder cannot be written, or no process can be started.
+        StoreError: the folder cannot be written, no process can be started, or this is a demo.
     """
+    refuse_in_demo("nothing is computed here that takes long")
     root = root.resolve()
     moment = moment_after(job.created for job in jobs(root))
     name = id_at(moment)
     with atomic_folder(root / files.JOBS / name) as made:
         now = moment.isoformat(timespec="microseconds")
-        card = _Card(title, tuple(arguments), now, who or _user(), seal(name, arguments))
+        sealed = seal(name, arguments)
+        card = _Card(title, tuple(arguments), now, who or _user(), sealed, expected)
         write_json(made / "job.json", stamped("job", plain(card)))
     _launch(root / files.JOBS / name, 1)
     return find(root, name)
@@ -145,6 +101,16 @@ def find(root: Path, job_id: str) -> Job:
     return job
 
 
+def ahead(job: Job) -> list[Job]:
+    """The jobs that a queued one waits for, the running ones first; none for any other."""
+    if job.state != "queued":
+        return []
+    short = slots.is_short(job.arguments, job.expected)
+    folders = slots.ahead(projects_home(), job.folder, short=short)
+    found = (_look(folder.parent.parent, folder.name) for folder in folders)
+    return [other for other in found if other is not None and other.active]
+
+
 def cancel(job: Job) -> None:
     """Ask a job to stop; it keeps what it has finished. Nothing happens to one that has ended.
 
@@ -162,8 +128,10 @@ def resume(job: Job) -> Job:
     A job that is queued or running is left alone, so two clicks do no harm.
 
     Raises:
-        StoreError: it is done, was started elsewhere, or its folder cannot be written.
+        StoreError: it is done, was started elsewhere, its folder cannot be written, or this is a
+            demo.
     """
+    refuse_in_demo("nothing is computed here that takes long")
     try:
         with plain_errors("resume", job.folder), files.lock(job.folder, "resume.lock").acquire(10):
             now = find(job.root, job.id)
@@ -235,6 +203,7 @@ def _look(root: Path, name: str) -> Job | None:
     if progress and rate and state == "running":
         left = max((progress.total - progress.done) / rate, 0.0)
     left_by_verb = files.read(folder, "result.json").get("result")
+    begun = files.read(folder, "attempt.json").get("time") if state == "running" else None
     return Job(
         id=name,
         root=root,
@@ -250,6 +219,8 @@ def _look(root: Path, name: str) -> Job | None:
         message=str(ending.get("message", "")),
         result=left_by_verb if isinstance(left_by_verb, dict) else {},
         finished=str(ending.get("time", "")),
+        expected=card.expected,
+        running=max(0.0, time.time() - begun) if isinstance(begun, int | float) else 0.0,
     )
 
 

@@ -21,7 +21,7 @@ from filelock import Timeout
 from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
 from influence_core.jobs import folder as files
-from influence_core.jobs.slots import wait_for_slot
+from influence_core.jobs.slots import is_short, turn
 
 GRACE_SECONDS = 20.0
 POLL_SECONDS = 0.1
@@ -48,23 +48,26 @@ def run(folder: Path, number: int, *, grace: float = GRACE_SECONDS) -> None:
 def _attempt(folder: Path, number: int, grace: float) -> None:
     os.nice(NICENESS)
     stopped = Stop(folder)
+    card = files.read(folder, "job.json")
+    short = is_short(card.get("arguments", ()), card.get("expected"))
+    since = float(files.read(folder, "attempt.json").get("time", time.time()))
     try:
-        since = float(files.read(folder, "attempt.json").get("time", time.time()))
-        slot = wait_for_slot(projects_home(), stopped, since)
+        with turn(projects_home(), stopped, since, job=folder, short=short) as ours:
+            code = _begun(folder, number, stopped, grace) if ours else CANCELLED_CODE
+            if code is not None:
+                _end(folder, *_verdict(folder, code))
     except StoreError as error:
         _end(folder, "failed", str(error))
-        return
-    if slot is None:
-        _end(folder, *_verdict(folder, CANCELLED_CODE))
-        return
-    with slot:
-        files.write(folder, "attempt.json", {"number": number, "state": "running"})
-        try:
-            code = _verb(folder, stopped, grace)
-        except OSError as error:
-            _end(folder, "failed", f"The verb could not be started ({error.strerror}).")
-            return
-        _end(folder, *_verdict(folder, code))
+
+
+def _begun(folder: Path, number: int, stopped: Callable[[], bool], grace: float) -> int | None:
+    """The verb's exit code; None if it could not be started, which is told then."""
+    files.write(folder, "attempt.json", {"number": number, "state": "running", "time": time.time()})
+    try:
+        return _verb(folder, stopped, grace)
+    except OSError as error:
+        _end(folder, "failed", f"The verb could not be started ({error.strerror}).")
+        return None
 
 
 class Stop:

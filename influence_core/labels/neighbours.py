@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from influence_core.models.device import to_host
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.training.heads.types import Features
 
@@ -49,18 +50,15 @@ def nearest(
     k = max(0, min(k, len(pool) - 1))
     positions = np.empty((rows, k), dtype=np.int64)
     similarity = np.empty((rows, k), dtype=np.float32)
-    places = torch.full((rows,), -1, dtype=torch.int64)
-    places[pool] = torch.arange(len(pool))
+    places = pool.to(base.device)
     for start in range(0, rows, _BLOCK):
         check_cancel(cancel)
         index = torch.arange(start, min(start + _BLOCK, rows))
         alike = _unit(features.rows(index)) @ base.T  # (B, M)
-        own = places[index]
-        inside = torch.nonzero(own >= 0)[:, 0]
-        alike[inside, own[inside]] = -2.0  # a row is no neighbour of its own
-        top = alike.topk(k, dim=1)
-        positions[index.numpy()] = pool[top.indices.cpu()].numpy()
-        similarity[index.numpy()] = top.values.cpu().numpy()
+        own = torch.arange(start, start + len(index), device=base.device)[:, None] == places
+        top = alike.masked_fill_(own, -2.0).topk(k, dim=1)  # a row is no neighbour of its own
+        part = slice(start, start + len(index))
+        positions[part], similarity[part] = to_host(places[top.indices], top.values)
         if progress:
             progress(Progress("neighbours", int(index[-1]) + 1, rows))
     return positions, similarity

@@ -56,7 +56,8 @@ class Skill:
         if not self.learned:
             return [f"{self.about_the_model('so no label is flagged and none is suggested')}."]
         tail = ": expect many flags to be its own mistakes." if self.accuracy < GOOD else "."
-        said = f"The model that flags is {self.accuracy:.0%} accurate on rows it has not seen{tail}"
+        right = f"{100 * self.accuracy:.0f} %"
+        said = f"The model that flags is {right} accurate on rows it has not seen{tail}"
         if not self.alone:
             return [said]
         listed = ", ".join(repr(names[n]) for n in self.alone[:NAMED])

@@ -1,8 +1,9 @@
 """Encoders: frozen networks that turn an image or a sentence into a feature vector.
 
 A spec names one: `minilm`, `hf:<name or folder>`, `st:<name or folder>`, `vgg:<file in the
-project>`, `torchvision:<name>`, `image:<name or folder>`. What stands before the colon is looked up
-here; each loader lives with its kind in `text.py`, `sentences.py`, `images.py` or `vision.py`.
+project>`, `torchvision:<name>`, `image:<name or folder>`, `timm:<name or folder>`. What stands
+before the colon is looked up here; each loader lives with its kind in `text.py`, `sentences.py`,
+`images.py`, `vision.py` or `timm_images.py`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +16,12 @@ import torch
 
 from influence_core.data.dataset import CONTENT_WORDS, Modality
 from influence_core.errors import ModelError
+from influence_core.models.device import memory_told
 from influence_core.models.images import load_torchvision, load_vgg
 from influence_core.models.sentences import load_sentence_transformer
 from influence_core.models.text import TextEncoder, load_hugging_face, load_minilm
+from influence_core.models.timm_images import load_timm
+from influence_core.models.tokens import OWN
 from influence_core.models.vision import load_image
 
 
@@ -49,8 +53,6 @@ class Encoder(Protocol):
         ...
 
 
-# `own:<numbers a row>`: features that were made elsewhere; nothing here can make more of them.
-OWN = "own"
 Loader = Callable[[str, Path | None, torch.device], Encoder]
 
 SCHEMES: dict[str, tuple[Modality, Loader]] = {
@@ -60,6 +62,7 @@ SCHEMES: dict[str, tuple[Modality, Loader]] = {
     "vgg": ("image", load_vgg),
     "torchvision": ("image", load_torchvision),
     "image": ("image", load_image),
+    "timm": ("image", load_timm),
 }
 
 
@@ -80,6 +83,7 @@ def load_encoder(
 
     Raises:
         ModelError: unknown scheme, missing weights, or a hub that cannot be reached.
+        ResourceError: it does not fit into the device's memory.
     """
     scheme, _, rest = spec.partition(":")
     if is_own(spec):
@@ -89,7 +93,11 @@ def load_encoder(
             "sentences and pictures of your own."
         )
     encodes(spec)
-    encoder = SCHEMES[scheme][1](rest, root, device or torch.device("cpu"))
+    with memory_told(
+        f"The encoder '{spec}' does not fit into memory; close other programs, or choose another "
+        "device (--device cpu)."
+    ):
+        encoder = SCHEMES[scheme][1](rest, root, device or torch.device("cpu"))
     if isinstance(encoder, TextEncoder) and encoder.windowed().fingerprint == fingerprint:
         return encoder.windowed()
     return encoder

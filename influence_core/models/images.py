@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from influence_core.data.images import PIXELS, open_image
 from influence_core.disk.fingerprint import of_file, of_tensors
 from influence_core.errors import ModelError, one_line
-from influence_core.models.device import autocast, chunk_that_fits, in_chunks
+from influence_core.models.device import autocast, chunk_that_fits, in_chunks, pinned, sent
 
 _CHUNK = 64
 
@@ -43,7 +43,7 @@ class ImageEncoder:
         def run(part: slice) -> npt.NDArray[np.float32]:
             batch = torch.stack([self.prepare(open_image(raw)) for raw in items[part]])
             with autocast(self.device):
-                features: Tensor = self.model(batch.to(self.device))
+                features: Tensor = self.model(sent(pinned(batch, self.device), self.device))
             return features.float().cpu().numpy()
 
         lower = "the image size"
@@ -215,7 +215,7 @@ def pretrained(name: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
     except (OSError, HTTPException) as error:
         raise ModelError(
             f"The weights of '{name}' are not on this machine and cannot be fetched; connect once, "
-            f"or put {file} into the torch hub cache."
+            f"put {file} into the torch hub cache, or make the project with --encoder small."
         ) from error
     except (RuntimeError, UnpicklingError, EOFError, TypeError, ValueError, KeyError) as error:
         raise ModelError(

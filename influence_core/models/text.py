@@ -17,7 +17,7 @@ import torch
 
 from influence_core.disk.fingerprint import of_parts, of_tensors
 from influence_core.errors import ModelError
-from influence_core.models.device import autocast, chunk_that_fits, in_chunks
+from influence_core.models.device import autocast, chunk_that_fits, in_chunks, pinned, sent
 from influence_core.models.tokens import (
     MAX_TOKENS,
     hugging_face_source,
@@ -118,7 +118,10 @@ class TextEncoder:
     def _means(self, whole: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Mean over the tokens of each of these windows."""
         index = torch.from_numpy(rows)
-        batch = {name: values[index].to(self.device) for name, values in whole.items()}
+        batch = {
+            name: sent(pinned(values[index], self.device), self.device)
+            for name, values in whole.items()
+        }
         with autocast(self.device):
             hidden = self.model(**batch).last_hidden_state.float()  # (n, tokens, dim)
         mask = batch["attention_mask"][..., None].to(hidden.dtype)

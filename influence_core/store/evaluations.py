@@ -1,4 +1,4 @@
-"""What an evaluation has found out about a project: the default estimator, why, and settings.
+"""What an evaluation has found out about a project: the best estimator, why, and settings.
 
 One small JSON file beside `project.toml`. The tables that it rests on lie with the run; this file
 says what every later question uses. Without it, every estimator works with its own defaults.
@@ -31,7 +31,8 @@ class EvaluationRecord:
     Attributes:
         run: id of the run that was evaluated.
         created: UTC time, ISO 8601.
-        estimator: the best measured one, "" if none was compared.
+        estimator: the best measured one, "" if none was compared; the project's settings say
+            which one it uses.
         reason: why, for people.
         settings: per estimator, what its `prepare` is given.
         figures: single numbers by name, such as "ceiling_wrong".

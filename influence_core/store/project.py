@@ -31,6 +31,7 @@ from influence_core.disk.locks import locked
 from influence_core.disk.names import check_name, find_folder, id_at, moment_after
 from influence_core.disk.names import projects_home as projects_home  # noqa: PLC0414
 from influence_core.errors import MismatchError, StoreError
+from influence_core.store.reviews.trust import trust
 from influence_core.store.runs import RECORD, Kind, Run, RunRecord, RunWriter
 from influence_core.store.settings import SETTINGS, ProjectSettings
 from influence_core.store.tables import (
@@ -56,7 +57,7 @@ class Project:
         name: str,
         dataset: Dataset,
         encoder: str,
-        furnish: Callable[[Path], None] = lambda folder: None,
+        furnish: Callable[[Path], object] = lambda folder: None,
         **settings: str,
     ) -> "Project":
         """Write a new project; it appears as a whole or not at all.
@@ -137,17 +138,12 @@ class Project:
         return self.header.fingerprint
 
     @property
-    def reviews_url(self) -> str:
-        """SQLAlchemy URL of the reviews."""
-        return self.settings.database or f"sqlite:///{(self.root / 'reviews.db').resolve()}"
-
-    @property
     def exports_folder(self) -> Path:
         """Where exports go."""
         return self.root / "exports"
 
     def with_settings(self, **changes: str) -> "Project":
-        """Change settings on disk; returns the project.
+        """Change settings on disk; returns the project. A database that is set so is trusted.
 
         Raises:
             StoreError: there is no such setting, or it cannot be written.
@@ -156,6 +152,8 @@ class Project:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise StoreError(f"{unknown} are not settings of a project; there are {sorted(known)}.")
+        if changes.get("database"):
+            trust(changes["database"])
         path = self.root / SETTINGS
         with locked(path, seconds=10):
             made = replace(ProjectSettings.read(path), **changes)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ Mean and scale are those of the training rows and belong to the run: every other
 where a user types a sentence, passes through the same two vectors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import DataError
+from influence_core.models.device import memory_budget, sent, sent_array
 from influence_core.training.heads.types import Features
 
 _CHUNK = 16_384
 # Arrays up to this many float32 bytes are standardised once and kept; larger ones stay mapped.
 RESIDENT_BYTES = 1 << 30
+_SHARE = 4  # of a device's free memory, so much may be filled with one array
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,9 @@ class Standardised:
                 f"Features of shape {raw.shape} do not fit a model of {len(mean)} features; "
                 "encode the data with the encoder that the run was trained on."
             )
-        mean, scale = mean.to(device), scale.to(device)
-        resident = None
-        if raw.shape[0] * raw.shape[1] * 4 <= RESIDENT_BYTES:
-            values = torch.from_numpy(np.array(raw, dtype=np.float32)).to(device)
-            resident = values.sub_(mean).mul_(scale)
-        return cls(raw, mean, scale, resident)
+        here = cls(raw, mean.to(device), scale.to(device))
+        fits = raw.shape[0] * raw.shape[1] * 4 <= resident_bytes(here.mean.device)
+        return replace(here, resident=here._standardised()) if fits else here
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -65,11 +64,34 @@ class Standardised:
 
         Consecutive positions of resident rows are a view, not a copy: a scan reads each row once.
         """
+        if self.resident is not None and index.device.type != "cpu":
+            return self.resident[index]  # to look whether they are consecutive would take a wait
         span = consecutive(index)
         if self.resident is not None:
-            return self.resident[index.to(self.resident.device) if span is None else span]
-        part = np.asarray(self.raw[index.cpu().numpy() if span is None else span], dtype=np.float32)
-        return torch.from_numpy(part).to(self.mean.device).sub(self.mean).mul_(self.scale)
+            return self.resident[sent(index, self.resident.device) if span is None else span]
+        return self._read(index.cpu().numpy() if span is None else span)
+
+    def _read(self, which: slice | npt.NDArray[np.int64]) -> Tensor:
+        """Rows from the file, standardised on the device; float16 travels as it is."""
+        device = self.mean.device
+        part = np.asarray(self.raw[which])
+        kind = np.float16 if device.type != "cpu" and part.dtype == np.float16 else np.float32
+        return sent_array(part, kind, device).float().sub_(self.mean).mul_(self.scale)
+
+    def _standardised(self) -> Tensor:
+        """All rows, block by block."""
+        out = torch.empty(self.raw.shape, dtype=torch.float32, device=self.mean.device)
+        for start in range(0, len(out), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            out[part] = self._read(part)
+        return out
+
+
+def resident_bytes(device: torch.device) -> int:
+    """How large an array may be, as float32, to be kept on the device."""
+    if device.type == "cpu":
+        return RESIDENT_BYTES
+    return memory_budget(device) // _SHARE
 
 
 @dataclass(frozen=True)
@@ -105,7 +127,7 @@ class Subset:
 
     def rows(self, index: Tensor) -> Tensor:
         """(B,) positions in the subset to (B, d) float32."""
-        return self.base.rows(self.positions[index.to(self.positions.device)])
+        return self.base.rows(self.positions[sent(index, self.positions.device)])
 
 
 def consecutive(index: Tensor) -> slice | None:

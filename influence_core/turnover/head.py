@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.errors import ModelError
-from influence_core.turnover.masks import mask_bits, own_units
-from influence_core.turnover.masks_numba import fill_masks
+from influence_core.turnover.masks import layer_values, own_units
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,8 @@ def member_masks(
     members = range(config.members) if members is None else members
     shape = (len(members), len(keys), config.width)
     if keys.device.type == "cpu":
+        from influence_core.turnover.masks_numba import fill_masks
+
         buffer = torch.empty(shape) if out is None else out
         fill_masks(
             buffer.numpy(),
@@ -129,10 +130,17 @@ def member_masks(
             flipped=flipped,
         )
         return buffer
-    bits = torch.stack(
-        [
-            mask_bits(keys, config.width, seed=config.seed, layer=e, p=config.p, twin=config.twin)
-            for e in members
-        ]
+    on, off = (0.0, 1.0 / config.p) if flipped else (1.0 / config.p, 0.0)
+    own = own_values(keys, config, on, off, members)
+    return torch.cat([own, on + off - own], dim=2) if config.twin else own
+
+
+def own_values(
+    keys: Tensor, config: HeadConfig, on: float, off: float, members: range | None = None
+) -> Tensor:
+    """`on` or `off` for the units that draw bits of their own, (E, B, own) float32."""
+    members = range(config.members) if members is None else members
+    own = own_units(config.width, config.p, config.twin)
+    return layer_values(
+        keys, own, seed=config.seed, layers=members, p=config.p, on=float(on), off=float(off)
     )
-    return (bits != flipped).float() / config.p

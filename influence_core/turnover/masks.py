@@ -96,24 +96,45 @@ def mask_words(keys: Tensor, words: int, *, seed: int, layer: int, p: float = 0.
     Returns:
         (B, words) int64; bit j of word w says whether unit 64·w + j is on the learned side.
     """
+    return layer_words(keys, words, seed=seed, layers=range(layer, layer + 1), p=p)[0]
+
+
+def layer_words(keys: Tensor, words: int, *, seed: int, layers: range, p: float) -> Tensor:
+    """`mask_words` of several layers at once, (L, B, words).
+
+    Nothing but the keys comes from elsewhere: on a device masks are computed, not copied.
+    """
     expansion = planes(p)
     depth = len(expansion)
-    state = _mix(keys + _signed(stream_seed(seed, layer)))  # (B,)
-    counters = [_signed(((j + 1) * GAMMA) & _MASK64) for j in range(words * depth)]
-    steps = torch.tensor(counters, dtype=torch.int64, device=keys.device)
-    fair = _mix(state[:, None] + steps).view(len(keys), words, depth)
+    # As `stream_seed` of each layer; int64 products wrap like those of 64 bits without a sign.
+    streams = _mix(
+        _counted(layers.start + 1, layers.stop + 1, keys) + _signed(mix64(seed & _MASK64))
+    )
+    state = _mix(keys + streams[:, None])  # (L, B)
+    fair = _mix(state[..., None] + _counted(1, words * depth + 1, keys))
+    fair = fair.unflatten(-1, (words, depth))
     # Fold from the least significant bit of p: OR halves the distance to 1, AND that to 0.
-    word = fair[:, :, 0]
+    word = fair[..., 0]
     for plane, bit in enumerate(expansion[1:], start=1):
-        word = (word | fair[:, :, plane]) if bit else (word & fair[:, :, plane])
+        word = (word | fair[..., plane]) if bit else (word & fair[..., plane])
     return word
 
 
-def unpack(words: Tensor, units: int) -> Tensor:
-    """(B, W) words to (B, units) booleans."""
-    shifts = torch.arange(WORD_BITS, device=words.device)
-    bits = (words[:, :, None] >> shifts) & 1
-    return bits.flatten(1)[:, :units].bool()
+def _counted(start: int, stop: int, like: Tensor) -> Tensor:
+    """These numbers times `GAMMA`, modulo 2**64."""
+    return torch.arange(start, stop, device=like.device) * _signed(GAMMA)
+
+
+def unpack(words: Tensor, units: int, on: float = True, off: float = False) -> Tensor:
+    """(..., W) words to (..., units) with `on` where a bit is set and `off` elsewhere.
+
+    Eight units a look-up: shifting each bit out would write eight bytes for it.
+    """
+    byte = torch.arange(256, device=words.device)[:, None]
+    bits = (byte >> torch.arange(8, device=words.device)) & 1  # (256, 8)
+    table = torch.where(bits.bool(), on, off)
+    places = words.contiguous().view(torch.uint8).int()  # (..., 8 W), least significant first
+    return table[places].flatten(-2)[..., :units]
 
 
 def mask_bits(
@@ -128,6 +149,14 @@ def mask_bits(
     words = mask_words(keys, math.ceil(own / WORD_BITS), seed=seed, layer=layer, p=p)
     bits = unpack(words, own)
     return torch.cat([bits, ~bits], dim=1) if twin else bits
+
+
+def layer_values(
+    keys: Tensor, units: int, *, seed: int, layers: range, p: float, on: float, off: float
+) -> Tensor:
+    """`on` or `off` for the first `units` of each key in each layer, (L, B, units) float32."""
+    words = layer_words(keys, math.ceil(units / WORD_BITS), seed=seed, layers=layers, p=p)
+    return unpack(words, units, on, off).float()  # also where float64 is torch's default
 
 
 def own_units(units: int, p: float, twin: bool) -> int:

@@ -27,6 +27,7 @@ EXTRAS = {
     "postgres": "decisions in PostgreSQL",
     "mcp": "an agent's way to the verbs",
     "st": "sentence encoders by sentence-transformers",
+    "timm": "picture encoders by timm",
 }
 LEAST_FREE = 2 << 30  # bytes; an encoder's weights and the features of a middling data set
 
@@ -84,9 +85,9 @@ def _version(name: str) -> str | None:
 
 def _device() -> Found:
     try:
-        import torch
+        import torch  # noqa: F401 - to see whether it is there
 
-        from influence_core.models.device import memory_budget, pick_device
+        from influence_core.models.device import device_name, memory_words, pick_device
     except (ImportError, OSError) as error:  # a library of the graphics card may be missing
         return Found(
             "device",
@@ -95,11 +96,10 @@ def _device() -> Found:
             "pip install --force-reinstall torch",
         )
     device = pick_device("auto")
-    free = f"{memory_budget(device) / 2**30:.1f} GiB of memory are free"
+    known = device_name(device)
     if device.type == "cpu":
-        return Found("device", "ok", f"CPU with {os.cpu_count()} cores, no GPU; {free}")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
-    return Found("device", "ok", f"{name} ({device.type}); {free}")
+        known = f"CPU with {os.cpu_count()} cores, no GPU"
+    return Found("device", "ok", f"{known}; {memory_words(device)}")
 
 
 def _dashboard() -> Found:

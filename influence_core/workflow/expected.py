@@ -8,7 +8,7 @@ a few seconds needs no sentence. Called by the verbs that train and by the pages
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from influence_core.data.dataset import Split
 from influence_core.evaluation.choose import STRENGTHS
@@ -19,30 +19,37 @@ from influence_core.influence.estimators.replay import GROUPS
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.store.project import Project
 from influence_core.training.heads.presets import preset
+from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig
 from influence_core.workflow.cleanse.find_harm import DECISIONS, ROUNDS, CleanseOptions
 from influence_core.workflow.cleanse.target_split import target_positions
-from influence_core.workflow.cleanse.trial import RANDOM_DRAWS
 from influence_core.workflow.costs.estimate import (
     FREE_EPOCHS,
     LONG,
     Estimate,
     Rates,
+    duration,
     replaying,
     scanning,
     training,
 )
-from influence_core.workflow.costs.rates import encode_rate, encode_work, head_rates
+from influence_core.workflow.costs.rates import encode_rate, head_rates, known_encode_rate
+from influence_core.workflow.costs.work import encode_work
+from influence_core.workflow.evaluate.arms import RANDOM_DRAWS
 from influence_core.workflow.evaluate.evaluate import LOO_ROWS, LOO_TARGETS
 from influence_core.workflow.evaluate.lds import TUNED
 from influence_core.workflow.evaluate.removal import REMOVAL_TARGETS
 from influence_core.workflow.evaluate.same import CHANGED, DROPPED
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
+from influence_core.workflow.projects.preview import Inspection
 from influence_core.workflow.session import Session
 from influence_core.workflow.train.head import TrainOptions, has_features
 
-# Ten times what two usual cores need. Seconds a character or a picture follow below.
+# What two usual cores need, and ten times that. Seconds a character or a picture follow below.
+TIMES_SLOWER = 10
 SLOW = Rates(3e-10, 1.5e-8, 5e-11, 1e-9)
+USUAL = Rates(3e-11, 1.5e-9, 5e-12, 1e-10)
+START = 12.0  # seconds of a job that are no work on rows: libraries, the encoder, writing
 SLOW_ENCODE = {"text": 5e-4, "image": 0.2}
 FIRST = Estimate(1.5, 120 << 20)  # what a process needs when it first computes
 _USUAL_DIM = 384  # before anything is encoded; that of the text encoder
@@ -60,6 +67,90 @@ def training_text(project: Project, options: TrainOptions, *, stored: bool = Fal
         return training_estimate(rates, project, options)
 
     return _text(work, options.device, stored, more, encodes)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How long the whole of a training should take.
+
+    Attributes:
+        seconds: from the click to the result.
+        measured: whether the rates are this device's; if not, those of two usual cores.
+    """
+
+    seconds: float
+    measured: bool
+
+    @property
+    def short(self) -> str:
+        """ "about 40 s"."""
+        return f"about {duration(max(5.0, 5.0 * round(self.seconds / 5)))}"
+
+    @property
+    def source(self) -> str:
+        """Where the figure comes from, in a sentence."""
+        if self.measured:
+            return "The time is told by what was measured on this machine."
+        return "The time is a guess for two usual cores: this machine was not measured yet."
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How much there is to train on: rows, classes, and features of a row."""
+
+    rows: int
+    classes: int
+    dim: int
+
+
+def shape_of(project: Project) -> Shape:
+    """That of a project's training rows."""
+    data = project.dataset
+    return Shape(len(data.train), len(data.classes), _dim(project))
+
+
+def shape_found(found: Inspection) -> Shape:
+    """That of data which is no project yet; how many features its rows will have is not known."""
+    return Shape(max(2, found.rows.get("train", 0)), max(2, len(found.balance)), _USUAL_DIM)
+
+
+def training_time(project: Project, options: TrainOptions) -> Expected:
+    """What `train` will take; what was never measured is that of two usual cores."""
+    missing = _to_encode(project)
+    encoder = project.settings.encoder if missing else None
+    rates, measured = _known_rates(encoder, project.settings.modality, options.device)
+    return Expected(training_estimate(rates, project, options).seconds + START, measured)
+
+
+def making_time(found: Inspection, encoder: str | None, options: TrainOptions | None) -> Expected:
+    """What making a project of such data will take.
+
+    Args:
+        encoder: None if none runs. options: of the training; None if nothing is trained.
+    """
+    device = "auto" if options is None else options.device
+    rates, measured = _known_rates(encoder, found.modality, device)
+    work = found.work if encoder else 0.0
+    if options is None:
+        return Expected(rates.encode * work + START, measured)
+    seconds = _head(rates, shape_found(found), work, options).seconds
+    return Expected(seconds + START, measured)
+
+
+def following_evaluation(shape: Shape, options: TrainOptions) -> Expected:
+    """What `evaluate` as it is usual will take after such a training."""
+    rates, measured = _known_rates(None, "text", options.device)
+    config, how = _head_config(shape, options), _head_training(shape, options)
+    found = _evaluation(rates, shape.rows, config, how, EvaluateOptions())
+    return Expected(found.seconds + START, measured)
+
+
+def _known_rates(encoder: str | None, modality: str, device: str) -> tuple[Rates, bool]:
+    rates = head_rates(device, stored=True)
+    encode = known_encode_rate(encoder, device) if encoder else 0.0
+    measured = rates is not None and encode is not None
+    usual = SLOW_ENCODE[modality] / TIMES_SLOWER if encoder else 0.0
+    return replace(rates or USUAL, encode=usual if encode is None else encode), measured
 
 
 def cleansing_text(
@@ -99,13 +190,24 @@ def evaluation_text(
 
 def training_estimate(rates: Rates, project: Project, options: TrainOptions) -> Estimate:
     """Encoding of what is not encoded, then training."""
-    data, missing = project.dataset, _to_encode(project)
-    config = HeadConfig(_dim(project), len(data.classes), options.members, options.width, options.p)
-    how = preset(options.size).training(len(data.train), options.epochs, options.seed)
+    work = sum(map(encode_work, _to_encode(project)))
+    return _head(rates, shape_of(project), work, options)
+
+
+def _head(rates: Rates, shape: Shape, work: float, options: TrainOptions) -> Estimate:
+    """`work` is what is still to be encoded."""
+    config, how = _head_config(shape, options), _head_training(shape, options)
     # Batches of an encoder's activations and the block that is written.
-    seconds = rates.encode * sum(map(encode_work, missing))
-    encoding = Estimate(seconds, (150 << 20) * bool(missing))
-    return encoding.then(training(rates, len(data.train), config, how))
+    encoding = Estimate(rates.encode * work, (150 << 20) * bool(work))
+    return encoding.then(training(rates, shape.rows, config, how))
+
+
+def _head_config(shape: Shape, options: TrainOptions) -> HeadConfig:
+    return HeadConfig(shape.dim, shape.classes, options.members, options.width, options.p)
+
+
+def _head_training(shape: Shape, options: TrainOptions) -> HeadTraining:
+    return preset(options.size).training(shape.rows, options.epochs, options.seed)
 
 
 def cleansing_estimate(
@@ -125,41 +227,54 @@ def cleansing_estimate(
 
 def trial_estimate(rates: Rates, session: Session, seeds: int) -> Estimate:
     """Two arms and the random ones, each a head of `seeds` members."""
-    return _retraining(rates, session, (2 + RANDOM_DRAWS) * seeds)
+    own = recipe(session)
+    heads = (2 + RANDOM_DRAWS) * seeds
+    return _retraining(rates, len(session.evidence), own.config, own.training, heads)
 
 
 def evaluation_estimate(rates: Rates, session: Session, options: EvaluateOptions) -> Estimate:
     """The stages' retrainings, and scans for both kinds of targets."""
-    rows, own = len(session.evidence), recipe(session)
+    own, head = recipe(session), session.evidence.head is not None
+    return _evaluation(rates, len(session.evidence), own.config, own.training, options, head)
+
+
+def _evaluation(
+    rates: Rates,
+    rows: int,
+    config: HeadConfig,
+    how: HeadTraining,
+    options: EvaluateOptions,
+    head: bool = True,
+) -> Estimate:
+    """Of a run so trained; `head` is False for a whole network, whose head stands in."""
     found, targets = Estimate(), 2 * options.targets
-    head = session.evidence.head is not None
     if head and {"lds", "same", "removal"} & set(options.what):  # once for all of them
-        found = replaying(rates, rows, targets, own.config, own.training)
+        found = replaying(rates, rows, targets, config, how)
     if "same" in options.what and head:
         count = 1 + min(CHANGED, targets) + len(DROPPED) * options.same + DIRECTIONS
-        found = found.then(training(rates, rows, own.config, own.training).times(count))
+        found = found.then(training(rates, rows, config, how).times(count))
     if "lds" in options.what:
         scans = len(PARTS) - 1 + len(TUNED) * len(STRENGTHS)
-        ridge = scanning(rates, "flipped-ridge", rows, targets, own.config).times(scans)
-        found = found.then(_retraining(rates, session, 2 * options.subsets)).then(ridge)
-        found = found.then(scanning(rates, TURNOVER.name, rows, targets, own.config))
+        ridge = scanning(rates, "flipped-ridge", rows, targets, config).times(scans)
+        found = found.then(_retraining(rates, rows, config, how, 2 * options.subsets)).then(ridge)
+        found = found.then(scanning(rates, TURNOVER.name, rows, targets, config))
     if "removal" in options.what:
         curves = (len(PARTS) + 1) * len(SIZES) * REMOVAL_TARGETS
         differences = (len(PARTS) + 1) * 2 * REMOVAL_TARGETS + DRAWS
-        found = found.then(_retraining(rates, session, curves + differences + 2))
+        found = found.then(_retraining(rates, rows, config, how, curves + differences + 2))
     if "loo" in options.what:
-        heads = (LOO_TARGETS * LOO_ROWS + 1) * own.config.members
-        found = found.then(_retraining(rates, session, heads))
+        heads = (LOO_TARGETS * LOO_ROWS + 1) * config.members
+        found = found.then(_retraining(rates, rows, config, how, heads))
     if "planted" in options.what:
-        free = replace(own.training, epochs=FREE_EPOCHS)
-        found = found.then(training(rates, rows, own.config, free))
+        found = found.then(training(rates, rows, config, replace(how, epochs=FREE_EPOCHS)))
     return found
 
 
-def _retraining(rates: Rates, session: Session, heads: int) -> Estimate:
+def _retraining(
+    rates: Rates, rows: int, config: HeadConfig, how: HeadTraining, heads: int
+) -> Estimate:
     """So many heads of one member, for the run's epochs."""
-    own = recipe(session, members=1)
-    return training(rates, len(session.evidence), own.config, own.training).times(heads)
+    return training(rates, rows, replace(config, members=1), how).times(heads)
 
 
 def _text(

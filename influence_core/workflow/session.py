@@ -38,6 +38,8 @@ from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys
 from influence_core.workflow.session_network import (
     LastLayer,
+    Leaning,
+    check_own,
     last_layer_of,
     network_encoder,
     unavailable,
@@ -56,9 +58,11 @@ class Session:
     head: HeadWeights | LastLayer  # what turns standardised features into probabilities
     device: torch.device
     own: Mapping[str, Tensor] = field(default_factory=dict)  # (n, C) by split, of a user's model
+    leaning: Leaning | None = None  # of such a one
     _prepared: dict[str, tuple[Settings, Prepared]] = field(default_factory=dict)
     _splits: dict[str, Standardised] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _preparing: threading.Lock = field(default_factory=threading.Lock)  # lists do not wait for it
     _networks: list[NetworkEncoder] = field(default_factory=list)  # one, once somebody asked
 
     @property
@@ -70,6 +74,16 @@ class Session:
     def features(self) -> Standardised:
         """Standardised features of the training rows."""
         return self.split_features("train")
+
+    @property
+    def placed(self) -> str:
+        """Where the features that a scan reads lie, in words; "" if in the computer's memory."""
+        size = 4 * len(self.features) * len(self.features.mean) / 1e6
+        if self.features.resident is None:
+            return f"{size:,.1f} MB of features are read from disk, chunk by chunk"
+        if self.device.type == "cpu":
+            return ""
+        return f"{size:,.1f} MB of features lie in its memory"
 
     @property
     def own_features(self) -> bool:
@@ -124,7 +138,7 @@ class Session:
                 f"'{name}' cannot answer for this run. {missing[name]} Choose one of {able}."
             )
         own = self.settings_of(name)
-        with self._lock:
+        with self._preparing:
             known = self._prepared.get(name)
             if known is None or known[0] != own:
                 known = (own, find_estimator(name).prepare(self.evidence, own))
@@ -159,7 +173,9 @@ class Session:
         """
         if proba is None or not self.own:
             return Targets(x, labels.to(x.device), self.head.proba(x))
-        return Targets(x, labels.to(x.device), torch.from_numpy(np.atleast_2d(proba)).to(x.device))
+        theirs = torch.from_numpy(np.atleast_2d(proba)).to(x.device)
+        told = theirs if self.leaning is None else self.leaning.targets(theirs, x)
+        return Targets(x, labels.to(x.device), told)
 
     def proba(self, x: Tensor, split: str, positions: npt.NDArray[np.int64]) -> Tensor:
         """(T, C) of rows of a split, and of their features (T, d)."""
@@ -227,6 +243,7 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         where,
     )
     split = project.dataset.train
+    leaning = Leaning.of(run, tensors, reader if isinstance(reader, LastLayer) else None)
     evidence = Evidence(
         features,
         torch.from_numpy(np.array(split.labels)).to(where),
@@ -234,20 +251,11 @@ def open_session(project: Project, run_id: str | None = None, device: str = "aut
         tensors["flipped"].float().to(where),
         reader if isinstance(reader, HeadWeights) else None,
         _training(run) if isinstance(reader, HeadWeights) else None,
+        leaning=None if leaning is None else leaning.rows,
     )
     own = {n.removeprefix(OWN_PROBA): t for n, t in tensors.items() if n.startswith(OWN_PROBA)}
-    _check_own(run, own, project)
-    return Session(project, run, evidence, reader, where, own, _splits={"train": features})
-
-
-def _check_own(run: Run, own: Mapping[str, Tensor], project: Project) -> None:
-    splits, classes = project.header.splits, len(project.header.classes)
-    for name, proba in own.items():
-        if tuple(proba.shape) != (splits.get(name), classes):
-            raise MismatchError(
-                f"Run '{run.id}' does not fit: its probabilities of '{name}' are those of other "
-                "rows; publish them again."
-            )
+    check_own(run, own, project.header)
+    return Session(project, run, evidence, reader, where, own, leaning, _splits={"train": features})
 
 
 def _measured_best(project: Project) -> list[str]:

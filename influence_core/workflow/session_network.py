@@ -10,7 +10,7 @@ Called by `session` and `explain`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,11 +23,14 @@ from influence_core.influence.estimators.blend import COMBINED
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
 from influence_core.store.runs import RECORD, Run
+from influence_core.store.tables import DatasetHeader
 from influence_core.training.networks.encoder import WEIGHTS, NetworkEncoder
 from influence_core.training.networks.kept import KEPT, KeptSettings, build_kept
 from influence_core.training.networks.registry import NetworkSettings, load_network
 from influence_core.turnover.calls import to_device
 
+LEANING = "leaning/"  # before "rows", "weight", "bias": `train.own_linear`, in an own model's run
+SHARE = 0.5  # of that linear model in the average with a user's probabilities
 FOREIGN = "This network was trained by a script of its author's, so it cannot be built again here"
 ONE_BY_ONE = "Its scan of a whole network answers for one item at a time."
 HEAD_ONLY = "It reads the weights of a turn-over head, and this run trained a whole network."
@@ -67,6 +70,68 @@ def last_layer_of(
     bias = tensors.get("bias", torch.zeros(classes))  # runs of before had none
     parts = (tensors["last"], tensors["mean"], tensors["scale"], bias)
     return LastLayer(*(part.float().to(device) for part in parts))
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """What residuals of a user's model are read from: averages with a linear model.
+
+    Attributes:
+        rows: (N, C) of the training rows.
+        linear: the model that is averaged with.
+    """
+
+    rows: Tensor
+    linear: LastLayer
+
+    @classmethod
+    def of(
+        cls, run: Run, tensors: Mapping[str, Tensor], reader: LastLayer | None
+    ) -> "Leaning | None":
+        """That of a run; None of one that has none, as those of before.
+
+        Args:
+            reader: the run's own last layer, of the same features and classes.
+
+        Raises:
+            MismatchError: a tensor has another shape.
+        """
+        found = {name: tensors.get(LEANING + name) for name in ("rows", "weight", "bias")}
+        rows, weight, bias = found.values()
+        if reader is None or rows is None or weight is None or bias is None:
+            return None
+        wanted = (tensors["flipped"].shape, reader.weight.shape, reader.bias.shape)
+        if tuple(tensor.shape for tensor in (rows, weight, bias)) != wanted:
+            raise MismatchError(
+                f"Run '{run.id}' does not fit: its linear model is that of other rows or classes; "
+                "publish it again."
+            )
+        where = reader.weight.device
+        linear = replace(reader, weight=weight.float().to(where), bias=bias.float().to(where))
+        return cls(rows.float().to(where), linear)
+
+    def targets(self, theirs: Tensor, x: Tensor) -> Tensor:
+        """The average (T, C) for a user's probabilities (T, C) of standardised features (T, d)."""
+        return averaged(theirs, self.linear.proba(x))
+
+
+def check_own(run: Run, own: Mapping[str, Tensor], header: DatasetHeader) -> None:
+    """Make sure that a user's probabilities are those of the project's rows.
+
+    Raises:
+        MismatchError: they are not.
+    """
+    for name, proba in own.items():
+        if tuple(proba.shape) != (header.splits.get(name), len(header.classes)):
+            raise MismatchError(
+                f"Run '{run.id}' does not fit: its probabilities of '{name}' are those of other "
+                "rows; publish them again."
+            )
+
+
+def averaged(theirs: Tensor, linear: Tensor) -> Tensor:
+    """A user's probabilities (n, C) with those of the linear model."""
+    return torch.lerp(theirs, linear, SHARE)
 
 
 def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncoder:

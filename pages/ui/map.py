@@ -5,6 +5,7 @@ the lasso is given back as row positions: the Errors page lists them, others may
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from influence_core.workflow.explain.explain import Item
 from influence_core.workflow.explain.map import nearest_on_map, read_map
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
+from pages.ui.draw.hover import pictures_on_hover
 from pages.ui.draw.text import plain
 from pages.ui.frame import jobs
 from pages.ui.frame.paging import page_of
@@ -23,16 +25,17 @@ MOST_COLOURS = 12  # classes with a colour of their own; the smaller ones share 
 # Okabe and Ito's colours and four more, told apart with all common kinds of colour blindness.
 COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
-    "#8C6BB1", "#B8A800", "#4D4D4D", "#7FBC41", "#8C510A", "#01665E",
+    "#8C6BB1", "#B8A800", "#767676", "#7FBC41", "#8C510A", "#01665E",
 )  # fmt: skip
 OTHER = "#AAAAAA"
 # A mark is a shape with a word in the legend, so that nobody needs its colour.
 SHAPES = {
     "open item": ("star", 19, "#C2185B"),
-    "helpful (+)": ("triangle-up", 12, "#0072B2"),
-    "harmful (−)": ("triangle-down", 12, "#D55E00"),
+    "helpful (+)": ("triangle-up", 12, "#111111"),
+    "harmful (−)": ("triangle-down", 12, "#111111"),
 }
 HARM_TO_HELP = [[0, "#D55E00"], [0.5, "#BBBBBB"], [1, "#0072B2"]]
+_HOVERED = 120  # characters of a sentence that are told on hover
 SHOWN = 24  # selected rows that are drawn below the map at a time, unless set otherwise
 _HELP = (
     "UMAP of the encoder's features: rows that the encoder finds alike lie close together; "
@@ -63,7 +66,7 @@ def map_view(
     """
     places = read_map(session.project, session.run.record.encoder_fingerprint)
     if places is None:
-        _make(session, key)
+        make_button(session, key)
         return []
     total = len(session.project.dataset.train)
     modes = ["Class", "Suspicion"] + ([] if influence is None else ["Influence"])
@@ -91,6 +94,8 @@ def map_view(
         config={"displaylogo": False, "scrollZoom": True},
         alt=f"Map of {numbers.count(len(places))} training rows, coloured by {mode.lower()}",
     )  # fmt: skip
+    if session.project.dataset.train.content_column != "text":
+        pictures_on_hover(session, chart, rows)
     return selected_rows(st.session_state.get(chart), rows)
 
 
@@ -128,10 +133,11 @@ def selected_list(session: Session, positions: Sequence[int]) -> None:
             name = session.classes[row.label] if row.label >= 0 else "none"
             with st.container(border=True, gap="xxsmall"):
                 content.show(train, row.key, alt=f"Training row labelled {name}")
-                st.caption(f"**{plain(name)}** {numbers.percent(row.flipped_label)}")
+                st.markdown(f"**{plain(name)}** {numbers.percent(row.flipped_label)}")
 
 
-def _make(session: Session, key: str) -> None:
+def make_button(session: Session, key: str) -> None:
+    """That there is no map yet, and the job that makes it."""
     project = session.project
     job = jobs.latest(project, "map")
     if job is not None and (job.active or job.resumable):
@@ -169,7 +175,8 @@ def _by_class(session: Session, places: pd.DataFrame) -> tuple[go.Figure, list[n
                 mode="markers",
                 name=name,
                 marker={"color": colour, "size": _size(len(places)), "opacity": 0.7},
-                hovertemplate=f"{name}<extra></extra>",
+                hovertext=_hover(session, positions[here]),
+                hovertemplate=f"<b>{name}</b><br>%{{hovertext}}<extra></extra>",
             )
         )
         rows.append(positions[here])
@@ -201,7 +208,9 @@ def _by_value(
             "symbol": np.where(values[order] < 0, 6, 5).astype(np.uint8) if signed else "circle",
             "colorbar": {"title": {"text": title, "side": "right"}, "thickness": 12},
         },
-        hovertemplate="%{marker.color:" + ("+.3f" if signed else ".3f") + "}<extra></extra>",
+        hovertext=_hover(session, positions[order]),
+        hovertemplate="%{marker.color:" + ("+.3g" if signed else ".3f")
+        + "}<br>%{hovertext}<extra></extra>",
     )  # fmt: skip
     return go.Figure(trace), [positions[order]]
 
@@ -247,11 +256,25 @@ def _scores(session: Session) -> pd.DataFrame:
     return _rows_table(str(session.project.root), session.run.id, session)
 
 
+def _hover(session: Session, positions: np.ndarray) -> list[str]:
+    """What a row says, in a few lines; the id of a picture, which a chart cannot draw."""
+    train = session.project.dataset.train
+    if train.content_column != "text":
+        return [_inert(str(train.ids[p])) for p in positions]
+    texts = train.texts(positions.tolist())
+    return ["<br>".join(map(_inert, wrap(text[:_HOVERED], 60))) for text in texts]
+
+
 def _size(points: int) -> int:
     return 7 if points < 3_000 else 5 if points < 10_000 else 4
 
 
 def _short(name: str) -> str:
     # Plotly reads a little HTML and its own templates: a class name must stay a name.
-    cut = content.visible(name if len(name) <= 24 else name[:23] + "…")
-    return cut.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%\u200b{")
+    return _inert(name if len(name) <= 24 else name[:23] + "…")
+
+
+def _inert(text: str) -> str:
+    return (
+        content.visible(text).replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%\u200b{")
+    )

@@ -1,6 +1,6 @@
-"""Train from a page: the form, the job, and both sides' learning curves while it runs.
+"""Train from a page: the button, the job, and both sides' learning curves while it runs.
 
-Used by the Projects page and the Runs page. The form offers what `turnover train` offers.
+Used by the Projects page, its wizard and the Runs page; settings are those of `turnover train`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,30 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.jobs import Job, curves
-from influence_core.workflow.expected import training_text
+from influence_core.workflow.expected import (
+    Shape,
+    following_evaluation,
+    shape_of,
+    training_time,
+)
 from influence_core.workflow.results import PRESETS, STANDARD, Project
 from influence_core.workflow.train.head import TrainOptions
 from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.expected import expected
+from pages.ui.frame import settings
 
 VERB = "train"
 DEFAULTS = TrainOptions()
+# What a training may be followed by: title, whether it is unless somebody says so, and why.
+FOLLOWS = {
+    "map": ("Then make the map", True, "Of the training data; a job of its own, about a minute."),
+    # Off until it is asked for: it retrains a few hundred heads, while people look at the errors.
+    "evaluate": (
+        "Then evaluate",
+        False,
+        "Measures on this data how well each method predicts retraining; a job of its own that "
+        "can be cancelled.",
+    ),
+}
 # figure: (name, colour that reads on light and dark, dash)
 LINES = {
     "learned_loss": ("learned side", "#d97706", "solid"),
@@ -54,10 +70,10 @@ def curve_chart(events: Sequence[Mapping[str, Any]], key: str) -> None:
             )
     figure.update_layout(
         height=280,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        margin={"l": 0, "r": 0, "t": 44, "b": 0},  # room for the legend, however wide it is
         xaxis={"title": "epoch", "rangemode": "tozero"},
         yaxis={"title": "loss, nats", "rangemode": "tozero"},
-        legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     st.plotly_chart(figure, key=key, alt="Losses of the learned and flipped side by epoch")
 
@@ -75,51 +91,92 @@ def _last_attempt(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, 
     return events[start:]
 
 
+def training_settings(key: str, shape: Shape) -> TrainOptions:
+    """The widgets with the values that are true, and what may follow.
+
+    Args:
+        key: how the keys of the widgets begin. shape: of what is trained on, for predicted times.
+    """
+    state = st.session_state
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        size = st.selectbox(
+            "Size", list(PRESETS), index=list(PRESETS).index(STANDARD), key=f"{key}_size",
+            width=150, on_change=_take_size, args=(key,), help="How much is trained. "
+            + " ".join(f"**{name}**: {size.good_for}." for name, size in PRESETS.items()),
+        )  # fmt: skip
+        for name in ("members", "width"):
+            state.setdefault(f"{key}_{name}", getattr(PRESETS[size], name))
+        st.number_input(
+            "Ensemble size", 1, 256, key=f"{key}_members", width=130,
+            help="Heads side by side. Their mean predicts; their spread is the standard error.",
+        )  # fmt: skip
+        st.number_input(
+            "Hidden units", 2, 4096, step=2, key=f"{key}_width", width=130,
+            help="Hidden units of each head. Members and width are the accuracy lever.",
+        )  # fmt: skip
+        st.number_input(
+            "Epochs", 1, 1000, None, key=f"{key}_epochs", width=160, placeholder="stops by itself",
+            help="Without a number it stops when the side that never saw a row stops improving.",
+        )  # fmt: skip
+        st.number_input(
+            "Seed", 0, 2**31 - 1, DEFAULTS.seed, key=f"{key}_seed", width=130,
+            help="Of the start, the masks and the order of batches.",
+        )  # fmt: skip
+        st.number_input(
+            "Dropout rate", 0.05, 0.95, DEFAULTS.p, 0.05, key=f"{key}_p", width=130,
+            help="Share of units on a row's learned side; the paper uses 0.5.",
+        )  # fmt: skip
+    how = set_in(key)
+    with st.container(horizontal=True, gap="medium"):
+        for name, (title, usual, why) in FOLLOWS.items():
+            took = f" ({following_evaluation(shape, how).short})" * (name == "evaluate")
+            st.checkbox(title + took, usual, key=f"{key}_then_{name}", help=why)
+    return how
+
+
+def set_in(key: str) -> TrainOptions:
+    """What is set in these widgets now; a button's callback asks, as its arguments may be older."""
+    state = st.session_state
+    shape, more = (
+        {name: state[f"{key}_{name}"] for name in names}
+        for names in (("size", "members", "width"), ("p", "epochs", "seed"))
+    )
+    return TrainOptions.of_size(**shape, **more, device=settings.device())
+
+
+def what_follows(key: str) -> list[str]:
+    """What is made after the training, as options of its verb."""
+    asked = [name for name in FOLLOWS if st.session_state[f"{key}_then_{name}"]]
+    return [part for name in asked for part in ("--then", name)]
+
+
+def _take_size(key: str) -> None:
+    """Members and width are the size's until somebody sets them."""
+    shape = PRESETS[st.session_state[f"{key}_size"]]
+    st.session_state[f"{key}_members"], st.session_state[f"{key}_width"] = (
+        shape.members,
+        shape.width,
+    )
+
+
 def _form(project: Project) -> None:
-    with st.form("fit", border=True):
-        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            st.selectbox(
-                "Size", list(PRESETS), index=list(PRESETS).index(STANDARD), key="fit_size",
-                width=150, help="How much is trained. "
-                + " ".join(f"**{name}**: {size.good_for}." for name, size in PRESETS.items()),
-            )  # fmt: skip
-            st.number_input(
-                "Ensemble size", 0, 256, 0, key="fit_members", width=130,
-                help="Heads side by side. Their mean predicts; their spread is the standard error. "
-                "0: as the size has it.",
-            )  # fmt: skip
-            st.number_input(
-                "Hidden units", 0, 4096, 0, 2, key="fit_width", width=130,
-                help="Hidden units of each head. Members and width are the accuracy lever. "
-                "0: as the size has it.",
-            )  # fmt: skip
-            st.number_input(
-                "Epochs", 0, 1000, 0, key="fit_epochs", width=130,
-                help="0 stops by itself, when the side that never saw a row stops improving on it.",
-            )  # fmt: skip
-            st.number_input(
-                "Seed", 0, 2**31 - 1, DEFAULTS.seed, key="fit_seed", width=130,
-                help="Of the start, the masks and the order of batches.",
-            )  # fmt: skip
-            st.number_input(
-                "Dropout rate", 0.05, 0.95, DEFAULTS.p, 0.05, key="fit_p", width=130,
-                help="Share of units on a row's learned side; the paper uses 0.5.",
-            )  # fmt: skip
-        st.form_submit_button(
-            "Train", type="primary", key="fit_go", on_click=_begin, args=(project,)
-        )
-        expected(training_text(project, DEFAULTS, stored=True))
+    with st.container(border=True):
+        place = st.container()
+        with st.expander("Advanced", key="fit_advanced"):
+            how = training_settings("fit", shape_of(project))
+        time = training_time(project, how)
+        place.button(
+            f"Train ({time.short})", type="primary", key="fit_go", on_click=_begin,
+            args=(project, time.seconds),
+        )  # fmt: skip
+        place.caption(time.source)
 
 
-def _begin(project: Project) -> None:
-    chosen = st.session_state
-    size, seed = chosen["fit_size"], chosen["fit_seed"]
-    options = TrainOptions.of_size(size, chosen["fit_members"], chosen["fit_width"])
-    arguments = [VERB, str(project.root.resolve()), "--size", size]
-    for name in ("seed", "p"):
-        arguments += [f"--{name}", str(chosen[f"fit_{name}"])]
-    for name in ("members", "width", "epochs"):
-        if chosen[f"fit_{name}"]:
-            arguments += [f"--{name}", str(chosen[f"fit_{name}"])]
-    title = f"Train {options.members} × {options.width}, seed {seed}"
-    jobs_ui.begin(project, arguments, title=title)
+def _begin(project: Project, seconds: float) -> None:
+    how, then = set_in("fit"), what_follows("fit")
+    arguments = [VERB, str(project.root.resolve()), "--size", how.size, *then]
+    for name in ("members", "width", "epochs", "seed", "p"):
+        if getattr(how, name) is not None:
+            arguments += [f"--{name}", str(getattr(how, name))]
+    title = f"Train {project.name}: {how.size}, seed {how.seed}"
+    jobs_ui.begin(project, arguments, title=title, expected=seconds)

@@ -12,6 +12,7 @@ from influence_core.store.project import Project, projects_home
 from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
+from pages.ui.draw.numbers import day
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_a_choice_of_the_viewers_own_stays(session):
 def labels_page():
     test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
+    test.session_state["label_rows"] = "all"
     test.run().switch_page("pages/labels.py")
     return test.run()
 
@@ -80,7 +82,11 @@ def test_any_setting_that_changes_is_seen_by_an_open_project(session, tmp_path):
     kept, url = session.project, f"sqlite:///{tmp_path / 'shared.db'}"
     tab = labels_page()
     Project.open(kept.root).with_settings(name="Renamed", target_split="test", database=url)
-    assert (kept.name, kept.settings.target_split, kept.reviews_url) == ("Renamed", "test", url)
+    assert (kept.name, kept.settings.target_split, kept.settings.database) == (
+        "Renamed",
+        "test",
+        url,
+    )
     assert any("Renamed" in c.value for c in tab.run().caption)
     assert (tmp_path / "shared.db").is_file()  # decisions go there from now on
 
@@ -98,3 +104,24 @@ def test_each_method_tells_its_agreement_or_that_it_was_not_evaluated(session):
     assert captions[0].startswith("agreement with retraining on this project: 0.85 ± ")
     assert "agreement with retraining on this project: 0.25" in captions
     assert captions.count("not evaluated") == len(captions) - 2
+
+
+def tuned(page):
+    return [c.value for c in page.caption if "tuned by the evaluation of" in c.value]
+
+
+def test_numbers_say_which_evaluation_tuned_the_settings_that_made_them(session):
+    assert not tuned(open_errors(session))
+    record = EvaluationRecord(
+        session.run.id,
+        "2026-03-09T23:30:00+00:00",
+        settings={"flipped-ridge": {"strength": 0.3}},
+    )
+    write_evaluation(session.project.root, record)
+    page = open_errors(session)
+    assert not page.exception
+    [line] = tuned(page)
+    assert f"; tuned by the evaluation of {day(record.created)}." in line
+    assert "rows scored on" in line  # beside what made the numbers
+    # A method that the evaluation chose nothing for works with its own settings, and says no such.
+    assert not tuned(page.radio(key="estimator").set_value("similarity").run())

@@ -93,7 +93,7 @@ def test_a_count_shows_how_far_it_is_is_cancelled_and_begun_again(monkeypatch):
     assert any(c.value == "Cancelled." for c in test.caption)
     # The list of errors is there all the while.
     test.segmented_control(key="errors_view").set_value("items").run()
-    assert any("→" in c.value for c in test.caption)
+    assert any("→" in c.value for c in [*test.caption, *test.markdown])
     test.segmented_control(key="errors_view").set_value("rows").run()
     go_on.set()
     test.button(key="behind_again").click().run()

@@ -24,6 +24,10 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 @pytest.fixture
 def page():
     train(project(projects_home() / "tiny", n=90), TrainOptions(members=2, width=32, epochs=5))
+    return opened()
+
+
+def opened():
     test = AppTest.from_file(str(APP), default_timeout=600)
     test.session_state["project"] = "tiny"
     test.run()
@@ -55,6 +59,12 @@ def test_from_the_question_to_the_download(page):
     job = finished(page, "cleanse")
     assert job.state == "done"
     assert job.arguments[job.arguments.index("--also") + 1] == "count=2"
+    # The form says what made the list below it, on another visit, too.
+    for visit in (page, opened()):
+        assert visit.selectbox(key="cleanse_by").value == "fraction"
+        assert visit.number_input(key="cleanse_share").value == 10.0
+        assert visit.selectbox(key="cleanse_also").value == "count"
+        assert visit.number_input(key="cleanse_also_share").value == pytest.approx(2, abs=0.6)
     assert any("fraction or count" in c.value for c in page.caption)
     assert not page.error
     assert any("beyond 2 % go in rounds" in w.value.replace("\\", "") for w in page.warning)

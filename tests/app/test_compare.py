@@ -31,7 +31,9 @@ def test_a_link_shows_both_with_the_score_of_the_list(name):
     assert one.score == pytest.approx(first["influence"], rel=1e-3)
     assert one.stderr == pytest.approx(first["stderr"], rel=1e-3)
     told = [m.value.replace("\\", "") for m in test.markdown]
-    assert any(f"**Harmful** −{-one.score:.3f}"[:18] in t and " ± " in t for t in told)
+    [why] = [m.help for m in test.markdown if "Pushed **away from " in m.value]
+    score = f"−{-one.score:.3f}"
+    assert score[:6] in why.replace("\\", "") and " ± " in why
     assert any("Open item" in t for t in told)
     assert any("Training row" in t for t in told)
 

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from tiny import project
 
+from influence_core.store.reviews.events import Action
+from influence_core.store.reviews.proposals import ProposalStore
+from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.desk import open_desk
+from influence_core.workflow.review.queue import QueueFilter
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 from pages.ui.labels.desk import Queue, Shown, answer_decisions, window
@@ -32,7 +36,20 @@ anything = some.recursive(
     lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner),
     max_leaves=8,
 )
-names = ["queue", "cursor", "want", "got", "pending", "n", "at", "id", "key", "verdict", "undo"]
+names = [
+    "queue",
+    "cursor",
+    "want",
+    "got",
+    "pending",
+    "n",
+    "at",
+    "id",
+    "key",
+    "verdict",
+    "undo",
+    "why",
+]
 
 
 @given(
@@ -120,6 +137,30 @@ def test_what_the_desk_cannot_mean_is_one_sentence_and_stores_nothing(desk):
     st.session_state.clear()
     answer_decisions(ann, message(good, good).pending)
     assert len(desk.reviews.events()) == 1
+
+
+def test_a_rejection_from_the_desk_answers_what_is_proposed_and_its_undo_asks_again(desk):
+    train_split = desk.session.project.dataset.train
+    ann = {"here": Shown(desk, Queue("q", np.arange(len(desk.scores))), "ann")}
+    said = Choice(3, "exclude", note="twice").about(train_split, desk.classes)
+    step = Action("agent:helper", [said], desk.session.project.fingerprint)
+    ProposalStore(desk.reviews).propose(step)
+    (card,) = window(desk, ann["here"].queue, "ann", message(want={"n": 1, "at": 29}), {})
+    assert card["proposed"] == []
+    shown = window(desk, ann["here"].queue, "ann", None, {})[3]["proposed"]
+    assert [one["text"] for one in shown] == ["Proposed by agent:helper: exclude"]
+    assert shown[0]["accepted"] == "proposed by agent:helper: twice"
+    no = {"id": secrets.token_hex(16), "place": "here", "key": f"{said.key:016x}", "reject": True}
+    before = len(desk.reviews.events())
+    answer_decisions(ann, message(no).pending)
+    assert desk.proposals.waiting() == {}
+    assert len(desk.queue(QueueFilter(state="proposed"))) == 0
+    undo = {"id": secrets.token_hex(16), "place": "here", "undo": True, "of": no["id"]}
+    moved, failed = answer_decisions(ann, message(no, undo).pending)
+    assert (moved["rows"], moved["index"], failed) == (1, 3, {})
+    assert list(desk.proposals.waiting()) == [3]
+    assert desk.queue(QueueFilter(state="proposed")).tolist() == [3]
+    assert len(desk.reviews.events()) == before
 
 
 @pytest.mark.parametrize("at", [10**15, 29, 30])

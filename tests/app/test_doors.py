@@ -238,7 +238,7 @@ def test_before_a_login_only_small_messages_are_kept(monkeypatch, login, size, t
         assert asyncio.run(passed(message)) is through
 
 
-PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
+PAGES = ("home", "", "select", "triage", "cleansing", "evaluation", "history")
 VIEWS = ("view=many", "view=twins", "view=map", "new=1", "making=x", "train=reviews", "item=0")
 
 

@@ -5,7 +5,7 @@ from errors_page import APP, worst
 from streamlit.testing.v1 import AppTest
 
 SAMPLES = ("fashion", "reviews")
-PAGES = ("projects", "errors", "labels", "cleanse", "trust", "runs")
+PAGES = ("projects", "errors", "explore", "labels", "cleanse", "trust", "runs")
 LARGEST = 96  # items per page: the more stand beside each other, the likelier two share a key
 
 
@@ -23,9 +23,10 @@ def opened(sample, page, address=None, **switches):
 
 
 def whole(test):
-    """Nothing broke; a page that did says so in an error box."""
+    """Nothing broke; a page that did says so in an error box. So does a check that was not passed,
+    as the smoothness of *reviews* on Trust."""
     assert not test.exception
-    assert [box.value for box in test.error] == []
+    assert [box.value for box in test.error if ": failed.**" not in box.value] == []
     return test
 
 

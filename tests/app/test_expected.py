@@ -1,5 +1,6 @@
 """What long work will take stands under the form that starts it, once the device is measured."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 ENTRY = dict.fromkeys(("product", "step", "turnover", "ridge"), 1e-3)  # everything is long
 
 
-@pytest.mark.parametrize("page", ["trust", "cleanse", "runs"])
+@pytest.mark.parametrize("page", ["trust", "cleanse"])
 def test_a_form_says_what_its_work_will_take(page, monkeypatch):
     options = TrainOptions(members=2, width=32, epochs=2, device="cpu")
     train(project(projects_home() / "tiny", n=90), options)
@@ -34,3 +35,25 @@ def test_a_form_says_what_its_work_will_take(page, monkeypatch):
     device_rates.head_rates()
     [said] = captions()
     assert "this takes about" in said
+
+
+def test_the_button_that_trains_says_how_long_and_where_that_is_from(monkeypatch):
+    train(project(projects_home() / "tiny", n=90), TrainOptions(members=2, width=32, epochs=2))
+    test = AppTest.from_file(str(APP), default_timeout=600)
+    test.session_state["project"] = "tiny"
+    test.run()
+
+    def told():
+        page = test.switch_page("pages/runs.py").run()
+        assert not page.exception
+        sources = [c.value for c in page.caption if c.value.startswith("The time is")]
+        return page.button(key="fit_go").label, sources
+
+    label, sources = told()
+    assert re.fullmatch(r"Train \(about \d+ s\)", label)
+    assert "guess for two usual cores" in sources[0]
+    monkeypatch.setattr(device_rates, "measure", lambda device: ENTRY)
+    device_rates.head_rates()
+    label, sources = told()
+    assert re.fullmatch(r"Train \(about [\d.]+ (min|h)\)", label)
+    assert "measured on this machine" in sources[0]

@@ -13,6 +13,7 @@ from influence_core.installed import sample_root
 from influence_core.store.project import Project, projects_home
 from influence_core.store.samples import install_samples
 from influence_core.workflow.projects.overview import overview
+from influence_core.workflow.train.head import TrainOptions, train
 
 HOSTILE = [
     "![x](http://192.0.2.1/a.png)",
@@ -47,7 +48,7 @@ def test_samples_stand_there_with_their_figures():
         assert f"0 rows decided, {card.open:,} suspicious ones open" in said(test)
     assert any("New project" in info.value for info in test.info)
     assert "shows which training rows caused a model's mistakes" in said(test)
-    assert len(test.get("image")) == 7
+    assert len(test.get("image")) == 7 + 3  # rows of fashion, and the loop
     sentence = Project.open(projects_home() / "reviews").dataset.train.texts([0])[0]
     assert any(element.value == sentence for element in test.text)
 
@@ -58,6 +59,19 @@ def test_open_leads_to_the_errors_of_that_project():
     assert not test.exception
     assert test.session_state["project"] == "reviews"
     assert any("items wrong" in caption.value for caption in test.caption)
+
+
+def test_a_project_of_ones_own_is_renamed_and_its_folder_stays():
+    train(project(projects_home() / "tiny", n=30), TrainOptions(members=2, width=8, epochs=1))
+    test = start()
+    assert not any(
+        key and key.startswith("renamed_fashion") for key in (b.key for b in test.button)
+    )
+    test.text_input(key="name_card_tiny").set_value("A better name").run()
+    test.button(key="renamed_tiny").click().run()
+    assert not test.exception
+    assert Project.open(projects_home() / "tiny").name == "A better name"
+    assert "**A better name**" in said(test)
 
 
 def test_a_damaged_project_says_why_and_the_others_stay():

@@ -29,7 +29,7 @@ def made(tmp_path_factory):
     shutil.copy(folder / "pets" / "cat" / "5.png", folder / "pets" / "dog" / "copy.png")
     encoder = sample_root() / "fashion" / "trunk.safetensors"
     wish = NewProject(str(folder / "pets"), encoder=f"vgg:{encoder}")
-    project, _ = create(wish, folder / "home")
+    project = create(wish, folder / "home")
     train(project, TrainOptions(members=2, width=16, epochs=2))
     return folder
 

@@ -1,14 +1,19 @@
 """The Runs page without a browser."""
 
 import time
+from dataclasses import asdict
 
+import pandas as pd
 import pytest
 import tiny
 from errors_page import start
 
 from influence_core.data.build import build_dataset
+from influence_core.disk.atomic import write_json
+from influence_core.disk.formats import stamped
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
+from influence_core.workflow.train.compare_encoders import FILE, EncoderScore
 from influence_core.workflow.train.compare_runs import compare_runs
 from influence_core.workflow.train.head import TrainOptions, train
 
@@ -47,7 +52,25 @@ def test_two_runs_are_compared_with_counts_and_words(two_runs):
     assert values[:2] == [f"{found.fixed:,}", f"{found.broken:,}"]
     assert any(found.sentence in i.value.replace("\\", "") for i in test.info)
     wrong = next(b for b in test.button if b.key and b.key.startswith("open_"))
-    assert int(wrong.key.removeprefix("open_"), 16) in set(found.changed["key"])
+    key = int(wrong.key.removeprefix("open_"), 16)
+    assert key in set(found.changed["key"])
+    data = project.dataset.split("test")
+    assert data.texts([data.position(key)])[0] in [text.value for text in test.text]
+
+
+def test_each_run_tells_its_own_agreement_and_no_column_stands_empty(two_runs):
+    project, old, _ = two_runs
+    lds = pd.DataFrame(
+        [("wrong", key, "flipped-ridge", 0.1, value) for key, value in enumerate((0.8, 0.9))],
+        columns=["kind", "key", "estimator", "dropped", "lds"],
+    )
+    project.run(old).add_table("eval-same", lds)
+    table = on_runs(project="reviews").dataframe[0].value
+    assert table["agreement"].tolist()[0] == "not evaluated"
+    assert table["agreement"].tolist()[1].startswith("0.85 ± ")
+    assert set(table["isolation"]) == {"100 %"}
+    assert "note" not in table
+    assert table["id"].tolist() == [record.id for record in project.runs()]
 
 
 def test_rows_without_labels_are_predicted_by_a_job_and_handed_over():
@@ -77,3 +100,26 @@ def test_rows_without_labels_are_predicted_by_a_job_and_handed_over():
 def test_a_project_without_such_rows_shows_no_box():
     test = on_runs(project="reviews")
     assert "predict_go" not in {b.key for b in test.button}
+
+
+def test_encoders_that_were_compared_are_shown_with_which_to_use():
+    start(project="reviews")  # copies the samples
+    project = Project.open(projects_home() / "reviews")
+    scores = [
+        EncoderScore("hf:quick", 16, "test", 0.71, 0.02, 0.2, 1.2),
+        EncoderScore("minilm", 384, "test", 0.93, 0.01, 0.55, 12.0),
+    ]
+    stored = {"fingerprint": project.fingerprint, "scores": [asdict(score) for score in scores]}
+    write_json(project.root / FILE, stamped("encoders", stored))
+    test = on_runs(project="reviews")
+    assert not test.exception
+    (table,) = [t.value for t in test.dataframe if "wrong labels found" in t.value]
+    assert table["encoder"].tolist() == ["minilm", "hf:quick"]
+    assert table["right on test"].tolist() == ["93.0\u00a0% ± 1.0", "71.0\u00a0% ± 2.0"]
+    assert any("Use minilm" in box.value.replace("\\", "") for box in test.info)
+    assert any("This project keeps minilm." in box.value for box in test.caption)
+    (project.root / FILE).write_text("{", "utf-8")
+    test = on_runs(project="reviews")
+    assert not test.exception
+    assert any(FILE in box.value.replace("\\", "") for box in test.warning)
+    assert any(box.label == "Train a run" for box in test.expander)  # the rest of the page stays

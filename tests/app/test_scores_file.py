@@ -34,6 +34,8 @@ def test_the_file_is_written_at_once_and_the_page_says_where():
     item_answer = explain(session, find(session, key), ExplainOptions(), keep=True)
     np.testing.assert_allclose(scores[0], item_answer.scores, rtol=1e-5, atol=1e-7)
     assert any("Written to" in c.value for c in test.caption)
+    downloads = {box.key for box in test.get("download_button")}
+    assert {"scores_scores", "scores_description"} <= downloads
 
 
 def find(session, key):

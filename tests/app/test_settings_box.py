@@ -1,5 +1,7 @@
 """What a person sets counts on every page, and in the jobs that are started there."""
 
+import re
+
 import pytest
 import streamlit as st
 from errors_page import start, worst
@@ -62,9 +64,9 @@ def test_pairs_of_duplicates_do_so_too():
     )
     train(made, TrainOptions(members=1, width=8, epochs=1))
     test = sized(start(project="twice"), "pages/labels.py", 24, view="twins")
-    assert sum("duplicate, similarity" in c.value for c in test.caption) == 24
+    assert sum(" duplicate, " in c.value for c in test.caption) == 24
     test.selectbox(key="settings_size").set_value(96).run()
-    assert sum("duplicate, similarity" in c.value for c in test.caption) >= 30
+    assert sum(" duplicate, " in c.value for c in test.caption) >= 30
 
 
 def test_the_items_that_two_runs_differ_in_do_so_too():
@@ -83,7 +85,7 @@ def test_the_rows_of_a_cleansing_do_so_too(size, shown):
     ask = ["cleanse", "tiny", "--judge", "valid", "--by", "fraction", "--drop", "0.1"]
     assert CliRunner().invoke(app, ask).exit_code == 0
     test = sized(start(project="tiny"), "pages/cleanse.py", size)
-    assert sum("harmful −" in c.value for c in test.caption) == shown
+    assert sum("harmful −" in m.value for m in test.markdown) == shown
 
 
 def test_rows_selected_on_the_map_do_so_too():
@@ -101,7 +103,10 @@ def test_rows_selected_on_the_map_do_so_too():
     test = AppTest.from_function(page, default_timeout=600).run()
     test.selectbox(key="settings_size").set_value(12).run()
     assert not test.exception
-    assert sum(c.value.startswith("**") for c in test.caption) == 12
+    assert (
+        sum(re.fullmatch(r"\*\*\w+\*\* [\d.]+\s%", m.value) is not None for m in test.markdown)
+        == 12
+    )
 
 
 def test_explanations_and_jobs_use_the_device_that_was_chosen(monkeypatch):
@@ -164,8 +169,8 @@ def test_evidence_on_labels_is_computed_where_explanations_are(monkeypatch):
 
 def test_jobs_of_the_pages_are_told_a_device_if_their_verb_takes_one():
     started = (
-        "new", "encode", "train", "predict", "explain", "verify", "map", "evaluate", "cleanse",
-        "trial",
+        "new", "encode", "train", "predict", "explain", "verify", "causes", "map", "evaluate",
+        "cleanse", "trial", "score",
     )  # fmt: skip
     takes = {
         verb

@@ -16,14 +16,16 @@ from messages import sentences as sentences_of
 from own_project import cells
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
+from text_cases import spoken
 from tiny import png, sentences
 
 from influence_core.errors import DataError
-from influence_core.jobs import find
+from influence_core.jobs import cancel, find, resume
 from influence_core.store.project import Project, list_projects, projects_home
 from influence_core.workflow.projects import looking
 from influence_core.workflow.projects.preview import first_look
 from influence_core.workflow.projects.uploads import keep_upload
+from influence_core.workflow.session import open_session
 from pages.ui.projects.wizard_features import refuse_paths
 from pages.ui.projects.wizard_source import ChosenSource
 
@@ -37,6 +39,7 @@ CONTROLS = {
     "--quoting": "Quoting", "--header": "First line names the columns",
     "--no-header": "First line names the columns",
     "--features": "Column of lists, or path of a file",
+    "--proba": "Paths of files, as train=/a.npy,test=/b.npy",
 }  # fmt: skip
 HOSTILE = '"![x](http://192.0.2.1/a.png)",<script>alert(1)</script>'
 
@@ -149,9 +152,14 @@ def read_out(test):
 
 def job_of(page):
     """The job that makes the project, at its end."""
+    for name in ("map", "evaluate"):
+        page.checkbox(key=f"fit_then_{name}").uncheck()
     page.button(key="wizard_create").click().run()
-    job = find(projects_home(), page.query_params["making"])
-    for _ in range(600):
+    return ended(find(projects_home(), page.query_params["making"]))
+
+
+def ended(job):
+    for _ in range(2400):
         job = find(job.root, job.id)
         if not job.active:
             break
@@ -159,18 +167,50 @@ def job_of(page):
     return job
 
 
-def test_a_csv_becomes_a_project_that_can_be_trained(tmp_path):
+def test_a_csv_becomes_a_trained_project_whose_errors_open(tmp_path):
     page = given(table(tmp_path))
     assert not page.exception
     assert "60 sentences: 60 train" in said(page)
     assert "no valid and test split" in said(page)
+    page.number_input(key="fit_members").set_value(2).run()
+    assert page.checkbox(key="fit_then_evaluate").label.startswith("Then evaluate (about ")
     job = job_of(page)
     assert job.state == "done", job.message
     made = Project.open(projects_home() / "mine")
     assert dict(made.header.splits) == {"train": 42, "valid": 9, "test": 9}
+    run = made.latest_run()
+    assert run.record.config["options"]["members"] == 2
     page = start(making=job.id)
-    assert page.query_params["train"] in ("mine", ["mine"])
-    assert any(button.label == "Train" for button in page.button)
+    assert not page.exception
+    assert page.query_params["landed"] in (run.id, [run.id])
+    right = 100 * run.record.metrics["test_accuracy"]
+    assert f"{right:.1f} % of test right" in said(page).replace("\u00a0", " ")
+
+
+def test_a_training_that_was_ended_goes_on_with_the_project_that_it_had_made(tmp_path):
+    page = given(table(tmp_path))
+    for name in ("map", "evaluate"):
+        page.checkbox(key=f"fit_then_{name}").uncheck()
+    page.button(key="wizard_create").click().run()
+    job = find(projects_home(), page.query_params["making"])
+    while not find(job.root, job.id).result:  # the project is made
+        time.sleep(0.05)
+    cancel(job)
+    job = ended(job)
+    assert (job.state, dict(job.result)) == ("cancelled", {"project": "mine"})
+    page = start(making=job.id)
+    assert "The project is there, but its training has not ended" in said(page)
+    again = ended(resume(job))
+    assert again.state == "done", again.message
+    assert Project.open(projects_home() / "mine").latest_run().id == again.result["run"]
+
+
+def test_a_line_with_too_many_fields_can_be_left_out_where_it_is_refused(tmp_path):
+    page = given(table(tmp_path, ["one,two,three,four"]))
+    assert "Line 62 of mine.csv has 4 fields" in said(page)
+    page.toggle[0].set_value(True).run()
+    assert "left out 1." in read_out(page)
+    assert not page.button(key="wizard_create").disabled
 
 
 def test_problems_stand_in_the_way_until_bad_rows_are_left_out(tmp_path):
@@ -237,6 +277,16 @@ def test_unknown_columns_are_asked_for(tmp_path):
     assert "60 sentences" in said(page)
 
 
+def test_letters_that_minilm_does_not_know_are_said_with_what_to_do(tmp_path):
+    rows = [f"{text} {i};{label}" for i, (text, label) in enumerate(spoken("ru", 40))]
+    (tmp_path / "d.csv").write_text("\n".join(["text;label", *rows]), "utf-8")
+    page = given(tmp_path / "d.csv")
+    told = [warning.value for warning in page.warning if "hardly knows" in warning.value]
+    assert len(told) == 1
+    assert "turnover new --encoder st:paraphrase" in told[0].replace("\\", "")
+    assert not page.button(key="wizard_create").disabled
+
+
 def test_hostile_data_is_shown_as_text(tmp_path):
     page = given(table(tmp_path, [HOSTILE, "abc\u202edef,bad\u200b"]))
     assert not page.exception
@@ -276,7 +326,7 @@ def test_a_hub_data_set_has_a_configuration_and_a_revision():
 
 def test_a_taken_name_is_refused_before_anything_starts(tmp_path):
     page = given(table(tmp_path))
-    name = next(box for box in page.text_input if box.label == "Name")
+    name = next(box for box in page.text_input if box.label == "Name of the project")
     name.set_value("reviews").run()
     assert "already; choose another name" in said(page)
     assert page.button(key="wizard_create").disabled
@@ -339,3 +389,63 @@ def test_only_columns_can_be_named_where_paths_are_refused(tmp_path, monkeypatch
     look = first_look(str(kept))
     with pytest.raises(DataError, match="no column"):
         refuse_paths("/etc/passwd", ChosenSource(str(kept), "a.csv"), look)
+
+
+def with_predictions(tmp_path, accuracy, told="train={}", known=False):
+    """The wizard's page with features, and with probabilities that are right so often."""
+    source, features = cells(tmp_path, 60)
+    labels = pd.read_csv(source)["label"].astype("category").cat.codes.to_numpy()
+    rng = np.random.default_rng(1)
+    shown = np.where(rng.random(60) < accuracy, labels, (labels + 1) % 3)
+    np.save(tmp_path / "oof.npy", 0.1 + 0.7 * np.eye(3)[shown])
+    page = with_features(tmp_path, str(features))
+    field = next(f for f in page.text_input if f.label.startswith("Paths of files"))
+    page = field.set_value(told.format(tmp_path / "oof.npy")).run()
+    if known:
+        box = next(b for b in page.checkbox if b.label == "Those of train are out-of-sample")
+        page = box.check().run()
+    assert not page.exception
+    return page
+
+
+def shown_model(page):
+    button = page.button(key="wizard_create")
+    assert button.label.startswith("Show your model")
+    button.click().run()
+    return ended(find(projects_home(), page.query_params["making"]))
+
+
+def test_predictions_of_ones_own_model_are_shown_without_a_training(tmp_path):
+    job = shown_model(with_predictions(tmp_path, 0.8, known=True))
+    assert job.state == "done", job.message
+    project = Project.open(projects_home() / "cells")
+    (run,) = project.runs()
+    assert job.result == {"project": "cells", "run": run.id}
+    assert run.called == "own model"
+    oof = np.load(tmp_path / "oof.npy")
+    train = project.dataset.train
+    flipped = open_session(project, device="cpu").evidence.flipped.numpy()
+    np.testing.assert_allclose(flipped, oof[train.rows], atol=1e-6)
+
+
+def test_predictions_that_may_be_in_sample_make_nothing_and_say_what_to_do(tmp_path):
+    job = shown_model(with_predictions(tmp_path, 1.0))
+    assert job.state == "failed"
+    assert "--out-of-sample" in job.message
+    assert own() == set()
+
+
+@pytest.mark.parametrize(
+    ("told", "because"),
+    [("train=oof.npy", "no absolute path"), ("oof.npy", "does not say which")],
+)
+def test_predictions_are_files_of_splits(tmp_path, told, because):
+    page = with_predictions(tmp_path, 0.8, told)
+    assert because in page.error[0].value
+
+
+def test_paths_of_predictions_are_not_asked_for_where_paths_are_refused(tmp_path, monkeypatch):
+    page = with_predictions(tmp_path, 0.8)
+    monkeypatch.setenv("TURNOVER_ALLOW_PATHS", "0")
+    page.run()
+    assert not any(f.label.startswith("Paths of files") for f in page.text_input)

@@ -9,7 +9,8 @@ from benchmarks.process import Measured
 from benchmarks.run import same_model
 from benchmarks.task import Task, with_own
 from influence_core.evaluation.lds import lds
-from influence_core.training.heads.replay import Tape, weight_gradients
+from influence_core.training.heads.replay import weight_gradients
+from influence_core.training.heads.tape import Tape
 
 
 @pytest.fixture(scope="module")

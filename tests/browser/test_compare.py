@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-def test_escape_closes_the_comparison_and_back_opens_it_again(tmp_path):
+def test_keys_lead_to_the_next_row_and_back_and_the_row_can_be_decided(tmp_path):
     with server(tmp_path / "home") as url, chromium() as page:
         page.goto(f"{url}/?project=reviews")
         page.get_by_text("Map of the training data").wait_for()
@@ -23,6 +23,14 @@ def test_escape_closes_the_comparison_and_back_opens_it_again(tmp_path):
         settled(page)
         expect(page).to_have_url(re.compile("with="))
         expect(page.locator(".words")).to_have_count(2)
+        expect(page.get_by_text("1 of 24 rows")).to_be_visible()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_text("2 of 24 rows")).to_be_visible()
+        page.get_by_role("button", name="Leave out").click()
+        expect(page.locator(".st-key-compare_row").get_by_text("left out")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_role("button", name="Leave out")).to_be_visible()
+        settled(page)
         page.keyboard.press("Escape")
         compare.first.wait_for()
         settled(page)

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
 from influence_core.store.samples import install_samples
-from influence_core.workflow.explain.map import make_map
+from influence_core.workflow.explain.map import make_map, map_path
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 POINTS = 300
@@ -21,6 +21,7 @@ def url(tmp_path_factory):
     install_samples(home, sample_root())
     project = Project.open(home / "fashion")
     encoder = project.latest_run().record.encoder_fingerprint
+    map_path(project, encoder).unlink()  # the sample's own has all rows
     make_map(project, encoder_fingerprint=encoder, most=POINTS)
     with server(home) as address:
         yield address
@@ -50,9 +51,51 @@ def test_a_click_on_the_matrix_filters_and_back_takes_it_back(url):
         shown = int(said.split()[0])
         assert 0 < shown < 106
         expect(page.get_by_role("button", name="Explain")).to_have_count(shown)
-        page.go_back()
-        page.get_by_role("button", name="Clear filters").wait_for(state="detached")
+        counts = page.locator(".st-key-confusion .textpoint text")
+        faded = counts.evaluate_all(
+            "all => all.filter(e => getComputedStyle(e).opacity < 1).length"
+        )
+        assert faded == 0  # the other cells stay legible
+        frame = page.locator(".st-key-confusion .shapelayer path")
+        expect(frame).to_have_count(1)
+        page.get_by_role("button", name="Clear filters").click()
+        expect(frame).to_have_count(0)
+        expect(page.get_by_text(re.compile(r"^106 items"))).to_be_visible()
+        page.go_back()  # one step, although two parts left the address
+        page.get_by_role("button", name="Clear filters").wait_for()
+        expect(page).to_have_url(re.compile("true=Shirt"))
+        expect(page).to_have_url(re.compile("pred=T-shirt"))
         assert page.outside == []
+
+
+def test_a_click_on_the_diagonal_lists_what_was_right_and_opens_it(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=fashion")
+        page.get_by_text("Map of the training data").wait_for()
+        settled(page)
+        x, y, width, height = inside(page, "confusion")
+        page.mouse.click(x + width * 0.05, y + height * 0.05)  # T-shirt, predicted T-shirt
+        expect(page.get_by_text(re.compile(r"^77 of \d+ items"))).to_be_visible()
+        page.get_by_role("button", name="Explain").first.click()
+        expect(page.get_by_text("1 of 77, worst first")).to_be_visible()
+        expect(page.locator(".st-key-answer_item")).to_contain_text("Predicted T-shirt")
+        page.get_by_role("button", name="All errors").click()
+        page.get_by_text("Wrong", exact=True).click()
+        expect(page.get_by_text(re.compile(r"^0 of 106 items"))).to_be_visible()
+        assert page.outside == []
+
+
+def test_arrow_keys_lead_on_after_a_switch_was_clicked(url):
+    with chromium() as page:
+        page.goto(f"{url}/?project=fashion")
+        page.get_by_role("button", name="Explain").first.click()
+        page.locator(".st-key-harmful_1").wait_for()
+        settled(page)
+        page.get_by_text("why not").first.click()
+        page.get_by_text("Not called").first.wait_for()  # the answer to the switch is there
+        settled(page)
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_text("2 of 106, worst first")).to_be_visible()
 
 
 def test_a_lasso_lists_the_rows_and_an_open_item_is_marked(url):

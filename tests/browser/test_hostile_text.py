@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import chromium, needs_chromium, server, settled
+from playwright.sync_api import expect
 from tiny import png
 
 from influence_core.data.build import build_dataset
@@ -13,6 +14,7 @@ from influence_core.installed import sample_root
 from influence_core.jobs import folder as job_files
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import Action, Decision
+from influence_core.store.reviews.proposals import ProposalStore
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.explain.map import make_map
 from influence_core.workflow.train.head import TrainOptions, train
@@ -33,7 +35,7 @@ NASTY = (
     "a\x07bell 😀 ``` fence",
 )
 CLASSES = ["<b>bold</b> ![x](http://192.0.2.1/f.png)", "**plain** :smile: $x^2$", "a|b `c`"]
-PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
+PAGES = ("home", "", "select", "triage", "cleansing", "evaluation", "history")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,8 @@ def reviewed(made):
             label = CLASSES[int(train_split.labels[row])]
             one = Decision(key, content, "exclude", label, note=text.replace("\x07", ""))
             store.append(Action(text.replace("\x07", ""), [one], made.fingerprint))
+            agent = Action(f"agent:{text}".replace("\x07", ""), [one], made.fingerprint)
+            ProposalStore(store).propose(agent)
     folder = made.root / job_files.JOBS / "20260101-000000-aaaaaa"
     folder.mkdir(parents=True)
     card = {"title": NASTY[1], "arguments": ["train"], "created": "2026-01-01", "who": NASTY[7]}
@@ -157,7 +161,7 @@ def test_no_page_takes_data_for_more_than_text(home):
 def test_whatever_else_is_shown_stays_text_too(home):
     reviewed(Project.open(home / "hostile"))
     pictures(home / "pictures")
-    views = [f"triage?project=hostile&view={view}" for view in ("many", "twins", "map")]
+    views = [f"triage?project=hostile&view={v}" for v in ("Grid", "Duplicates", "Map", "Proposed")]
     pages = [f"{name}?project=pictures" for name in ("", "triage", "history")]
     wrong = [f"?{urlencode({'project': 'hostile', what: NASTY[1]})}" for what in ("run", "split")]
     wrong += [f"?{urlencode({'project': text})}" for text in (NASTY[1], NASTY[0])]
@@ -168,6 +172,9 @@ def test_whatever_else_is_shown_stays_text_too(home):
             page.locator("h1, h2, h3, .stAlert").first.wait_for()
             settled(page)
             page.wait_for_timeout(300)
+            if "view=" in address:
+                view = page.get_by_role("radio", name=address.partition("view=")[2], exact=True)
+                expect(view).to_be_checked()
             harmless(page)
         # The list of jobs, with the log of one.
         page.locator("[data-testid=stSidebar]").get_by_text("Recent jobs").first.click()

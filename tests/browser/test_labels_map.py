@@ -1,14 +1,17 @@
 """From a lasso on the map to decisions, and back in one step."""
 
+import re
+
 import pytest
 from browser import chromium, needs_chromium, server, settled, soon
+from playwright.sync_api import expect
 
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
 from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews
 from influence_core.store.samples import install_samples
-from influence_core.workflow.explain.map import make_map
+from influence_core.workflow.explain.map import make_map, map_path
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 POINTS = 120
@@ -27,6 +30,7 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
     install_samples(home, sample_root())
     project = Project.open(home / "fashion")
     encoder = project.latest_run().record.encoder_fingerprint
+    map_path(project, encoder).unlink()  # the sample's own has all rows
     make_map(project, encoder_fingerprint=encoder, most=POINTS)
     with server(home) as url, chromium() as page:
         page.goto(f"{url}/triage?project=fashion&view=Map")
@@ -36,6 +40,13 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
         area.scroll_into_view_if_needed()
         box = area.bounding_box()
         x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+        seen = page.get_by_role("img", name=re.compile(f"^({'|'.join(project.dataset.classes)})$"))
+        for step in range(1, 80):  # across the map, until the mouse rests on a point
+            page.mouse.move(x + width * step / 80, y + height * (0.2 + 0.6 * (step % 2)), steps=8)
+            page.wait_for_timeout(200)
+            if page.locator(".hoverlayer .hovertext").count():
+                break
+        expect(seen).to_have_count(1)
         page.mouse.move(x + width * 0.02, y + height * 0.02)
         page.mouse.down()
         for right, down in [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]:

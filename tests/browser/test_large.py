@@ -16,7 +16,7 @@ from influence_core.workflow.session import open_session
 pytestmark = [pytest.mark.browser, needs_chromium]
 MOST = 5_000_000  # bytes of one page, beyond the scripts that every page shares
 ROWS = int(os.environ.get("TURNOVER_LARGE_ROWS", "3000"))
-PAGES = ("home", "", "triage", "cleansing", "evaluation", "history")
+PAGES = ("home", "", "select", "triage", "cleansing", "evaluation", "history")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def url(tmp_path_factory):
 
 def test_fifteen_page_turns_each_bring_another_row_and_its_evidence(url):
     with chromium() as page:
-        page.goto(f"{url}/triage?project=big")
+        page.goto(f"{url}/triage?project=big&label_rows=All+rows")
         page.locator(".desk[data-loaded='32']").wait_for()
         seconds = []
         for _ in range(15):

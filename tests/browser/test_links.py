@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import chromium, needs_chromium, server, settled
+from browser import chromium, needs_chromium, server, settled, to_page
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -26,9 +26,8 @@ def test_a_missing_project_opens_none_until_one_is_chosen(url):
         page.get_by_text("There is no project nosuch here").wait_for()
         expect(page.locator(".desk")).to_have_count(0)
         expect(page.locator(".st-key-run_menu")).to_have_count(0)
-        page.get_by_role("link", name="Trust").click()
-        page.get_by_role("link", name="Labels").click()
-        settled(page)
+        to_page(page, "Trust")
+        to_page(page, "Labels")
         expect(page.get_by_text("There is no project nosuch here")).to_be_visible()
         choose(page, "project_instead", "reviews")
         page.locator(".desk[data-row]:not([data-row=''])").wait_for()
@@ -84,7 +83,7 @@ def test_a_link_holds_the_id_of_a_run_and_the_menu_its_name(url):
         page.get_by_role("button", name="Explain").first.wait_for()
         settled(page)
         expect(menu).to_have_value(re.compile("whole network"))
-        page.get_by_role("link", name="Labels").click()
+        to_page(page, "Labels")
         page.locator(".desk[data-row]:not([data-row=''])").wait_for()
         expect(menu).to_have_value(re.compile("whole network"))
         expect(page).to_have_url(re.compile("run=.*48387e"))

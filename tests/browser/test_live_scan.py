@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium, server, settled, soon
+from browser import chromium, needs_chromium, server, settled, soon, to_page
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -56,9 +56,10 @@ def test_verifying_after_a_slow_scan_shows_one_job_and_then_its_result(tmp_path)
         # The job goes on while another page is looked at; no second copy of this one.
         page.get_by_text(re.compile("Verifying: [0-9]")).first.wait_for()
         expect(page.locator(".st-key-proof_go")).to_have_count(1)
-        page.get_by_role("link", name="Trust").click()
+        to_page(page, "Trust")
         page.get_by_text(re.compile("Verifying: [0-9]")).first.wait_for()
         page.go_back()
+        page.wait_for_url(re.compile("item="))
         page.locator(".st-key-proof_chart").wait_for()
         settled(page)
         expect(page.locator(".st-key-proof_go")).to_have_count(1)

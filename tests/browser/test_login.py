@@ -24,7 +24,7 @@ def reviewers(home):
 def test_pages_lie_behind_the_login_and_decisions_carry_the_account(tmp_path):
     home = tmp_path / "home"
     with server_with_login(tmp_path, ANN) as url, chromium() as page:
-        for name in ("home", "", "triage", "cleansing", "evaluation", "history"):
+        for name in ("home", "", "select", "triage", "cleansing", "evaluation", "history"):
             page.goto(f"{url}/{name}?project=reviews")
             page.get_by_role("button", name="Log in").wait_for()
             expect(page.get_by_role("heading", name="Turnover")).to_be_visible()

@@ -34,8 +34,9 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
     x = torch.from_numpy(rng.normal(size=(9, 4)).astype(np.float32))
     y = torch.from_numpy(rng.integers(0, 3, 9))
     ready = estimator(name).prepare(evidence)
-    found = harm(local_measure(ready, 60), x, y, evidence.head.proba(x))
-    scores = ready.query(Targets(x, y, evidence.head.proba(x))).scores(slice(0, 60)).scores.numpy()
+    targets = Targets(x, y, evidence.head.proba(x))
+    found = harm(local_measure(ready, 60), targets)
+    scores = ready.query(targets).scores(slice(0, 60)).scores.numpy()
     np.testing.assert_allclose(found.score, scores.mean(0), atol=1e-5)
     np.testing.assert_allclose(found.stderr, scores.std(0, ddof=1) / 3, atol=1e-4)
     assert found.score.argmin() == scores.mean(0).argmin()
@@ -43,6 +44,6 @@ def test_harm_is_the_mean_over_targets_whatever_the_batches(evidence, name, at_a
 
 
 def test_an_empty_target_split_is_refused(evidence):
-    empty = torch.empty(0, dtype=torch.long)
+    empty = Targets(torch.empty(0, 4), torch.empty(0, dtype=torch.long), torch.empty(0, 3))
     with pytest.raises(DataError, match="no labelled item"):
-        harm(estimator("turnover").prepare(evidence), torch.empty(0, 4), empty, torch.empty(0, 3))
+        harm(local_measure(estimator("turnover").prepare(evidence), 60), empty)

@@ -1,5 +1,6 @@
 """`turnover mcp` with a real client over standard input and output."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from tiny import project
+from typer.testing import CliRunner
 
+from influence_core.cli import app
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import open_reviews
@@ -16,7 +19,7 @@ from influence_core.workflow.train.head import TrainOptions, train
 
 mcp = pytest.importorskip("mcp", reason="no MCP: the extra `mcp`")
 pytestmark = pytest.mark.slow
-READING = {"projects", "errors", "explain", "suspicious_labels", "verify"}
+READING = {"projects", "errors", "explain", "suspicious_labels", "verify", "proposals"}
 
 
 @asynccontextmanager
@@ -79,25 +82,66 @@ def test_what_is_refused_is_the_sentence_of_the_verb_and_no_argument_is_an_optio
     anyio.run(story)
 
 
-def test_with_write_decisions_are_signed_as_the_agent_and_no_file_is_replaced(home, tmp_path):
+def test_with_write_decisions_are_proposed_as_the_agent_and_no_file_is_replaced(home, tmp_path):
     async def story():
         async with client("--write") as agent:
             names = {tool.name for tool in (await agent.list_tools()).tools}
             assert names == READING | {"decide", "export"}
-            decisions = [{"id": "train-3", "verdict": "exclude", "note": "twice"}]
+            decisions = [
+                {"id": "train-3", "verdict": "exclude", "note": "twice"},
+                {"id": "train-4", "verdict": "keep"},
+            ]
             given = {"project": "films", "decisions": decisions, "agent": "helper"}
             answer = await agent.call_tool("decide", given)
-            assert answer.structured_content["written"] == 1
-            there = tmp_path / "mine.csv"
-            there.write_text("mine")
-            answer = await agent.call_tool("export", {"project": "films", "out": str(there)})
-            assert answer.is_error
-            assert there.read_text() == "mine"
+            assert answer.structured_content["proposed"] == 2
+            again = await agent.call_tool("decide", given)
+            assert (again.structured_content["proposed"], again.structured_content["known"]) == (
+                0,
+                2,
+            )
+            listed = await agent.call_tool("proposals", {"project": "films"})
+            found = listed.structured_content["proposals"]
+            assert [(one["id"], one["by"]) for one in found] == [
+                ("train-3", "agent:helper"),
+                ("train-4", "agent:helper"),
+            ]
+            made = await agent.call_tool("export", {"project": "films", "name": "new.csv"})
+            assert made.structured_content["remove"] == 0
+            again = await agent.call_tool("export", {"project": "films", "name": "new.csv"})
+            assert again.is_error  # nothing is replaced
+            for leading_out in (str(tmp_path / "out.csv"), "../../out.csv", ".profile", ""):
+                given = {"project": "films", "name": leading_out}
+                assert (await agent.call_tool("export", given)).is_error
 
     anyio.run(story)
-    store = open_reviews(Project.open(home / "films"))
-    assert [event.reviewer for event in store.events()] == ["agent:helper"]
+    films = Project.open(home / "films")
+    assert [one.name for one in films.exports_folder.glob("*.csv")] == ["new.csv"]
+    assert not list(tmp_path.glob("**/out.csv*"))
+    store = open_reviews(films)
+    assert store.events() == []  # what counts is for people to say
     store.close()
+
+
+def test_a_person_accepts_on_the_command_line_what_is_left_of_the_file(home, tmp_path):
+    given = tmp_path / "decisions.csv"
+    given.write_text("id,verdict,note\ntrain-3,exclude,twice\ntrain-4,keep,\n")
+    turnover = CliRunner().invoke
+    asked = ["decide", "films", str(given), "--propose", "--reviewer", "agent:helper"]
+    assert "2 decisions proposed" in turnover(app, asked).output
+    assert "0 rows have" not in turnover(app, ["decisions", "films"]).output
+    assert "2 rows have a proposal" in turnover(app, ["decisions", "films"]).output
+    assert "agent:helper" in turnover(app, ["decisions", "films", "--proposed"]).output
+    out = tmp_path / "proposed.csv"
+    assert not turnover(app, ["decisions", "films", "--proposed", "--out", str(out)]).exit_code
+    lines = out.read_text().splitlines()
+    out.write_text("\n".join(lines[:2]) + "\n")
+    assert not turnover(app, ["decide", "films", str(out), "--reviewer", "ann"]).exit_code
+    found = Project.open(home / "films").decisions()
+    assert found[["id", "outcome"]].to_numpy().tolist() == [["train-3", "exclude"]]
+    left = turnover(app, ["decisions", "films", "--proposed", "--json"]).output
+    assert [one["id"] for one in json.loads(left)["proposals"]] == ["train-4"]
+    wrong = turnover(app, ["decisions", "films", "--proposed", "--split", "test"])
+    assert wrong.exit_code == 1
 
 
 def test_without_the_extra_the_verb_says_how_to_get_it():

@@ -128,7 +128,8 @@ def test_encode_stops_on_ctrl_c_goes_on_and_says_the_rows_of_each_split(tmp_path
     project = Project.open(root)
     assert all(has_features(project, name) for name in project.dataset.splits)
     told = json.loads(done("encode", root, "--device", "cpu", "--json"))
-    assert told == {"encoder": "hf:encoder", "rows": {"train": 60, "valid": 20, "test": 20}}
+    rows = {"train": 60, "valid": 20, "test": 20}
+    assert told == {"encoder": "hf:encoder", "rows": rows, "findings": []}
 
 
 def test_encode_without_its_encoder_is_one_sentence(tmp_path):

@@ -1,63 +1,28 @@
 """Verbs killed at each of their renames: nothing half made is left, and the next try works."""
 
-import json
-import signal
-import subprocess
-import sys
-
 import pytest
+from killed import KILLED, Verbs
 from tiny import project, sentences
 
 from influence_core.store.project import list_projects, projects_home
 from influence_core.workflow.train.head import TrainOptions, train
 
 MOST_RENAMES = 40
-# Imports once, then forks a child for each command, which dies of SIGKILL at its n-th rename.
-SERVER = """
-import json, os, signal, sys
-from typer.testing import CliRunner
-import influence_core.workflow.projects.create, influence_core.workflow.review.queue
-from influence_core.cli import app
-
-for line in sys.stdin:
-    home, arguments, count = json.loads(line)
-    if not (child := os.fork()):
-        os.environ["TURNOVER_HOME"] = home
-        seen = 0
-        def die(event, args):
-            global seen
-            seen += event == "os.rename"
-            if event == "os.rename" and seen == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(die)
-        done = CliRunner().invoke(app, arguments)
-        print(done.output, file=sys.stderr)
-        os._exit(done.exit_code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-KILLED = -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
-def server():
-    command = [sys.executable, "-W", "ignore", "-c", SERVER]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        process.stdin.close()
+def verbs():
+    with Verbs() as started:
+        yield started
 
 
 @pytest.fixture
-def deaths(server):
+def deaths(verbs):
     """Run a verb that dies at its first rename, then at its second, until it lives; how often."""
 
     def run(arguments, after):
         for count in range(1, MOST_RENAMES):
-            said = [str(projects_home()), [str(word) for word in arguments], count]
-            server.stdin.write(json.dumps(said) + "\n")
-            server.stdin.flush()
-            status = int(server.stdout.readline())
+            status = verbs.run(projects_home(), arguments, rename=count).status
             after(status)
             if status != KILLED:
                 return count - 1

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 
 import pytest
 from commands import command, options_of
+from text_cases import spoken
 from tiny import png
 from typer.testing import CliRunner
 
@@ -47,6 +48,19 @@ def test_several_columns_are_one_text_and_stay_columns(pairs):
     first = train.texts()[0]
     assert first.split("\n")[0].replace("sentence", "more") == first.split("\n")[1]
     assert {"premise", "hypothesis", "who"} <= set(train.extra_columns)
+
+
+def test_new_and_encode_say_that_the_encoder_does_not_know_the_letters(tmp_path):
+    rows = [f"{text} {i};{label}" for i, (text, label) in enumerate(spoken("he", 40))]
+    (tmp_path / "d.csv").write_text("\n".join(["text;label", *rows]), "utf-8")
+    for words in (["new", tmp_path / "d.csv"], ["encode", "d"]):
+        told = CliRunner().invoke(app, [*map(str, words), "--json"])
+        assert told.exit_code == 0, told.output
+        found = [f for f in json.loads(told.stdout)["findings"] if "hardly knows" in f["what"]]
+        assert {f["severity"] for f in found} == {"warning"}
+        assert all("--encoder st:" in f["advice"] for f in found)
+    plain = CliRunner().invoke(app, ["encode", "d"])
+    assert "warning: About 100% of the texts of train are in letters" in plain.output
 
 
 def test_labels_that_are_numbers_get_names(pairs, tmp_path):

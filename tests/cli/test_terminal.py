@@ -80,6 +80,10 @@ def test_no_verb_lets_a_character_of_the_data_act(films, tmp_path):
     printed("explain", "films", "--split", EVIL, code=1)
     printed("explain", "films", "--item", EVIL, code=1)
     printed("explain", EVIL, code=1)
+    printed("errors", "films")
+    printed("errors", "films", "--rows")
+    printed("projects")
+    printed("check", films)
     printed("labels", "films")
     printed("labels", "films", "--duplicates")
     printed("labels", "films", "--json")
@@ -94,6 +98,15 @@ def test_no_verb_lets_a_character_of_the_data_act(films, tmp_path):
     printed("jobs", "films")
     printed("estimators", "films")
     printed("export", "films", "--out", tmp_path / f"{EVIL.replace('/', '')}.csv")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("new", "a.csv", EVIL), ("explain", "films", f"--{EVIL}"), (EVIL,), ("jobs", f"--run={EVIL}"),
+     ("train", "films", "--members", EVIL), ("new",)],
+)  # fmt: skip
+def test_wrong_usage_is_told_without_what_acts(words):
+    assert "Error" in printed(*words, code=2).stderr
 
 
 def test_tables_errors_and_bars_are_printed_by_consoles_that_write_codes_out(capsys):

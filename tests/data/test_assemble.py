@@ -179,7 +179,7 @@ def test_every_reader_is_found_by_the_looks_of_its_source(tmp_path, picture_fold
 
 
 def test_what_no_reader_knows_is_refused(tmp_path):
-    (tmp_path / "a.docx").write_bytes(b"x")
+    (tmp_path / "a.docx").write_bytes(b"\0x")
     with pytest.raises(DataError, match="is none of these: CSV"):
         read_source(tmp_path / "a.docx")
     with pytest.raises(DataError, match="no reader 'excel'"):

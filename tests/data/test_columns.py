@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from kept_pictures import pictures_at
+from tiny import png
 
 from influence_core.data.columns import detect_columns
 from influence_core.data.options import ReadOptions
@@ -312,3 +313,47 @@ def test_a_list_tells_nothing_of_files_outside_its_folder(tmp_path, there):
     hidden.write_text("path,label\n../secret.png,circle\n../secret.png,square\n")
     with pytest.raises(DataError, match=r"None of the pictures .* is in"):
         read_source(hidden, WHOLE)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A folder `pets` of pictures, and beside it a table of their names without endings."""
+    (tmp_path / "pets").mkdir()
+    for i in range(12):
+        (tmp_path / "pets" / f"{'cd'[i % 2]}{i}.png").write_bytes(png(20 * i))
+    rows = "".join(f"{'cd'[i % 2]}{i},{'cd'[i % 2]}\n" for i in range(12))
+    (tmp_path / "pets.csv").write_text("id,breed\n" + rows)
+    return tmp_path / "pets.csv"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_names_of_pictures_without_their_ending_are_no_texts(pets, named):
+    root = str(pets.with_suffix("")) if named else None
+    options = ReadOptions(label_column="breed", content_column="id", image_root=root)
+    with pytest.raises(DataError, match=r"'c0' for c0\.png; write \.png behind each") as refusal:
+        read_source(pets, options)
+    assert ("--image-root" in str(refusal.value)) is not named
+
+
+def test_a_folder_of_pictures_for_a_column_of_texts_is_not_passed_over(pets, tmp_path):
+    texts = tmp_path / "texts.csv"
+    rows = "".join(f"a title {i},a sentence {i},{'ab'[i % 2]}\n" for i in range(9))
+    texts.write_text("title,text,label\n" + rows)
+    for content in ("text", "title,text"):
+        options = ReadOptions(content_column=content, image_root=str(pets.with_suffix("")))
+        with pytest.raises(DataError, match=r"no file names of pictures.*leave --image-root out"):
+            read_source(texts, options)
+
+
+@pytest.mark.parametrize("text", ["很好" * 45, "🎬" * 90, "a" * 5_000, "a/b", "..", "a\\b", " "])
+def test_texts_that_no_file_can_be_called_are_read_as_texts(pets, text):
+    path = pets.with_name("odd.csv")
+    rows = "".join(f"{i}{text},{'ab'[i % 2]}\n" for i in range(12))
+    path.write_text("text,label\n" + rows, encoding="utf-8")
+    assert read_source(path).modality == "text"
+
+
+def test_texts_beside_pictures_are_read_as_texts(pets):
+    words = pets.with_name("words.csv")
+    words.write_text("text,label\n" + "".join(f"sentence {i},{'ab'[i % 2]}\n" for i in range(9)))
+    assert read_source(words).modality == "text"

@@ -29,6 +29,7 @@ TOPICS = ("acting", "look", "music", "pace", "plot")
         ["7", "+7", "7.00"],
         ["1.5", "1.50"],
         ["-1", "-1.0"],
+        ["1", "1e0", "1E+00"],
         ["positive", "positive\u200b"],
         ["positive", "\ufeffpositive"],
         ["spam", "sp\u00adam"],

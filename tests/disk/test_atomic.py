@@ -117,3 +117,13 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
             write_bytes(path, str(digit % 10).encode() * 50_000)
         (tmp_path / "stop").touch()
         assert reader.wait(600) == 0
+
+
+def test_json_with_half_a_letter_is_damaged_and_whole_letters_are_not(tmp_path):
+    path = tmp_path / "a.json"
+    for text in ('{"file": "\\ud800"}', '{"\\uDC00x": 1}', '{"a": ["\\udbff\\u0041"]}'):
+        path.write_text(text)
+        with pytest.raises(StoreError, match="is damaged"):
+            read_json(path)
+    path.write_text('{"a": "\\ud83d\\ude00"}')
+    assert read_json(path) == {"a": "\N{GRINNING FACE}"}

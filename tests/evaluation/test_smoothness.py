@@ -7,7 +7,8 @@ import torch
 from influence_core.evaluation.retrain import label_losses, retrain
 from influence_core.evaluation.smoothness import STEP, nudged, smoothness
 from influence_core.training.features import Standardised
-from influence_core.training.heads.replay import Tape, weight_gradients
+from influence_core.training.heads.replay import weight_gradients
+from influence_core.training.heads.tape import Tape
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig
 from influence_core.turnover.masks import as_keys

@@ -21,6 +21,7 @@ WORDS = st.sampled_from(
         "", " ", "a", "b", "0", "-1", "1e999", "nan", "9" * 400, "\x00", "\ufeff", "\u202e\u200b",
         "../../x", "/etc/passwd", "C:\\x", "=cmd()", '"', 'a"b', "a\nb", "a\r", ",", "\ud83d\ude00"
         .encode("utf-16", "surrogatepass").decode("utf-16"), "<script>", "![x](http://x)",
+        "很好" * 45, "🎬" * 64,  # longer as bytes than a file's name may be
     ]
 )  # fmt: skip
 HEADS = st.lists(

@@ -124,7 +124,7 @@ def test_what_is_nested_deeper_than_a_project_can_keep(tmp_path, depth, refused,
         )
         assert tried(tmp_path / "a.jsonl") == [said, said]
     else:
-        made, _ = create(NewProject(str(tmp_path / "a.jsonl")), tmp_path / "home")
+        made = create(NewProject(str(tmp_path / "a.jsonl")), tmp_path / "home")
         assert len(Project.open(made.root).dataset.train) > 0
 
 

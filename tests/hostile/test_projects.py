@@ -28,7 +28,7 @@ def opened(home):
         for split in found.dataset.splits.values():
             split.texts()
         found.runs()
-        assert found.reviews_url
+        assert found.settings.database is not None
         assert found.features_folder("t").resolve().is_relative_to(home.resolve())
         assert found.exports_folder.resolve().is_relative_to(home.resolve())
     except TurnoverError as error:

@@ -225,7 +225,7 @@ def test_damaged_checkpoints_of_a_head_are_ignored(tmp_path_factory, data, edits
     loop.epoch(None)
     checkpoint = HeadCheckpoint(Checkpoint(folder / "c.safetensors", "me"))
     params = tuple(param.clone() for param in loop.params)
-    checkpoint.save(loop.state(), SoFar(params, shown=[{}]))
+    checkpoint.save(loop.state(), SoFar(shown=[{}]))
     path = checkpoint.file.path
     whole = path.read_bytes()
     if about is not None:

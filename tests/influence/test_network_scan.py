@@ -193,7 +193,7 @@ def test_scores_toward_every_class_hold_those_toward_one():
 def test_the_model_stays_as_it_is_while_others_use_it():
     model, inputs = vgg(), torch.randn(5, 3, 16, 16)
     model.train()
-    tree = str(model)
+    tree, trained = str(model), [p.requires_grad for p in model.parameters()]
     query = NetworkQuery(model, inputs, LABELS, KEYS)
     expected = query.scores(slice(0, 9)).scores
     modes, done = set(), threading.Event()
@@ -210,7 +210,8 @@ def test_the_model_stays_as_it_is_while_others_use_it():
     watcher.join()
     assert modes == {True}
     assert str(model) == tree
-    assert all(p.grad is None and p.requires_grad for p in model.classifier.parameters())
+    assert [p.requires_grad for p in model.parameters()] == trained and sum(trained) > 5
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_full_network_logits_come_along():

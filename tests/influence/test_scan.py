@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from influence_core.errors import CancelledError, StoreError
+from influence_core.errors import CancelledError, ResourceError, StoreError
 from influence_core.influence.base import Scores
 from influence_core.influence.scan import (
     CHUNK,
+    FIRST_CHUNK,
+    TARGETS_AT_A_TIME,
     full_scores,
     mean_influence,
+    mean_over,
+    pooled,
     rows_at_a_time,
     scan,
 )
@@ -139,3 +143,114 @@ def test_full_scores_name_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"Cannot write .*scores\.npy: a file stands"):
         full_scores(Table(random_table()), 5_000, tmp_path / "file" / "scores.npy")
+
+
+class Long(Table):
+    """A query with a pass of its own before the first chunk."""
+
+    def run(self, progress, cancel):
+        assert not self.asked
+        self.told = (progress, cancel)
+
+
+class Tight(Table):
+    """A query whose memory holds no more than some rows of scores."""
+
+    room = 300
+
+    def scores(self, rows):
+        if rows.stop - rows.start > self.room:
+            raise MemoryError
+        return super().scores(rows)
+
+
+class Prepared:
+    """A run that answers with a part of a known table: targets are lines of it."""
+
+    def query(self, targets):
+        return Table(targets)
+
+
+def test_all_scores_can_be_kept_whatever_is_listed():
+    table, kept = random_table(), np.full((3, 5_000), np.nan, np.float32)
+    out = scan(Table(table), 5_000, k=2, candidates=torch.tensor([4]), chunk=900, keep=kept)
+    assert np.array_equal(kept, table)
+    assert (out.scored, out.total, out.extent) == (1, 1, "1 of 1")
+    assert out.milliseconds > 0
+
+
+def test_a_ranking_in_one_chunk_has_no_partial_one():
+    seen = []
+    scan(Table(random_table()), 5_000, k=3, chunk=5_000, on_partial=seen.append)
+    assert seen == []
+
+
+def test_nothing_is_listed_where_there_are_no_rows():
+    out = scan(Table(np.zeros((2, 0))), 0, k=3)
+    assert (out.helpful, out.harmful, out.total, out.provisional) == ((), (), 0, False)
+
+
+@pytest.mark.parametrize("ask", ["scan", "mean", "file"])
+def test_a_pass_before_the_first_chunk_hears_of_progress_and_of_cancelling(ask, tmp_path):
+    query, seen, cancel = Long(random_table()), [], threading.Event()
+    more = {"progress": seen.append, "cancel": cancel, "chunk": 2_000}
+    if ask == "scan":
+        scan(query, 5_000, k=1, **more)
+    elif ask == "mean":
+        mean_influence(query, 5_000, **more)
+    else:
+        full_scores(query, 5_000, tmp_path / "scores.npy", **more)
+    assert query.told == (more["progress"], cancel)
+    told = [(step.stage, step.done, step.total) for step in seen]
+    ends = (2_000, 4_000, 5_000)
+    assert told == ([] if ask == "scan" else [("scan", end, 5_000) for end in ends])
+
+
+def test_a_chunk_that_memory_does_not_hold_is_halved_until_it_does():
+    query = Tight(random_table())
+    out = scan(query, 5_000, k=9)
+    assert out.helpful[0].positions.tolist() == expected(query.all[0].numpy(), 9, np.ones(5_000))
+    lengths = [part.stop - part.start for part in query.asked]
+    assert (lengths[0], max(lengths)) == (FIRST_CHUNK // 8, FIRST_CHUNK // 8)
+    assert sum(lengths) == 5_000
+    query.room = 0
+    with pytest.raises(ResourceError, match="lower the number of items"):
+        scan(query, 5_000, k=9)
+
+
+def test_chunks_are_as_long_as_the_number_of_targets_admits():
+    assert [rows_at_a_time(n) for n in (0, 1, 128, 256, 10**5)] == [
+        CHUNK, CHUNK, CHUNK, 8_192, 256,
+    ]  # fmt: skip
+    assert rows_at_a_time(1_000, 2_000_000) == 2_000
+    query = Table(np.zeros((1_024, 20_000)))
+    mean_influence(query, 20_000)  # no sorting, so it takes four times as many
+    assert [part.stop - part.start for part in query.asked] == [FIRST_CHUNK, 8_192, 8_192, 1_568]
+
+
+def test_many_targets_are_pooled_to_the_mean_and_the_error_of_all():
+    table = random_table(2 * TARGETS_AT_A_TIME + 1, 4)  # the last part is of one target
+    parts = []
+
+    def measure(part):
+        parts.append(len(part))
+        error = part.std(0, ddof=1) / len(part) ** 0.5 if len(part) > 1 else np.full(4, np.nan)
+        return part.mean(0), error
+
+    for found in (pooled(measure, table, 4), mean_over(Prepared(), table, 4)):
+        assert np.allclose(found.mean, table.mean(0), atol=1e-5)
+        assert np.allclose(found.stderr, table.std(0, ddof=1) / len(table) ** 0.5, atol=1e-5)
+        assert found.mean.dtype == found.stderr.dtype == np.float32
+    assert parts == [TARGETS_AT_A_TIME, TARGETS_AT_A_TIME, 1]
+    assert np.isnan(pooled(measure, table[:1], 4).stderr).all()
+    two = pooled(measure, table[:2], 4)
+    assert np.allclose(two.stderr, table[:2].std(0, ddof=1) / 2**0.5, atol=1e-5)
+
+
+def test_a_mean_over_targets_hears_of_progress_and_of_cancelling():
+    seen, cancel = [], threading.Event()
+    cancel.set()
+    mean_over(Prepared(), random_table(2, 30), 30, progress=seen.append)
+    assert [(step.done, step.total) for step in seen] == [(30, 30)]
+    with pytest.raises(CancelledError):
+        mean_over(Prepared(), random_table(2, 30), 30, cancel=cancel)

@@ -15,11 +15,11 @@ import pytest
 
 from influence_core.disk.names import projects_home
 from influence_core.errors import StoreError
-from influence_core.jobs import cancel, curves, find, jobs, log_tail, resume, start
+from influence_core.jobs import ahead, cancel, curves, find, jobs, log_tail, resume, start
 from influence_core.jobs import folder as files
 from influence_core.jobs.report import ProgressFile, watching_runner
 from influence_core.jobs.seal import seal
-from influence_core.jobs.slots import wait_for_slot
+from influence_core.jobs.slots import turn
 from influence_core.progress import Progress
 
 RUN = """
@@ -134,7 +134,8 @@ def test_slots_go_to_those_who_asked_first(busy):
     home, order = projects_home(), []
 
     def take(name):
-        with wait_for_slot(home, lambda: False, since=float(name)):
+        with turn(home, lambda: False, float(name), job=home / str(name)) as ours:
+            assert ours
             order.append(name)
 
     threads = []
@@ -148,7 +149,35 @@ def test_slots_go_to_those_who_asked_first(busy):
     for thread in threads:
         thread.join()
     assert order == [1, 2, 3]
-    assert not list((home / ".jobs").glob("*.ticket"))
+    assert not list((home / ".jobs").glob("*.ticket*"))
+
+
+def test_short_work_runs_beside_long_work_which_waits_for_its_like(busy, tmp_path):
+    long = start(tmp_path, ["--help"], title="Long", expected=600)
+    queued = eventually(lambda: ahead(find(tmp_path, long.id)) == [] and long)
+    behind = start(tmp_path, ["--help"], title="Behind")
+    eventually(lambda: [j.title for j in ahead(find(tmp_path, behind.id))] == ["Long"])
+    # Known to be short, and short by what its verb does; neither waits for the slot that is taken.
+    for arguments, expected in ((["--help"], 20.0), (["export", "--help"], None)):
+        job = start(tmp_path, arguments, title="Short", expected=expected)
+        done = eventually(lambda: not (now := find(tmp_path, job.id)).active and now)  # noqa: B023
+        assert done.state == "done"
+    assert find(tmp_path, queued.id).state == find(tmp_path, behind.id).state == "queued"
+    assert find(tmp_path, queued.id).expected == 600
+    busy.release()
+    for job in (queued, behind):
+        eventually(lambda: not find(tmp_path, job.id).active)  # noqa: B023
+
+
+def test_who_waits_is_told_of_the_job_that_runs(tmp_path):
+    running = job_by_hand(tmp_path / "project", state="running")
+    home = projects_home()
+    with files.lock(running, files.RUNNER_LOCK), turn(home, lambda: False, 1.0, job=running):
+        waiting = start(tmp_path, ["--help"], title="Waiting")
+        [before] = ahead(find(tmp_path, waiting.id))
+        assert (before.id, before.state) == (running.name, "running")
+        cancel(waiting)
+    assert ahead(find(tmp_path, waiting.id)) == []
 
 
 def test_a_reboot_leaves_interrupted_and_a_runner_that_never_came_too(tmp_path):

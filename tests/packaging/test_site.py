@@ -1,7 +1,9 @@
 """The documentation: the site is built without a warning, and the commands of its pages are run."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from browser import ROOT
 from commands import options_of
+from databases import postgres
 from tiny import sentences
 
 import influence_core
@@ -65,7 +68,48 @@ def test_the_commands_of_a_page_do_what_it_says(name, tmp_path):
     rows = enumerate(zip(*sentences(80), strict=True))  # some labels are wrong
     lines = [f"{text},{'good' if y ^ (i % 8 == 0) else 'bad'}" for i, (text, y) in rows]
     (tmp_path / "data.csv").write_text("\n".join(["text,label", *lines]), "utf-8")
-    programs = tmp_path / "programs"
+    run(tmp_path, "bash", "-exuo", "pipefail", "-c", commands(name))
+
+
+@pytest.mark.postgres
+def test_the_commands_of_the_page_on_postgresql_move_what_is_decided(tmp_path):
+    texts, labels = sentences(40)
+    lines = [
+        f"{i},{text},{'good' if y else 'bad'}"
+        for i, (text, y) in enumerate(zip(texts, labels, strict=True))
+    ]
+    (tmp_path / "films.csv").write_text("\n".join(["id,text,label", *lines]), "utf-8")
+    before = """
+turnover new films.csv --label label
+turnover train films --size lean --epochs 2
+turnover labels films --top 1 --out one.csv
+python -c "
+import pandas
+frame = pandas.read_csv('one.csv', dtype=str)
+frame.assign(verdict='keep', reviewer='ann').to_csv('one.csv', index=False)
+"
+turnover decide films one.csv
+"""
+    with postgres() as address:
+        page = re.sub(r"postgresql\+psycopg://\S+", address, commands("postgres.md"))
+        trusted = page.replace(
+            "turnover trust films",
+            f"""
+sed -i 's#^database = .*#database = "{address}"#' "$TURNOVER_HOME/films/project.toml"
+turnover trust films
+unset TURNOVER_DATABASE_URL
+turnover decisions films --out moved.csv
+""",
+        )
+        run(tmp_path, "bash", "-exuo", "pipefail", "-c", before + trusted)
+    moved = (tmp_path / "moved.csv").read_text()
+    assert "keep" in moved
+    assert "ann" in moved
+
+
+def run(folder, *command):
+    """What a reader's shell does, in a folder and a home of its own; what it prints."""
+    programs = folder / "programs"
     programs.mkdir()
     (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (programs / "turnover").write_text(
@@ -75,8 +119,43 @@ def test_the_commands_of_a_page_do_what_it_says(name, tmp_path):
         program.chmod(0o755)
     paths = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        ["bash", "-exuo", "pipefail", "-c", commands(name)],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, **paths, "TURNOVER_HOME": str(tmp_path / "home")},
+        command, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, **paths, "TURNOVER_HOME": str(folder / "home")},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# What a reader does on the page Labels, between two cells.
+DECIDES = """
+ids = films["id"].tolist()
+here = [one for one in ids if one in set(shown.project.dataset.train.ids)][:2]
+other = {"positive": "negative", "negative": "positive"}[films.set_index("id")["label"][here[0]]]
+with open("decisions.csv", "w") as file:
+    file.write(f"id,verdict,new_label\\n{here[0]},relabel,{other}\\n{here[1]},exclude,\\n")
+subprocess.run(["turnover", "decide", "films", "decisions.csv"], check=True)
+"""
+# What the page says of the cells' results.
+CHECKS = """
+import json, urllib.request
+assert urllib.request.urlopen(shown.url).status == 200
+assert "<iframe" in shown._repr_html_()
+assert decided["id"].tolist() == here
+assert clean.set_index("id")["label"][here[0]] == other
+assert len(clean) == len(films) - 1 and here[1] not in set(clean["id"])
+assert scores.shape == (len(wrong_ones), 300)
+print(json.dumps("as it says"))
+"""
+
+
+def test_the_cells_of_the_notebook_do_what_the_page_says(tmp_path):
+    text = (DOCS / "tutorial-notebook.md").read_text("utf-8")
+    cells = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    before = next(i for i, cell in enumerate(cells) if "shown.decisions()" in cell)
+    script = "\n".join([*cells[:before], DECIDES, *cells[before:], CHECKS])
+    try:
+        assert run(tmp_path, sys.executable, "-c", script).endswith('"as it says"\n')
+    finally:
+        started = tmp_path / "home" / ".app.json"
+        if started.is_file():
+            os.kill(json.loads(started.read_text())["process"], signal.SIGTERM)

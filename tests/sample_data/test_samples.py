@@ -3,17 +3,24 @@
 import numpy as np
 import pytest
 from safetensors import safe_open
+from scipy.spatial import cKDTree
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from influence_core.influence import DEFAULT_ESTIMATOR
 from influence_core.installed import sample_root
 from influence_core.models.encoders import load_encoder
+from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
+from influence_core.workflow.evaluate.agreement import agreements, items
+from influence_core.workflow.evaluate.default import FEWEST
+from influence_core.workflow.evaluate.work import EvaluateOptions, choose_targets
 from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.curves import learning_curves
 
 ROOT = sample_root()
-LIMIT = 25_000_000
+LIMIT = 25_500_000
 
 
 @pytest.fixture(scope="module", params=["fashion", "reviews"])
@@ -45,6 +52,37 @@ def test_each_opens_with_a_trained_run_of_sixteen_twins(project):
     config = head_run(project).record.config["head"]
     assert (config["members"], config["width"], config["p"]) == (16, 256, 0.5)
     open_session(project, head_run(project).id)
+
+
+def test_every_run_has_its_map_of_all_training_rows(project):
+    for record in project.runs():
+        places = read_map(project, record.encoder_fingerprint)
+        assert places["position"].tolist() == list(range(len(project.dataset.train)))
+        # Rows of one class lie together: the nearest on the map carry it more often than by chance.
+        labels = project.dataset.train.labels
+        _, near = cKDTree(places[["x", "y"]].to_numpy()).query(places[["x", "y"]].to_numpy(), 6)
+        same = (labels[near[:, 1:]] == labels[:, None]).mean()
+        assert same > ((np.bincount(labels) / len(labels)) ** 2).sum() + 0.03
+
+
+def test_each_ships_the_evaluation_of_its_head_on_enough_items_to_tell(project):
+    run, found = head_run(project), read_evaluation(project.root)
+    assert found.run == run.id
+    assert "too few" not in found.reason
+    assert set(found.checks) == {"null", "isolation", "smoothness"}
+    assert found.checks["isolation"].passed
+    # The items are those that the same options choose on these very predictions today.
+    options = EvaluateOptions()
+    _, wrong, keys = choose_targets(open_session(project, run.id, "cpu"), options)
+    each = run.table("eval-lds").query("estimator == @DEFAULT_ESTIMATOR")
+    assert each["key"].tolist() == keys.tolist()
+    assert (each["kind"] == "misclassified").sum() == wrong == options.targets
+    assert items(run) == 2 * options.targets >= FEWEST
+    # Nothing was chosen for the user, and the default is worth something.
+    assert project.settings.default_estimator == ""
+    agreement = agreements(run)[DEFAULT_ESTIMATOR]
+    assert agreement.mean - agreement.half > 0.5
+    assert not (run.folder / "retrainings").exists()
 
 
 def test_no_path_of_the_machine_that_built_it_is_left(project):

@@ -1,6 +1,7 @@
 """A real app behind a real browser: start the server, open Debian's Chromium."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -74,11 +75,15 @@ def serving(command, port, log, **options):
 
 
 @contextmanager
-def chromium(**context):
-    """A page whose every request is noted; `page.outside` lists those that leave the machine."""
+def chromium(browser_id="0" * 32, **context):
+    """A page whose every request is noted; `page.outside` lists those that leave the machine.
+
+    All are the same person's browser, whom nobody asks for a name, unless `browser_id` is another.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 1000}, **context)
+        page.add_init_script(f"localStorage.setItem('turnover-browser', '{browser_id}')")
         page.outside = []
         page.on(
             "request",
@@ -99,6 +104,21 @@ def soon(read, wanted):
     while (found := read()) != wanted and time.monotonic() < end:
         time.sleep(0.1)
     assert found == wanted
+
+
+# The pages whose address is not their name.
+ADDRESSES = {
+    "Errors": "", "Explore": "select", "Labels": "triage", "Clean data": "cleansing",
+    "Trust": "evaluation", "Runs": "history", "Projects": "home",
+}  # fmt: skip
+
+
+def to_page(page, name):
+    """Another page by its link in the menu, when it is there: until its address is the browser's,
+    what looks settled is the page before, and *back* would lead from that one."""
+    page.get_by_role("link", name=name).click()
+    page.wait_for_url(re.compile(rf"//[^/]+/{ADDRESSES[name]}(\?|$)"))
+    settled(page)
 
 
 def settled(page):

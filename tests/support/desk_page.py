@@ -32,7 +32,8 @@ async ([script, style, rows, classes]) => {
     for (const one of order)
       if (!one.undo && !one.undone) stored[one.key] = [one.verdict, one.new_label];
     return {
-      place: "here", queue: "q", total: rows.length, classes, shown: classes, cursor: 0,
+      place: "here", queue: "q", what: "", total: rows.length, why: null,
+      classes, shown: classes, cursor: 0,
       answer: told ? told.want.n : 0, cards: told ? [] : structuredClone(rows),
       acked: pending.map((one) => one.id), failed: {}, moved: null, empty: "The end.",
       undoable: order.filter((one) => !one.undo && !one.undone).length, trusted: true,
@@ -54,7 +55,7 @@ def row(index, given, suggested, likely):
         "given": given, "p_given": "3.0%", "suggested": suggested, "p_suggested": "90.0%",
         "alternative": suggested, "facts": [], "nearest": "",
         "given_near": {"close": False, "rows": []}, "other_near": {"close": False, "rows": []},
-        "mine": "", "others": [], "twin": "",
+        "mine": "", "others": [], "proposed": [], "twin": "",
         "likely": [{"label": label, "chance": "9%"} for label in likely],
     }  # fmt: skip
 

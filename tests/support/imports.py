@@ -39,7 +39,7 @@ def imported(source, home, *, drop_bad=False, **options):
     made = None
     try:
         wish = NewProject(str(source), name="made", options=asked)
-        made, _ = create(wish, home)
+        made = create(wish, home)
     except TurnoverError as error:
         said(error)
         assert prints(home) == others

@@ -34,6 +34,6 @@ def trained(home, folder):
     """The project below `home`, trained for a moment."""
     source, features = cells(folder)
     options = ReadOptions(features=str(features))
-    project, _ = create(NewProject(str(source), name=NAME, options=options), home)
+    project = create(NewProject(str(source), name=NAME, options=options), home)
     train(project, TrainOptions(members=4, width=16, epochs=8, device="cpu"))
     return project

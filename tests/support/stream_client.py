@@ -47,6 +47,7 @@ class StreamClient:
         page: str = "",
         headers: dict[str, str] | None = None,
         token: str = "",
+        ping: float | None = 20,  # seconds; browsers ask for no sign of life
     ) -> None:
         self.query, self.kept = query, query
         self.page = ""
@@ -56,6 +57,7 @@ class StreamClient:
             address,
             subprotocols=["streamlit", *([token] if token else [])],
             max_size=MOST,
+            ping_interval=ping,
             origin=(headers or {}).get("Origin"),
             additional_headers={k: v for k, v in (headers or {}).items() if k != "Origin"},
         )

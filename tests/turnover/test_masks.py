@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influence_core.errors import KeysError, ModelError
-from influence_core.turnover.masks import as_keys, mask_bits, mask_words, planes
-from influence_core.turnover.masks_numba import fill_masks
+from influence_core.turnover.head import HeadConfig, member_masks, own_values
+from influence_core.turnover.masks import as_keys, mask_bits, mask_words, planes, unpack
+from influence_core.turnover.masks_numba import fill_masks, words_per_member
 
 KEYS = st.integers(0, 2**64 - 1)
 
@@ -33,6 +34,17 @@ def test_numba_and_torch_give_the_same_bits(keys, p, flipped):
         bits = mask_bits(as_keys(array), 130, seed=7, layer=layer, p=p, twin=twin).numpy()
         np.testing.assert_array_equal(out[layer] > 0, bits != flipped)
         assert set(np.unique(out)) <= {np.float32(0), np.float32(1 / p)}
+
+
+def test_scaled_masks_are_float32_whatever_torch_makes_by_default():
+    keys, config = as_keys(random_keys(3)), HeadConfig(4, 2, 2, 8)
+    torch.set_default_dtype(torch.float64)
+    try:
+        made = own_values(keys, config, 2.0, 0.0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert made.dtype == torch.float32
+    assert torch.equal(made, member_masks(keys, config)[..., :4])
 
 
 @pytest.mark.parametrize("p", [0.05, 0.3, 0.5, 0.8, 0.97])
@@ -93,3 +105,20 @@ def test_twins_need_even_width_and_half():
 def test_keys_that_are_not_a_row_of_integers_are_refused(keys):
     with pytest.raises(KeysError, match="1-D integer"):
         as_keys(keys)
+
+
+def test_masks_are_made_where_the_keys_are():
+    keys = torch.zeros(
+        3, dtype=torch.int64, device="meta"
+    )  # nothing of another device mixes with it
+    words = mask_words(keys, 2, seed=0, layer=1, p=0.3)
+    assert (words.device.type, words.shape) == ("meta", (3, 2))
+    assert unpack(words, 70).shape == (3, 70)
+
+
+@pytest.mark.parametrize(
+    ("width", "twin", "words"),
+    [(1, False, 1), (64, False, 1), (65, False, 2), (128, True, 1), (130, True, 2)],
+)
+def test_words_hold_the_bits_that_a_member_draws(width, twin, words):
+    assert words_per_member(width, 0.5, twin) == words

@@ -1,12 +1,16 @@
 """`turnover doctor` says what is wrong with an installation and what to do about it."""
 
 import json
+import sys
 from importlib import metadata
 
 import pytest
+import torch
+from card import GIB, card
 from typer.testing import CliRunner
 
 from influence_core.cli import app
+from influence_core.errors import StoreError
 from influence_core.workflow import doctor as module
 from influence_core.workflow.doctor import EXTRAS, doctor
 
@@ -69,6 +73,27 @@ def test_a_home_that_is_a_file_or_full_is_wrong(tmp_path, monkeypatch):
     assert "free some space" in by_name()["home"].advice
 
 
+def test_whatever_is_wrong_or_missing_comes_with_the_next_step(versions, tmp_path, monkeypatch):
+    """All at once: every library, the device, the dashboard and the home."""
+    versions.update({needed.name: None for needed in module._required()})
+    versions.update({needed.name: None for extra in EXTRAS for needed in module._required(extra)})
+    monkeypatch.setitem(sys.modules, "torch", None)
+    place = tmp_path / "file"
+    place.touch()
+    monkeypatch.setenv("TURNOVER_HOME", str(place / "home"))
+
+    def nowhere():
+        raise StoreError("The dashboard is not there.")
+
+    monkeypatch.setattr(module, "dashboard_root", nowhere)
+    found = doctor()
+    missing = {line.name for line in found if line.state != "ok"}
+    assert {"device", "dashboard", "home", "pandas", "streamlit", *EXTRAS} <= missing
+    for line in found:
+        assert bool(line.advice) == (line.state != "ok"), line
+        assert line.what, line
+
+
 def test_the_verb_prints_it_and_ends_with_1_where_something_is_wrong(versions):
     fine = CliRunner().invoke(app, ["doctor"])
     assert fine.exit_code == 0, fine.output
@@ -78,3 +103,11 @@ def test_the_verb_prints_it_and_ends_with_1_where_something_is_wrong(versions):
     assert wrong.exit_code == 1
     lines = {line["name"]: line for line in json.loads(wrong.stdout)}
     assert lines["pandas"]["state"] == "wrong"
+
+
+def test_a_card_is_named_with_its_memory():
+    with card(total=3 * GIB, name="Card X"):
+        held = torch.zeros(GIB // 4, device="cuda")
+        assert by_name()["device"].what == ("Card X (cuda); 2.0 of 3.0 GiB of memory are free")
+        del held
+    assert "no GPU" in by_name()["device"].what

@@ -26,6 +26,7 @@ from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews
 from influence_core.store.runs import RunRecord
 from influence_core.store.settings import ProjectSettings
+from influence_core.store.slices import saved_slices
 from influence_core.store.tables import read_header
 from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import HeadTraining
@@ -35,10 +36,12 @@ from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.explain.verify import Question, kept_verified
+from influence_core.workflow.explain.verify_cause import kept_causes, question_of
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
+from influence_core.workflow.slices.grammar import slice_of
 
 FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 HEAD, NETWORK = "20261128-202410-7f5bfa", "20261128-202534-87da8b"
@@ -48,6 +51,7 @@ EXAMPLES = {
     "run": "*/runs/*/run.json",
     "features": "*/features/*/train.json",
     "dataset": "*/data/dataset.json",
+    "encoders": "*/encoders.json",
     "evaluation": "*/evaluation.json",
     "cleansing": "*/cleansings/*.json",
     "trial": "*/cleansings/*/trial-*.json",
@@ -57,6 +61,9 @@ EXAMPLES = {
     "map": "*/features/*/map.parquet",
     "job": "*/jobs/*/job.json",
     "verified": "*/verified/*.json",
+    "verified-cause": "*/verified/*-cause-*.json",
+    "score": "*/score.json",
+    "slice": "*/slices/*.json",
 }
 
 
@@ -119,6 +126,21 @@ def test_evaluation_and_map(films):
     assert found.run == HEAD
     assert all(check.passed and check.text for check in found.checks.values())
     assert len(read_map(films, films.run(HEAD).record.encoder_fingerprint)) == 105
+
+
+def test_a_cause_that_was_verified(films):
+    items, rows = films.dataset.split("test").keys[:3], films.dataset.train.keys[:4]
+    (found,) = kept_causes(films, HEAD, question_of("test", items.tolist(), rows.tolist()))
+    assert (found.question.fix, found.changed_rows, found.helps) == ("bad", 4, True)
+    assert "20 % (+50.0 points, 95 % interval +30.0 to +70.0)" in found.sentence()
+
+
+def test_a_slice_that_was_saved(films):
+    [kept] = saved_slices(films.root)
+    held = slice_of(films, "test", "slice:dull films")
+    assert held is not None
+    assert tuple(sorted(films.dataset.split("test").keys[held].tolist())) == kept.keys
+    assert len(kept.keys) == 5
 
 
 def test_what_was_verified(films):

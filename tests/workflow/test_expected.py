@@ -14,6 +14,7 @@ from influence_core.workflow.cleanse.find_harm import CleanseOptions
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.costs import rates as device_rates
 from influence_core.workflow.costs.estimate import Rates, replaying
+from influence_core.workflow.costs.work import encode_work
 from influence_core.workflow.evaluate.work import EvaluateOptions, recipe
 from influence_core.workflow.expected import FIRST
 from influence_core.workflow.session import open_session
@@ -97,7 +98,7 @@ def test_encoding_is_measured_on_the_projects_own_items(session, monkeypatch):
     assert device_rates.encode_rate(project, "cpu") == each
     for split in project.dataset.splits.values():
         shortest, longest = (f(map(len, split.texts())) for f in (min, max))
-        work = device_rates.encode_work(split) / len(split)
+        work = encode_work(split) / len(split)
         assert shortest < work < longest + 20
 
 
@@ -144,7 +145,7 @@ def test_encoding_counts_until_it_is_done(session, tmp_path, slow):
     speed = replace(SLUG, encode=0.01)
     done = estimates.training_estimate(speed, session.project, SMALL)
     todo = estimates.training_estimate(speed, fresh, SMALL)
-    items = sum(map(device_rates.encode_work, fresh.dataset.splits.values()))
+    items = sum(map(encode_work, fresh.dataset.splits.values()))
     # 384 features are assumed before anything is known; the encoder has 16.
     more = SLUG.product * 2 * 90 * 2 * 64 * (384 - 16)
     assert todo.seconds - done.seconds > 0.01 * items + more
@@ -174,6 +175,23 @@ def test_more_work_takes_longer(session):
     shot = CleanseOptions(TargetSplit("test"), by="count", drop=3)
     one, other = (estimates.cleansing_estimate(SLUG, session, q, 20) for q in (shot, rounds))
     assert seconds(other) > 6 * seconds(one)
+
+
+def test_an_evaluation_is_told_before_the_training_as_after_it(session, tmp_path, monkeypatch):
+    monkeypatch.setenv("TURNOVER_HOME", str(tmp_path))
+    guess = estimates.following_evaluation(estimates.shape_of(session.project), SMALL)
+    assert not guess.measured
+    assert "a guess for two usual cores" in guess.source
+    monkeypatch.setattr(device_rates, "measure", lambda device: ENTRY)
+    device_rates.head_rates("cpu")
+    told = estimates.following_evaluation(estimates.shape_of(session.project), SMALL)
+    assert told.measured
+    after = estimates.evaluation_estimate(SLUG, session, EvaluateOptions())
+    assert math.isclose(told.seconds, after.seconds + estimates.START)
+    larger = estimates.following_evaluation(
+        estimates.shape_of(session.project), replace(SMALL, width=128)
+    )
+    assert larger.seconds > told.seconds
 
 
 @pytest.mark.parametrize(

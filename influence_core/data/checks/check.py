@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable
 
 from influence_core.data.checks.contents import (
-    duplicates,
+    copies,
     empty_texts,
-    leakage,
     missing_splits,
     repeated_ids,
     unreadable_images,
@@ -25,6 +24,9 @@ from influence_core.data.checks.labels import (
     too_few_classes,
     words_for_missing,
 )
+from influence_core.data.checks.looks import looks_of, odd_looks
+from influence_core.data.checks.near import near_copies
+from influence_core.data.checks.shortcuts import shortcuts
 from influence_core.data.dataset import Dataset
 from influence_core.progress import ProgressFn
 
@@ -36,11 +38,11 @@ CHECKS: tuple[Callable[[Dataset], Found], ...] = (
     several_labels_a_row,
     one_class_in_two_spellings,
     words_for_missing,
-    duplicates,
-    leakage,
+    copies,
     groups_on_both_sides,
     rare_classes,
     missing_splits,
+    shortcuts,
 )
 
 
@@ -65,4 +67,8 @@ def check_dataset(
     found = [finding for check in CHECKS for finding in check(dataset)]
     if images and dataset.modality == "image":
         found += unreadable_images(dataset, progress, cancel)
+        looks = looks_of(dataset, cancel)
+        found += [*odd_looks(dataset, looks), *near_copies(dataset, looks, cancel)]
+    elif dataset.modality == "text":
+        found += near_copies(dataset, cancel=cancel)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

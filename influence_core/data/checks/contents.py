@@ -1,9 +1,8 @@
 """Findings about what rows hold: empty, unreadable, copied, leaked, with the same id."""
 
-import sys
 import threading
 import unicodedata
-from functools import cache
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +16,12 @@ from influence_core.progress import Progress, ProgressFn, check_cancel
 
 # What was compared to say that there are no copies, or none on both sides of a split.
 COMPARED = {
-    "text": "Texts were compared as they are, and again without regard to case, blanks and "
-    "punctuation; near copies show on the Labels page once a run is trained.",
+    "text": "Texts were compared as they are, without regard to case, blanks and punctuation, and "
+    "by the letters they share; those alike in meaning only show on the Labels page after a run.",
     "table": "Rows were compared by all of their columns; near copies show on the Labels page once "
     "a run is trained.",
-    "image": "Pictures were compared byte by byte; near copies show on the Labels page once a run "
-    "is trained.",
+    "image": "Pictures were compared byte by byte, and small and grey: a copy that is cropped or "
+    "turned is not found so; those alike to the encoder show on the Labels page after a run.",
 }
 
 
@@ -36,7 +35,7 @@ def empty_texts(dataset: Dataset) -> Found:
         rows = np.flatnonzero(np.fromiter(blank, dtype=bool, count=len(split)))
         if rows.size:
             what = rows_have(rows, "an empty text", split)
-            yield Finding("error", what, split.name, rows, advice)
+            yield Finding("empty-texts", "error", what, split.name, rows, advice)
 
 
 def repeated_ids(dataset: Dataset) -> Found:
@@ -51,12 +50,18 @@ def repeated_ids(dataset: Dataset) -> Found:
                 rows, f"an id that stands twice, such as {split.ids[rows[0]]!r}", split
             )
             advice = "Fix the id column, choose another one (--id), or use none (--no-id)."
-            yield Finding("error", what, split.name, rows, advice)
+            yield Finding("repeated-ids", "error", what, split.name, rows, advice)
 
 
-def duplicates(dataset: Dataset) -> Found:
-    """Copies within a split, apart by whether their labels agree; exact ones, then others."""
+def copies(dataset: Dataset) -> Found:
+    """Rows with the same content, within a split and on both sides of one."""
     folded = _folded(dataset)
+    yield from _within(dataset, folded)
+    yield from _leaked(dataset, folded)
+
+
+def _within(dataset: Dataset, folded: Mapping[str, Keys]) -> Found:
+    """Copies within a split, apart by whether their labels agree; exact ones, then others."""
     for split in dataset:
         exact = _repeated(split.content_hashes)
         yield from _copies(split, exact, split.content_hashes, "")
@@ -79,17 +84,16 @@ def _copies(split: Split, rows: Rows, hashes: Keys, apart: str) -> Found:
     if differ.any():
         what = rows_have(rows[differ], f"a copy with a different label{apart}", split)
         advice = "At most one of the labels is right; the Labels page lists them."
-        yield Finding("warning", what, split.name, rows[differ], advice)
+        yield Finding("conflicting-duplicates", "warning", what, split.name, rows[differ], advice)
     if not differ.all():
         exact = "a copy" if apart else "an exact copy"
         what = rows_have(rows[~differ], f"{exact} with the same label{apart}", split)
         advice = "Harmless in small numbers; copies count twice in training and in scores."
-        yield Finding("note", what, split.name, rows[~differ], advice)
+        yield Finding("duplicates", "note", what, split.name, rows[~differ], advice)
 
 
-def leakage(dataset: Dataset) -> Found:
+def _leaked(dataset: Dataset, folded: Mapping[str, Keys]) -> Found:
     """Rows outside train whose content is also in train: they make accuracy look better."""
-    folded = _folded(dataset)
     advice = "Take them out of one of the two; results on them are too good to be true."
     for split in dataset:
         if split.name == "train":
@@ -102,7 +106,7 @@ def leakage(dataset: Dataset) -> Found:
             rows = np.flatnonzero(found)
             if rows.size:
                 what = rows_have(rows, f"the same content as a row of train{apart}", split)
-                yield Finding("warning", what, split.name, rows, advice)
+                yield Finding("leakage", "warning", what, split.name, rows, advice)
 
 
 def missing_splits(dataset: Dataset) -> Found:
@@ -110,7 +114,8 @@ def missing_splits(dataset: Dataset) -> Found:
     for name in ("valid", "test"):
         if name not in dataset.splits:
             advice = "Add rows, or let the import cut some off train."
-            yield Finding("warning", f"There is no split {name!r}.", name, NO_ROWS, advice)
+            what = f"There is no split {name!r}."
+            yield Finding("missing-splits", "warning", what, name, NO_ROWS, advice)
 
 
 def unreadable_images(
@@ -134,7 +139,7 @@ def unreadable_images(
         if rows.size:
             what = rows_have(rows, "no readable picture", split)
             advice = "Save the pictures again, or leave bad rows out (--drop-bad)."
-            yield Finding("error", what, split.name, rows, advice)
+            yield Finding("unreadable-images", "error", what, split.name, rows, advice)
 
 
 def folded_text(text: str) -> str:
@@ -142,18 +147,25 @@ def folded_text(text: str) -> str:
 
     Signs such as + and emoji stay, so "C+" is not "C", and a lone emoji not another.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_dividers())
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DIVIDERS)
     return " ".join(plain.split()) or text
 
 
-@cache
-def _dividers() -> dict[int, str]:
-    """Blanks for punctuation and separators, nothing for invisible format characters."""
-    kinds = {c: unicodedata.category(chr(c)) for c in range(sys.maxunicode + 1)}
-    return {c: "" if kind == "Cf" else " " for c, kind in kinds.items() if kind in _DIVIDING}
+class _Dividers(dict[int, str | int]):
+    """Blanks for punctuation and separators, nothing for invisible format characters.
+
+    Each character is looked up when a text first has it: all 1.1 million take half a second.
+    """
+
+    def __missing__(self, character: int) -> str | int:
+        kind = unicodedata.category(chr(character))
+        found = "" if kind == "Cf" else " " if kind in _DIVIDING else character
+        self[character] = found
+        return found
 
 
-_DIVIDING = frozenset({"Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Zl", "Zp", "Zs", "Cf"})
+_DIVIDING = frozenset({"Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Zl", "Zp", "Zs"})
+_DIVIDERS = _Dividers()
 
 
 def _folded(dataset: Dataset) -> dict[str, Keys]:

@@ -20,6 +20,7 @@ class Finding:
     """Something to know about a data set.
 
     Attributes:
+        rule: a name that stays, such as "leakage", for `turnover check --fail-on`.
         severity: "error", "warning" or "note".
         what: one sentence.
         split: where the rows are.
@@ -27,6 +28,7 @@ class Finding:
         advice: what to do about it.
     """
 
+    rule: str
     severity: Severity
     what: str
     split: str

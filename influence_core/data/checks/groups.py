@@ -36,7 +36,7 @@ def groups_on_both_sides(dataset: Dataset) -> Found:
             f"{number_of(len(both), 'group')} of column {column!r} {stand} in train and in "
             f"{split.name}: {listed}{more} ({number_of(rows.size)} of {split.name})."
         )
-        yield Finding("warning", what, split.name, rows, _advice(dataset, column))
+        yield Finding("groups", "warning", what, split.name, rows, _advice(dataset, column))
 
 
 def _advice(dataset: Dataset, column: str) -> str:

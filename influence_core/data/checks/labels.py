@@ -27,9 +27,8 @@ def missing_labels(dataset: Dataset) -> Found:
     for split in dataset:
         rows = np.flatnonzero(split.labels == NO_LABEL)
         if rows.size:
-            yield Finding(
-                "error", rows_have(rows, "no label", split), split.name, rows, advice,
-            )  # fmt: skip
+            what = rows_have(rows, "no label", split)
+            yield Finding("missing-labels", "error", what, split.name, rows, advice)
 
 
 def too_few_classes(dataset: Dataset) -> Found:
@@ -38,7 +37,8 @@ def too_few_classes(dataset: Dataset) -> Found:
     if present.size < 2:
         only = f"only the class {dataset.classes[present[0]]!r}" if present.size else "no class"
         advice = "At least two classes are needed; check the label column."
-        yield Finding("error", f"The training rows have {only}.", "train", NO_ROWS, advice)
+        what = f"The training rows have {only}."
+        yield Finding("too-few-classes", "error", what, "train", NO_ROWS, advice)
 
 
 def rare_classes(dataset: Dataset) -> Found:
@@ -54,7 +54,7 @@ def rare_classes(dataset: Dataset) -> Found:
         (name,) = (dataset.classes[number] for number in rare)
         what = f"Class {name!r} has {number_of(int(counts[rare[0]]))} in train."
     advice = f"Collect more than {RARE} rows of each, or join them with classes like them."
-    yield Finding("warning", what, "train", _of(dataset, rare.tolist()), advice)
+    yield Finding("tiny-classes", "warning", what, "train", _of(dataset, rare.tolist()), advice)
 
 
 def one_class_in_two_spellings(dataset: Dataset) -> Found:
@@ -67,13 +67,14 @@ def one_class_in_two_spellings(dataset: Dataset) -> Found:
     for names in groups[:MOST_NAMED]:
         what = f"These may be one class: {', '.join(telling(names))}."
         rows = _of(dataset, [dataset.classes.index(name) for name in names])
-        yield Finding("warning", what, "train", rows, advice)
+        yield Finding("spellings", "warning", what, "train", rows, advice)
     named = {name for group in groups for name in group}
     blank = [n for n in dataset.classes if n not in named and n != n.strip()]
     for name in blank[:MOST_NAMED]:
         what = f"The class name {name!r} has blanks at its start or end."
         rows = _of(dataset, [dataset.classes.index(name)])
-        yield Finding("note", what, "train", rows, "Remove them in the source if not meant.")
+        advice = "Remove them in the source if not meant."
+        yield Finding("spellings", "note", what, "train", rows, advice)
 
 
 def words_for_missing(dataset: Dataset) -> Found:
@@ -85,7 +86,7 @@ def words_for_missing(dataset: Dataset) -> Found:
             f"Leave these rows out (--leave-out {MISSING}; in the wizard under More about the "
             "columns), or keep it as a class of its own."
         )
-        yield Finding("warning", what, "train", rows, advice)
+        yield Finding("words-for-missing", "warning", what, "train", rows, advice)
 
 
 def several_labels_a_row(dataset: Dataset) -> Found:
@@ -104,7 +105,7 @@ def several_labels_a_row(dataset: Dataset) -> Found:
         f"project a label (a column that says yes or no), or keep the first label of each row "
         f"(--join {FIRST}; in the wizard under More about the columns)."
     )
-    yield Finding("warning", what, "train", rows, advice)
+    yield Finding("several-labels", "warning", what, "train", rows, advice)
 
 
 def _of(dataset: Dataset, numbers: list[int]) -> Rows:

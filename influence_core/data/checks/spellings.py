@@ -27,7 +27,7 @@ _FALSE = frozenset({"0", "false", "f", "no", "n"})
 _MISSING = frozenset(
     ["nan", "null", "none", "nil", "n/a", "na", "#n/a", "<na>", "nat", "missing", "undefined"]
 ) | {"no label", "unlabeled", "unlabelled", "-", "--", "---", "–", "—", "?", "??", "."}
-_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{0,30})?")
+_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{0,30})?(e[+-]?\d{1,2})?")  # text is in small letters
 _ENDS = " .,;:!'\"`´‘’“”"
 _SEPARATORS = "|;,/"
 

@@ -21,6 +21,7 @@ from influence_core.data.budget import (
     refuse_growth,
 )
 from influence_core.data.columns import LABEL_NAMES
+from influence_core.data.footer import unreadable
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.zip_file import as_packed
 from influence_core.data.rows import RawTable
@@ -159,8 +160,7 @@ def _open_parquet(path: Path, limit: int | None) -> pa.Table:
     except MemoryError:
         raise  # one of Arrow's own, too
     except (pa.ArrowException, OSError) as error:
-        why = one_line(error)
-        raise DataError(f"{path} cannot be read as Parquet ({why}).") from error
+        raise unreadable(path, error) from error
     return without_views(table)
 
 
@@ -184,7 +184,7 @@ def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
             opened = batches = pa.ipc.open_stream(file)
         yield pa.RecordBatch.from_pylist([], opened.schema)
         for batch in batches:
-            decoded += batch.nbytes
+            decoded += batch.get_total_buffer_size()  # `nbytes` knew no views before Arrow 24
             refuse_growth(decoded, size, path.name)
             yield batch
 

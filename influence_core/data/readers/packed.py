@@ -9,7 +9,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from typing import IO
 
 from influence_core.data.budget import refuse_growth
 from influence_core.data.images import is_image_name
+from influence_core.data.readers.first_bytes import refuse_other
 from influence_core.data.readers.picture_tree import is_junk
 from influence_core.errors import DataError, one_line
 
@@ -59,9 +60,10 @@ def unpack(path: Path, folder: Path, suffixes: tuple[str, ...]) -> Path:
     Raises:
         DataError: it is damaged or protected, holds no such file, or would unfold to too much.
     """
+    packing = packing_of(path)
     try:
-        made = _gunzipped if packing_of(path) == "gz" else _unzipped
-        return made(path, folder, suffixes)
+        refuse_other(path, packing)
+        return (_gunzipped if packing == "gz" else _unzipped)(path, folder, suffixes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(
             f"{path.name} cannot be unpacked ({one_line(error)}); pack it again."
@@ -86,6 +88,8 @@ def tables_in(path: Path, suffixes: tuple[str, ...]) -> list[str]:
             pictures = any(map(is_image_name, archive.namelist()))
             return [] if pictures else [info.filename for info in _wanted(archive, suffixes)]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        with suppress(OSError):
+            refuse_other(path, "zip")
         raise DataError(f"{path.name} is no ZIP that can be read ({one_line(error)}).") from error
 
 

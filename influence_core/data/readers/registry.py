@@ -8,7 +8,7 @@ kind of source is one module and one line here, or in `files` if it is one of fi
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from influence_core.data.columns import ColumnRoles, detect_columns
 from influence_core.data.dataset import Dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.arrow_file import looks_like_hf, read_hf
+from influence_core.data.readers.first_bytes import refuse_other
 from influence_core.data.readers.hub import HUB_NAME, looks_like_hub, read_hub
 from influence_core.data.readers.image_folder import looks_like_images, read_images
 from influence_core.data.readers.tables import FILES, Reader, looks_like_tables, read_tables
@@ -203,5 +204,12 @@ def guess_kind(source: str, options: ReadOptions) -> str:
             f"{Path(source).name} is packed in a way that is not read; unpack it and name what "
             "was in it, or pack it as ZIP."
         )
+    if Path(source).is_file():
+        with suppress(OSError):
+            refuse_other(Path(source), "")
+    if Path(source).is_dir() and not any(Path(source).iterdir()):
+        raise DataError(f"The folder {source} is empty; check the path.")
     kinds = "; ".join(reader.title for reader in READERS.values())
-    raise DataError(f"{source} is none of these: {kinds}.")
+    raise DataError(
+        f"{source} is none of these: {kinds}; save it as one of them, or say which it is (--kind)."
+    )

@@ -9,6 +9,7 @@ training rows if none is. A new kind of file is one module and one line here.
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from influence_core.data.columns import detect_columns
 from influence_core.data.images import is_image_name
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers import arrow_file, excel_file, json_file
+from influence_core.data.readers.first_bytes import refuse_other
 from influence_core.data.readers.packed import packing_of, tables_in, unpacked
 from influence_core.data.readers.text import csv_file, fasttext
 from influence_core.data.readers.text_folder import looks_like_texts, texts_below
@@ -85,16 +87,24 @@ def read_file(kind: str, source: str, options: ReadOptions, limit: int | None) -
     """Read one file of this kind, unpacked before if need be.
 
     Raises:
-        DataError: as its reader does, or it cannot be unpacked.
+        DataError: as its reader does, or it cannot be unpacked, or is of another kind.
     """
-    read, path = _FILES[kind][2], Path(source)
+    path = Path(source)
     if not packing_of(path):
-        return read(source, options, limit)
+        return _read_plain(kind, source, options, limit)
     with unpacked(path, SUFFIXES) as inner:
         members = tables_in(path, SUFFIXES)
         if len(members) > 1:
             raise DataError(f"{path.name} holds several tables and is no single file; unpack it.")
-        return [repacked(raw, path, members[0]) for raw in read(str(inner), options, limit)]
+        return [
+            repacked(raw, path, members[0]) for raw in _read_plain(kind, str(inner), options, limit)
+        ]
+
+
+def _read_plain(kind: str, source: str, options: ReadOptions, limit: int | None) -> list[RawTable]:
+    with suppress(OSError):  # which the reader says as it does all others
+        refuse_other(Path(source), kind)
+    return _FILES[kind][2](source, options, limit)
 
 
 def repacked(raw: RawTable, path: Path, member: str) -> RawTable:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from influence_core.data.images import MAX_BYTES, PixelBudget, count_pixels
+from influence_core.data.readers.first_bytes import refuse_other
 from influence_core.data.readers.picture_tree import Picture, Tree, arrange
 from influence_core.data.rows import LeftOut, RawTable, Watch
 from influence_core.disk.atomic import atomic_file
@@ -62,6 +63,7 @@ def pack_pictures(archive: Path, out: Path, watch: Watch | None = None) -> int:
             rows = _pictures(opened, entries, tree, archive.name, most)
             _write(part, _watched(rows, len(tree.pictures), watch or Watch()), tree, archive.name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        refuse_other(archive, "zip")
         raise DataError(
             f"{archive.name} is no ZIP that can be read ({one_line(error)}); pack the folder again."
         ) from error

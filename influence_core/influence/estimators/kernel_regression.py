@@ -26,7 +26,7 @@ from influence_core.influence.base import (
     flipped_residuals,
     residuals,
 )
-from influence_core.influence.estimators.ridge import factorise, second_moment
+from influence_core.influence.estimators.ridge import factorise, weighted_moments
 
 LAMBDA = 1.0
 LANDMARKS = 1024
@@ -97,7 +97,7 @@ def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
     jitter = _JITTER * float(inner.diagonal().mean()) + 1e-8
     inner.diagonal().add_(jitter)
     phi = _Map(landmarks, torch.linalg.cholesky(inner))
-    sigma = second_moment(evidence, lambda x, _: phi(x), _CHUNK)
+    (sigma,) = weighted_moments(evidence, torch.ones(n, 1, device=evidence.device), phi, _CHUNK)
     # λ counts in mean eigenvalues of the linear part, as in `ridge`.
     linear = float(sigma.diagonal()[: landmarks.shape[1]].mean())
     share = linear / max(float(sigma.diagonal().mean()), 1e-12)

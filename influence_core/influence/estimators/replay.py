@@ -1,12 +1,14 @@
-"""Replay: the exact first-order influence of every row on this very model.
+"""Replay: what leaving a row out does to this very model.
 
-score(t, i) = −d loss_t / d w_i, where w_i is how much row i counts in the training that made this
-run: same start, same masks, same batch order. The training is gone through backwards
-(`training.heads.replay`): nothing to tune, no standard error. Removing rows S changes the loss by
-about Σ_{i∈S} score(t, i), in nats; a row of another weight than 1 has its score times that weight.
+score(t, i) = −∫ d loss_t / d w_i over w_i from 0 to 1, where w_i is how much row i counts in the
+training that made this run: same start, same masks, same batch order. The training is gone through
+backwards (`training.heads.replay`), which gives the derivative at 1 exactly, and by the flipped
+side's residuals nearly that at 0; their mean is second order. Nothing to tune, no standard error.
+Removing rows S changes the loss by about Σ_{i∈S} score(t, i), in nats; a row of another weight than
+1 has its score times that weight. With the setting `SLOPE` the derivative at 1 alone.
 The mean over many targets is one pass for their sum, as four groups whose spread is its error.
 
-A pass over all rows costs about 1.3 trainings for one target, half of that each for many at once;
+A pass over all rows costs about one training for one target, half of that each for many at once;
 the run is trained again once when the first question comes. The other estimators tell what *a model
 trained like this one* would do; this one tells about *this model*.
 
@@ -34,14 +36,16 @@ from influence_core.influence.base import (
     need_head,
 )
 from influence_core.progress import Progress, ProgressFn
-from influence_core.training.heads.replay import Tape, weight_gradients
+from influence_core.training.heads.replay import weight_gradients
+from influence_core.training.heads.tape import Tape, sizes
 from influence_core.training.heads.types import HeadTraining, Rows
 
 ROOM = 512 << 20  # bytes that all tapes of a run may keep
-_ACTIVATIONS = 4 << 20  # bytes of one share's activations (T, E, B, H), so that they stay in cache
+_ACTIVATIONS = 1 << 20  # bytes of one share's activations (E, B, H): all it touches stays in cache
 _ADJOINTS = 256 << 20  # bytes of the adjoints of one pass, (T, E, …) three times
 _MEMBERS = 128 << 20  # bytes that a query may keep of each member's own scores, (T, E, N)
 GROUPS = 4  # of the targets of a mean
+SLOPE = "slope"  # setting: true for the derivative itself, of which smoothness is asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,7 @@ class _Prepared:
     evidence: Evidence
     head: HeadWeights
     training: HeadTraining
+    whole_rows: bool = True  # what leaving a row out does; else the derivative by its weight
     lock: threading.Lock = field(default_factory=threading.Lock)  # tapes are used by one at a time
     tapes: dict[range, Tape] = field(default_factory=dict)
 
@@ -66,7 +71,7 @@ class _Prepared:
         weights = (own == torch.arange(groups)[:, None]) / sizes[:, None]  # (G, T)
         with self.lock:
             found = self.backwards(targets, weights.float(), progress, cancel)
-        each = found.sum(1).double().cpu()  # (G, N)
+        each = found.sum(1).cpu().double()  # (G, N)
         mean = (each * sizes[:, None]).sum(0) / count
         spread = ((each - mean).square() * sizes[:, None]).sum(0) / (groups - 1 or torch.nan)
         return MeanScores(mean.float().numpy(), (spread / count).sqrt().float().numpy(), groups - 1)
@@ -86,7 +91,8 @@ class _Prepared:
         shares, device = self.shares(), targets.features.device
         numbers = config.width * (config.features + config.classes + 1)
         room = min(_ADJOINTS // (4 * 4 * numbers), _MEMBERS // (4 * n))  # members × combinations
-        parts = torch.arange(len(weights)).split(max(1, room // len(shares[0])))
+        step = max(1, room // len(shares[0]))
+        parts = [slice(start, start + step) for start in range(0, len(weights), step)]
         apart = 4 * len(weights) * config.members * n <= _MEMBERS
         out = torch.zeros(len(weights), config.members if apart else 1, n, device=device)
         tapes = [self.tape(members) for members in shares]
@@ -106,7 +112,9 @@ class _Prepared:
                 used = own.any(0).nonzero()[:, 0]  # of one target, nothing of the others is needed
                 x, labels = targets.features[used.to(device)], targets.labels[used.to(device)]
                 own = own[:, used].to(device)
-                found = weight_gradients(tape, x, labels, own, told=told, cancel=cancel)
+                found = weight_gradients(
+                    tape, x, labels, own, whole_rows=self.whole_rows, told=told, cancel=cancel
+                )
                 if apart:
                     out[part, members.start : members.stop] = -found
                 else:
@@ -119,8 +127,11 @@ class _Prepared:
         if members not in self.tapes:
             own = self.evidence
             rows = Rows(own.features, own.labels, own.keys, own.weights)
-            room = ROOM * len(members) // self.head.config.members
-            self.tapes[members] = Tape(rows, self.head.config, self.training, members, room)
+            config, batch = self.head.config, self.training.batch_for(len(own))
+            steps = (self.training.epochs or 0) * -(-len(own) // batch)
+            *_, moving = sizes(config, len(members), batch, steps)  # of one share at a time
+            room = max(0, ROOM - moving) * len(members) // config.members
+            self.tapes[members] = Tape(rows, config, self.training, members, room)
         return self.tapes[members]
 
     def shares(self) -> list[range]:
@@ -188,14 +199,14 @@ def prepare(evidence: Evidence, settings: Settings = NO_SETTINGS) -> _Prepared:
             "This head's training is not on record, so it cannot be replayed; train it again or "
             "choose 'flipped-ridge'."
         )
-    return _Prepared(evidence, head, evidence.training)
+    return _Prepared(evidence, head, evidence.training, not settings.get(SLOPE, False))
 
 
 REPLAY = Estimator(
     name="replay",
     title="Replay of this run",
     explanation=(
-        "The exact first-order effect of each row on this very model: its training, gone through\n"
+        "What leaving each row out does to this very model: its training, gone through\n"
         "backwards. Takes about one training a question; the others answer at once."
     ),
     source="Turnover, after metagradients: Engstrom et al. 2025; MAGIC: Ilyas & Engstrom 2025",

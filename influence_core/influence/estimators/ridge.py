@@ -13,8 +13,10 @@ Source: ours (docs/estimators.md has the measurements); the influence function o
 Cook & Weisberg 1982 and Koh & Liang 2017, equation 2.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +35,16 @@ from influence_core.influence.base import (
     residuals,
     softened,
 )
-from influence_core.influence.kernels.cache_lines import LANES
-from influence_core.influence.kernels.ridge import SingleKernel, has_halves
 from influence_core.training.features import as_stored
+
+if TYPE_CHECKING:  # compiled code is loaded by who runs it
+    from influence_core.influence.kernels.ridge import SingleKernel
 
 NOISE = 4.5  # of `by_size`
 FLOOR = 0.02  # of a row's variance, so that rows the model is sure of still count
 BLOCKS = 64  # classes with a matrix of their own; with more they share one
-_CHUNK = 8192
+_CHUNK = 2048  # rows whose weighted copies stay in the cache
+_STRIPES = 4  # of Σ, each computed up to the diagonal
 
 
 def with_constant(h: Tensor) -> Tensor:
@@ -48,17 +52,43 @@ def with_constant(h: Tensor) -> Tensor:
     return torch.cat([h, h.new_ones(len(h), 1)], dim=1)
 
 
-def second_moment(evidence: Evidence, phi: Callable[[Tensor, slice], Tensor], chunk: int) -> Tensor:
-    """Mean over the training rows of φφᵀ, in chunks; `phi` gets features and which rows."""
+def weighted_moments(
+    evidence: Evidence,
+    weights: Tensor,
+    phi: Callable[[Tensor], Tensor] = with_constant,
+    chunk: int = _CHUNK,
+) -> Tensor:
+    """Σ_k = mean of v_ik φ_i φ_iᵀ, (K, D, D), in chunks, so that features may stay on disk.
+
+    Args:
+        weights: v, (N, K).
+        phi: (n, d) features to (n, D).
+
+    Raises:
+        ModelError: there are no rows.
+    """
     n = len(evidence)
     total: Tensor | None = None
     for start in range(0, n, chunk):
-        part = slice(start, min(start + chunk, n))
-        f = phi(evidence.features.rows(torch.arange(part.start, part.stop)), part)
-        total = f.T @ f if total is None else total.addmm_(f.T, f)
+        rows = torch.arange(start, min(start + chunk, n))
+        f = phi(evidence.features.rows(rows))
+        if total is None:
+            total = f.new_zeros(weights.shape[1], f.shape[1], f.shape[1])
+        scaled = torch.empty_like(f)
+        for sigma, root in zip(total, weights[start : start + chunk].sqrt().T, strict=True):
+            _add_lower(sigma, torch.mul(f, root[:, None], out=scaled))
     if total is None:
         raise ModelError("There are no training rows to score; keep at least one.")
-    return total / n
+    lower = total.tril_().div_(n)
+    return lower + lower.tril(-1).mT
+
+
+def _add_lower(sigma: Tensor, f: Tensor) -> None:
+    """Add fᵀf (D, D), of which the blocks above the diagonal are left out."""
+    depth = len(sigma)
+    edges = [depth * i // _STRIPES for i in range(_STRIPES + 1)]
+    for low, high in itertools.pairwise(edges):
+        sigma[low:high, :high].addmm_(f[:, low:high].T, f[:, :high])
 
 
 def by_size(rows: int, features: int) -> float:
@@ -100,20 +130,6 @@ def block_weights(proba: Tensor) -> Tensor:
     return variance if proba.shape[1] <= BLOCKS else variance.mean(1, keepdim=True)
 
 
-def weighted_moments(evidence: Evidence, weights: Tensor) -> Tensor:
-    """Σ_k = mean of v_ik h_i h_iᵀ, (K, d + 1, d + 1), in chunks, so that features may stay on disk.
-
-    Raises:
-        ModelError: there are no rows.
-    """
-
-    def one(block: int) -> Tensor:
-        root = weights[:, block : block + 1].sqrt()
-        return second_moment(evidence, lambda h, part: with_constant(h) * root[part], _CHUNK)
-
-    return torch.stack([one(block) for block in range(weights.shape[1])])
-
-
 @dataclass(frozen=True)
 class _Prepared:
     evidence: Evidence
@@ -127,6 +143,14 @@ class _Prepared:
         if len(targets) == 1:
             return _single(self.evidence, self.residual, torch.cat(solved, 1), surprise[0])
         return _Query(self.evidence, self.residual, tuple(solved), surprise)
+
+    def together(self, targets: Targets) -> Query:
+        """Σ_c r̃_ic · h_iᵀ (Σ_c + …)⁻¹ m_c with m_c the mean of r_tc h_t: see `LinearPrepared`."""
+        h = with_constant(targets.features)
+        mean = h.T @ residuals(targets.proba, targets.labels) / len(targets)  # (d + 1, C)
+        factors = self.factors.expand(mean.shape[1], -1, -1)
+        solved = torch.cholesky_solve(mean.T[..., None], factors)[..., 0].T
+        return _single(self.evidence, self.residual, solved, torch.ones_like(mean[0]))
 
 
 @dataclass(frozen=True)
@@ -172,11 +196,13 @@ class _KernelQuery:
     evidence: Evidence
     residual: npt.NDArray[np.float32]  # (N, C)
     stored: npt.NDArray[np.float16] | None  # (N, d) to be read instead of the evidence's features
-    kernel: SingleKernel
+    kernel: "SingleKernel"
 
     @classmethod
     def of(cls, query: _SingleQuery) -> "_KernelQuery":
         """Lay the target's weights out; where rows lie in float16, standardise the weights."""
+        from influence_core.influence.kernels.ridge import SingleKernel, has_halves
+
         weights, bias = query.solved[:-1], query.solved[-1]
         stored = as_stored(query.evidence.features) if has_halves() else None
         if stored is not None:
@@ -205,8 +231,11 @@ def _single(evidence: Evidence, residual: Tensor, solved: Tensor, surprise: Tens
     query = _SingleQuery(
         evidence, residual, solved if shared is not None else solved * surprise, shared
     )
-    if solved.device.type == "cpu" and len(solved) > LANES:
-        return _KernelQuery.of(query)
+    if solved.device.type == "cpu":
+        from influence_core.influence.kernels.cache_lines import LANES
+
+        if len(solved) > LANES:
+            return _KernelQuery.of(query)
     return query
 
 

@@ -11,6 +11,7 @@ of the first twenty rows (`python -m benchmarks.precision`).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,15 +28,15 @@ from influence_core.influence.base import (
     Targets,
     need_head,
 )
-from influence_core.influence.kernels.many_items import MOST_CLASSES, TargetBatch
-from influence_core.influence.kernels.mask_words import MaskStream
-from influence_core.influence.kernels.one_item import TargetTables
-from influence_core.turnover.head import hidden, member_masks
+from influence_core.turnover.head import hidden, own_values
 from influence_core.turnover.masks import own_units
+
+if TYPE_CHECKING:  # compiled code is loaded by who runs it
+    from influence_core.influence.kernels.one_item import TargetTables
 
 # Fewer targets than this are scored one by one: a batch fills eight vector lanes anyway.
 _BATCH = 4
-_TORCH_FLOATS = 1 << 24  # floats of unpacked masks and logits held at a time on other devices
+_TORCH_FLOATS = 1 << 26  # floats of unpacked masks and logits held at a time on other devices
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class _CompiledQuery:
     """The compiled loops: a batch for targets of moderate logits, one by one for the others."""
 
     def __init__(self, keys: Tensor, head: HeadWeights, h: Tensor, labels: Tensor) -> None:
+        from influence_core.influence.kernels.many_items import MOST_CLASSES, TargetBatch
+        from influence_core.influence.kernels.mask_words import MaskStream
+
         config = head.config
         self.keys = keys.numpy().view(np.uint64)
         self.stream = MaskStream.of(config)
@@ -70,7 +74,9 @@ class _CompiledQuery:
         few = self.alone if len(self.alone) < _BATCH else []
         self.ready = {t: self._tables(t) for t in few}
 
-    def _tables(self, t: int) -> TargetTables:
+    def _tables(self, t: int) -> "TargetTables":
+        from influence_core.influence.kernels.one_item import TargetTables
+
         units = relative_units(self.h[:, t], self.head, int(self.labels[t]))
         return TargetTables.of(units.numpy(), self.stream.words)
 
@@ -125,26 +131,50 @@ def torch_scores(keys: Tensor, head: HeadWeights, h: Tensor, labels: Tensor) -> 
     config = head.config
     members, targets, _ = h.shape
     together = max(1, min(targets, _TORCH_FLOATS // (members * 256 * config.classes)))
-    rows = max(1, _TORCH_FLOATS // (members * (config.width + 2 * together * config.classes)))
+    own = own_units(config.width, config.p, config.twin)
+    rows = max(1, _TORCH_FLOATS // (members * (own + 2 * together * config.classes)))
     parts = []
-    for keys_part in keys.split(rows):
-        bits = member_masks(keys_part, config) * config.p  # (E, n, H) of 0 and 1
+    for t in range(0, targets, together):
+        some = _Units.of(h[:, t : t + together], head)
         gaps = [
-            _gaps(bits, h[:, t : t + together], head, labels[t : t + together])
-            for t in range(0, targets, together)
+            _gaps(own_values(part, config, 1.0, 0.0), some, labels[t : t + together])
+            for part in keys.split(rows)
         ]
-        parts.append(torch.cat(gaps, dim=1))  # (E, T, n)
-    whole = torch.cat(parts, dim=2)
+        parts.append(torch.cat(gaps, dim=2))  # (E, T, n)
+    whole = torch.cat(parts, dim=1)
     return Scores(whole.mean(0), standard_error(whole))
 
 
-def _gaps(bits: Tensor, h: Tensor, head: HeadWeights, labels: Tensor) -> Tensor:
-    """Flipped loss minus learned loss, (E, T, n), from bits (E, n, H) and h (E, T, H)."""
-    members, targets, _ = h.shape
-    a = h.transpose(1, 2)[..., None] * head.W2[:, :, None] / head.config.p  # (E, H, T, C)
-    learned = torch.bmm(bits, a.flatten(2))
-    learned = learned.view(members, -1, targets, head.config.classes)  # (E, n, T, C)
-    flipped = a.sum(1)[:, None] - learned
+@dataclass(frozen=True)
+class _Units:
+    """Logits of targets by units: learned ones are `base` + bits · `units`.
+
+    Attributes:
+        units: (E, own, T, C) what an own unit's bit adds. base: (E, T, C) without any bit.
+        full: (E, T, C) learned and flipped together.
+    """
+
+    units: Tensor
+    base: Tensor
+    full: Tensor
+
+    @classmethod
+    def of(cls, h: Tensor, head: HeadWeights) -> "_Units":
+        """From hidden activations (E, T, H)."""
+        config = head.config
+        a = h.transpose(1, 2)[..., None] * head.W2[:, :, None] / config.p  # (E, H, T, C)
+        full, own = a.sum(1), own_units(config.width, config.p, config.twin)
+        if not config.twin:
+            return cls(a, torch.zeros_like(full), full)
+        twins = a[:, own:]  # on exactly when their partners are off
+        return cls(a[:, :own] - twins, twins.sum(1), full)
+
+
+def _gaps(bits: Tensor, of: _Units, labels: Tensor) -> Tensor:
+    """Flipped loss minus learned loss, (E, T, n), from bits (E, n, own)."""
+    learned = torch.baddbmm(of.base.flatten(1)[:, None], bits, of.units.flatten(2))
+    learned = learned.unflatten(2, of.base.shape[1:])  # (E, n, T, C)
+    flipped = of.full[:, None] - learned
     return (_loss(flipped, labels) - _loss(learned, labels)).transpose(1, 2)
 
 

@@ -18,9 +18,9 @@ from influence_core.data.dataset import Dataset, Split
 from influence_core.data.keys import content_hashes, occurrence_numbers
 from influence_core.disk.fingerprint import of_file, of_parts
 from influence_core.errors import DataError
-from influence_core.models.encoders import OWN
 from influence_core.models.feature_file import FeatureFile
 from influence_core.models.own.arrays import OwnArray
+from influence_core.models.tokens import OWN
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
 MOST = 1e15  # squares of larger ones do not fit a float32
@@ -280,7 +280,10 @@ def _repeats(part: Part, target: npt.NDArray[np.float16]) -> list[str]:
     """What to tell of rows with the same features but another content."""
     step = 4_096
     hashes = np.concatenate(
-        [content_hashes(map(bytes, target[i : i + step])) for i in range(0, len(target), step)]
+        [
+            content_hashes(map(bytes, np.asarray(target[i : i + step])))  # rows of a map are slow
+            for i in range(0, len(target), step)
+        ]
         or [np.zeros(0, np.uint64)]
     )
     same = occurrence_numbers(hashes) > 0

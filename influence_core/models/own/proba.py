@@ -1,6 +1,7 @@
 """A user's own class probabilities: checked, and given to the rows that they are about."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -8,12 +9,68 @@ import numpy.typing as npt
 from influence_core.data.budget import short_list
 from influence_core.data.dataset import Dataset
 from influence_core.errors import DataError
-from influence_core.models.own.arrays import OwnArray
+from influence_core.models.own.arrays import OwnArray, open_features
 from influence_core.models.own.place import Part, part_of, same_file
 
 NEAR = 5e-3  # how far from one a row may sum: float16, and rounding to three digits
 CLEAR, APART = 4.0, 0.05  # standard errors, and points, that in-sample rows are better by
 Proba = npt.NDArray[np.float32]
+
+
+def read_proba(
+    dataset: Dataset,
+    places: Mapping[str, str],
+    folder: Path,
+    *,
+    known_out_of_sample: bool = False,
+) -> tuple[dict[str, Proba], str]:
+    """Probabilities (n, C) by split, and the names of their files.
+
+    Args:
+        dataset: whose rows they are about.
+        places: files by split.
+        folder: empty; what is packed is unpacked there.
+        known_out_of_sample: do not compare how good those of the training rows are.
+
+    Raises:
+        DataError: they do not fit, those of the training rows are in-sample, or there is nothing
+            to compare them with.
+    """
+    arrays = {}
+    for split, place in places.items():
+        (folder / split).mkdir()
+        own = dataset.source.id_column
+        arrays[split] = open_features(place, folder / split, own, dataset.classes)
+    proba = own_proba(dataset, arrays)
+    if "train" in proba and not known_out_of_sample:
+        _refuse_in_sample(dataset, proba, places)
+    return proba, ", ".join(dict.fromkeys(array.name for array in arrays.values()))
+
+
+def _refuse_in_sample(
+    dataset: Dataset, proba: Mapping[str, Proba], places: Mapping[str, str]
+) -> None:
+    """Probabilities that the model gives to rows that it was trained on say nothing about these.
+
+    What is compared are rows that the user keeps apart from the training rows, in another file.
+    """
+    other = next((name for name in ("test", "valid") if name in places), None)
+    if other is None:
+        raise DataError(
+            "Nothing tells whether the probabilities of the training rows are out-of-sample; give "
+            "those of test or valid, too (--proba train=…,test=…), or say that they are "
+            "(--out-of-sample)."
+        )
+    found = in_sample(
+        proba["train"], dataset.train.labels, proba[other], dataset.split(other).labels
+    )
+    if found is not None:
+        raise DataError(
+            f"The model is right on {found[0]:.1%} of the training rows and on {found[1]:.1%} of "
+            f"{other}, so it was trained on the rows that it predicts there; give probabilities of "
+            "cross-validation (cross_val_predict of scikit-learn), only those of other splits, or "
+            "say that they are out-of-sample (--out-of-sample)."
+        )
 
 
 def own_proba(dataset: Dataset, arrays: Mapping[str, OwnArray]) -> dict[str, Proba]:

@@ -6,18 +6,19 @@ export alone can rebuild the original tree.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 from influence_core.data.keys import to_hex
 from influence_core.disk.atomic import plain_errors
+from influence_core.disk.fingerprint import of_files
 from influence_core.errors import MismatchError
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.exports.csv_bytes import write_csv
 from influence_core.store.exports.edits import Edit
 from influence_core.store.exports.listing import LISTING
 from influence_core.store.exports.plan import ExportPlan
-from influence_core.store.exports.way_back import Written, inner_path, plain_name
+from influence_core.store.exports.way_back import Move, Written, inner_path, plain_name
 
 TREE = "images"
 REMOVED = "removed"
@@ -36,16 +37,12 @@ def write_images(plan: ExportPlan, out: Path, progress: ProgressFn | None = None
     moves = plan_tree(pictures.paths, plan.edits, pictures.depth)
     copy_tree(pictures.root, pictures.paths, moves, out, progress)
     kept = "Removed pictures are kept in 'removed', which is not part of the data."
-    revert = {"kind": "tree", "moves": [asdict(move) for move in moves.values()]}
+    revert = {
+        "kind": "tree",
+        "moves": [asdict(move) for move in moves.values()],
+        "sha256": of_files(pictures.root, sorted(pictures.paths)),
+    }
     return Written(listed.rows, revert, (*listed.notes, kept))
-
-
-@dataclass(frozen=True)
-class Move:
-    """A picture whose place in the export is not its old one: paths relative to the export."""
-
-    old: str
-    new: str
 
 
 def plan_tree(paths: Sequence[str], edits: Mapping[int, Edit], depth: int) -> dict[int, Move]:
@@ -94,22 +91,30 @@ def copy_tree(
             progress(Progress("copy", row + 1, len(paths)))
 
 
-def restore_tree(export: Path, moves: Sequence[Mapping[str, str]], out: Path) -> None:
+def restore_tree(export: Path, moves: Sequence[Move], out: Path) -> None:
     """Rebuild the original tree from a copied one and the moves of its manifest.
 
     Raises:
         MismatchError: a picture is missing.
         StoreError: a path leads out of the export.
     """
-    back = {inner_path(move["new"], export): inner_path(move["old"], export) for move in moves}
+    back = {inner_path(move.new, export): inner_path(move.old, export) for move in moves}
     missing = [str(new) for new in back if not (export / new).is_file()]
     if missing:
         raise MismatchError(f"{export} lacks the picture {missing[0]!r}; it was edited.")
-    for file in _files(export / TREE):
+    kept = list(_files(export / TREE))
+    if not kept and not back:
+        raise MismatchError(f"{export} holds no pictures; it was edited.")
+    for file in kept:
         inside = PurePosixPath(file.relative_to(export).as_posix())
         _copy(file, out / back.pop(inside, inside.relative_to(TREE)))
     for new, old in back.items():
         _copy(export / new, out / old)
+
+
+def tree_hash(root: Path) -> str:
+    """sha256 hex over the names and contents of all pictures of a tree."""
+    return of_files(root, sorted(path.relative_to(root).as_posix() for path in _files(root)))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ names, and what comes out must have the source's. `turnover export --revert` end
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from influence_core.disk.atomic import atomic_file, atomic_folder, plain_errors
@@ -13,15 +14,10 @@ from influence_core.disk.fingerprint import of_file, of_files, stream
 from influence_core.errors import MismatchError, StoreError
 from influence_core.store.exports.arrow import ORIGINAL
 from influence_core.store.exports.export import folder_hash
-from influence_core.store.exports.images import restore_tree
+from influence_core.store.exports.images import restore_tree, tree_hash
 from influence_core.store.exports.manifest import IN_FOLDER, Manifest
 from influence_core.store.exports.publish import edited, find_manifest, original_path
-from influence_core.store.exports.way_back import (
-    inner_path,
-    patches_from_json,
-    plain_name,
-    unpatched,
-)
+from influence_core.store.exports.way_back import Way, inner_path, plain_name, unpatched
 
 
 def revert(manifest_file: Path, out: Path, *, overwrite: bool = False) -> Manifest:
@@ -42,8 +38,8 @@ def revert(manifest_file: Path, out: Path, *, overwrite: bool = False) -> Manife
     manifest = find_manifest(manifest_file)
     inside = manifest_file.name == IN_FOLDER
     export = manifest_file.parent if inside else manifest_file.with_name(manifest.name)
-    kind = manifest.revert.get("kind")
-    if kind not in _WAYS:
+    way = Way.read(manifest.revert, manifest_file)
+    if way.kind not in _WAYS:
         raise StoreError(
             f"{manifest_file} keeps no way back; the export was made without a copy of the "
             "original."
@@ -53,59 +49,66 @@ def revert(manifest_file: Path, out: Path, *, overwrite: bool = False) -> Manife
     with plain_errors("revert", export):
         if inside and folder_hash(export) != manifest.sha256:
             raise edited(export)
-        _WAYS[kind](manifest, manifest_file, export, out)
+        _WAYS[way.kind](_Export(manifest, way, manifest_file, export), out)
     return manifest
 
 
-def _from_patches(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
+@dataclass(frozen=True)
+class _Export:
+    """An export and what is said about it: manifest, way back, the manifest's path, its own."""
+
+    manifest: Manifest
+    way: Way
+    said_in: Path
+    path: Path
+
+
+def _from_patches(of: _Export, out: Path) -> None:
     """A CSV, or the list of an image folder."""
-    patches = patches_from_json(manifest.revert.get("patches"), path)
-    listing = manifest.revert.get("file")
-    export = export if listing is None else export / plain_name(listing, path)
+    listing, export = of.way.file, of.path
+    export = export if listing is None else export / plain_name(listing, of.said_in)
     read, made = stream(), stream()
     with export.open("rb") as source, atomic_file(out) as temporary:
         with temporary.open("wb") as target:
-            for piece in unpatched(source, patches, read.update):
+            for piece in unpatched(source, of.way.patches, read.update):
                 made.update(piece)
                 target.write(piece)
-        if listing is None and read.hexdigest() != manifest.sha256:
+        if listing is None and read.hexdigest() != of.manifest.sha256:
             raise edited(export)
-        _check_result(made.hexdigest(), manifest, path)
+        _check_result(made.hexdigest(), of)
 
 
-def _from_file(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
+def _from_file(of: _Export, out: Path) -> None:
     """A Parquet file: the copy beside it."""
-    if of_file(export) != manifest.sha256:
-        raise edited(export)
-    original = original_path(export, plain_name(manifest.revert.get("sha256"), path))
+    if of_file(of.path) != of.manifest.sha256:
+        raise edited(of.path)
+    original = original_path(of.path, plain_name(of.way.sha256, of.said_in))
     with atomic_file(out) as temporary:
         shutil.copyfile(original, temporary)
-        _check_result(of_file(temporary), manifest, path)
+        _check_result(of_file(temporary), of)
 
 
-def _from_files(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
+def _from_files(of: _Export, out: Path) -> None:
     """A folder of Parquet or Arrow files: the copies in it."""
-    parts = [str(inner_path(part, path)) for part in manifest.revert.get("parts", ())]
+    parts = [str(inner_path(part, of.said_in)) for part in of.way.parts]
     with atomic_folder(out) as folder:
         for part in parts:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
-            kept = export / ORIGINAL / part  # others stand in the export as they were
-            shutil.copyfile(kept if kept.is_file() else export / part, target)
-        _check_result(of_files(folder, parts), manifest, path)
+            kept = of.path / ORIGINAL / part  # others stand in the export as they were
+            shutil.copyfile(kept if kept.is_file() else of.path / part, target)
+        _check_result(of_files(folder, parts), of)
 
 
-def _from_tree(manifest: Manifest, path: Path, export: Path, out: Path) -> None:
-    """A copied tree of pictures; its own hash has been checked."""
-    try:
-        moves = [{"old": move["old"], "new": move["new"]} for move in manifest.revert["moves"]]
-    except (KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged; its moves cannot be read ({error}).") from error
+def _from_tree(of: _Export, out: Path) -> None:
+    """A copied tree of pictures; earlier versions kept no hash of its source."""
     with atomic_folder(out) as folder:
-        restore_tree(export, moves, folder)
+        restore_tree(of.path, of.way.moves, folder)
+        if of.way.sha256:
+            _check_result(tree_hash(folder), of)
 
 
-_WAYS: dict[object, Callable[[Manifest, Path, Path, Path], None]] = {
+_WAYS: dict[str, Callable[[_Export, Path], None]] = {
     "patches": _from_patches,
     "file": _from_file,
     "files": _from_files,
@@ -113,9 +116,9 @@ _WAYS: dict[object, Callable[[Manifest, Path, Path, Path], None]] = {
 }
 
 
-def _check_result(digest: str, manifest: Manifest, path: Path) -> None:
-    if digest != manifest.revert.get("sha256"):
+def _check_result(digest: str, of: _Export) -> None:
+    if digest != of.way.sha256:
         raise MismatchError(
-            f"What {path} leads back to is not the source that it names; the manifest, or the copy "
-            "of the original, was changed. Restore them from a copy."
+            f"What {of.said_in} leads back to is not the source that it names; the manifest, or "
+            "the copy of the original, was changed. Restore them from a copy."
         )

@@ -5,13 +5,13 @@ belong there. Memory grows with the number of patches, not with the file.
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
+from influence_core.disk.records import Stored, build, plain
 from influence_core.errors import MismatchError, StoreError
 
 COPY_BYTES = 1 << 20
@@ -35,13 +35,63 @@ class Written:
     original: Path | None = None
 
 
+def _from_base64(text: Any) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _to_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
 @dataclass(frozen=True)
 class Patch:
     """One difference: `length` bytes of the export at `at` stand for the source's `original`."""
 
     at: int
     length: int
-    original: bytes
+    original: Annotated[bytes, Stored(_from_base64, _to_base64)]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A picture whose place in the export is not its old one: paths relative to the export."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """What the part `revert` of a manifest says.
+
+    Attributes:
+        kind: "patches", "file", "files" or "tree"; "" where no way back was kept.
+        sha256: of the source; "" where it was not kept.
+        file: in an exported folder, the file that the patches are of.
+        patches: of a text file, in ascending order.
+        parts: names of a folder's files.
+        moves: of the pictures of a copied tree.
+    """
+
+    kind: str = ""
+    sha256: str = ""
+    file: str | None = None
+    patches: tuple[Patch, ...] = ()
+    parts: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], path: Path) -> "Way":
+        """The way back in this manifest.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        way = build(cls, value, f"{path} (revert)")
+        ends = [0] + [patch.at + patch.length for patch in way.patches]
+        if any(p.at < end or p.length < 0 for p, end in zip(way.patches, ends, strict=False)):
+            raise StoreError(f"{path} is damaged; its patches overlap.")
+        return way
 
 
 def unpatched(
@@ -58,16 +108,21 @@ def unpatched(
         MismatchError: the export ends before a patch does.
     """
     position = 0
-    for patch in patches:
-        while position < patch.at:
-            piece = export.read(min(COPY_BYTES, patch.at - position))
-            hear(piece)
-            position += len(piece)
+
+    def taken(count: int) -> Iterator[bytes]:
+        while count:
+            piece = export.read(min(COPY_BYTES, count))
             if not piece:
                 raise MismatchError("The export is shorter than its manifest says; it was edited.")
+            hear(piece)
+            count -= len(piece)
             yield piece
-        hear(export.read(patch.length))
-        position += patch.length
+
+    for patch in patches:
+        yield from taken(patch.at - position)
+        for _ in taken(patch.length):
+            pass  # the source has `original` there
+        position = patch.at + patch.length
         yield patch.original
     while piece := export.read(COPY_BYTES):
         hear(piece)
@@ -76,29 +131,7 @@ def unpatched(
 
 def patches_to_json(patches: Sequence[Patch]) -> list[dict[str, Any]]:
     """Patches with their bytes in base64."""
-    return [
-        {**asdict(patch), "original": base64.b64encode(patch.original).decode("ascii")}
-        for patch in patches
-    ]
-
-
-def patches_from_json(value: Any, path: Path) -> tuple[Patch, ...]:
-    """Inverse of `patches_to_json`.
-
-    Raises:
-        StoreError: the manifest is damaged.
-    """
-    try:
-        made = [
-            Patch(int(v["at"]), int(v["length"]), base64.b64decode(v["original"], validate=True))
-            for v in value
-        ]
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise StoreError(f"{path} is damaged; its way back cannot be read ({error}).") from error
-    ends = [0] + [patch.at + patch.length for patch in made]
-    if any(p.at < end or p.length < 0 for p, end in zip(made, ends, strict=False)):
-        raise StoreError(f"{path} is damaged; its patches overlap.")
-    return tuple(made)
+    return [plain(patch) for patch in patches]
 
 
 def plain_name(name: Any, path: Path) -> str:

@@ -73,6 +73,14 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def shown_url(url: str) -> str:
+    """An address without its password, for messages."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "which is no address"
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")

@@ -3,13 +3,14 @@
 Every action is one transaction. Nothing is updated or deleted, so two reviewers, two browser
 windows or a process that is killed cannot spoil each other's work. The reviews of a project lie in
 `reviews.db` in its folder, or where `TURNOVER_DATABASE_URL`, else `database` in `project.toml`,
-points; several projects may share such a database, told apart by their ids. Each split has events
-of its own, since the key of one row may be that of another in a second split.
+points, once it is trusted; several projects may share such a database, told apart by their ids.
+Each split has events of its own, since the key of one row may be that of another in a second split.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,15 +19,23 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from influence_core.data.keys import from_hex, to_hex
+from influence_core.disk.demo import refuse_in_demo
 from influence_core.errors import StoreError
 from influence_core.store.reviews.events import Action, Decision, Event
-from influence_core.store.reviews.schema import EVENTS, open_engine, plain_database_errors
+from influence_core.store.reviews.schema import (
+    EVENTS,
+    open_engine,
+    plain_database_errors,
+    shown_url,
+)
+from influence_core.store.reviews.trust import is_trusted
 
 if TYPE_CHECKING:  # a process that only decides need not load the data's libraries
     from influence_core.store.project import Project
 
 URL_VARIABLE = "TURNOVER_DATABASE_URL"
 TRAIN = "train"
+PROPOSED, REJECTED = "proposed", "rejected"  # events beside those that count
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,12 @@ class ReviewStore:
         self._engine = open_engine(url)
         self._project = project
 
+    def beside(self, name: str) -> "ReviewStore":
+        """Other events about the same rows, which close with it; under no name its own."""
+        other = copy(self)
+        other._project = _beside(self._project, name)
+        return other
+
     def append(self, action: Action) -> int:
         """Write an action, whole or not at all; if it is there already, nothing happens.
 
@@ -60,8 +75,10 @@ class ReviewStore:
             The number of events written: 0 if there was nothing to decide or it was there.
 
         Raises:
-            StoreError: the database cannot be written; nothing of the action is there then.
+            StoreError: the database cannot be written; nothing of the action is there then. Or this
+                is a demo.
         """
+        refuse_in_demo("decisions are not kept")
         rows = list(self._rows(action))
         if not rows:
             return 0
@@ -116,10 +133,16 @@ class ReviewStore:
                 connection.execute(sa.update(EVENTS).where(*own).values(project=self._project))
 
     def copy_to(self, project: str) -> int:
-        """Write all events once more, in their order, for another project; how many there are."""
+        """Write all events once more for another project, with those beside them, in their order.
+
+        Returns:
+            How many there are of its own.
+        """
+        streams = {_beside(self._project, n): _beside(project, n) for n in ("", PROPOSED, REJECTED)}
         names = [column.name for column in EVENTS.c if column.name not in ("number", "project")]
-        found = sa.select(sa.literal(project), *(EVENTS.c[name] for name in names))
-        found = found.where(EVENTS.c.project == self._project).order_by(EVENTS.c.number)
+        whose = sa.case(streams, value=EVENTS.c.project)
+        found = sa.select(whose, *(EVENTS.c[name] for name in names))
+        found = found.where(EVENTS.c.project.in_(streams)).order_by(EVENTS.c.number)
         with plain_database_errors(self._engine, "written"), self._engine.begin() as connection:
             connection.execute(sa.insert(EVENTS).from_select(["project", *names], found))
         return self.extent().events
@@ -183,8 +206,22 @@ class ReviewStore:
 
 
 def shared_database(project: "Project") -> str:
-    """URL of the database that this project shares with others; "" if it has its own."""
-    return os.environ.get(URL_VARIABLE) or project.settings.database
+    """URL of the database that this project shares with others; "" if it has its own.
+
+    Raises:
+        StoreError: its settings name one, and nobody has said yet that they may.
+    """
+    given = os.environ.get(URL_VARIABLE)
+    named = project.settings.database
+    if given or not named:
+        return given or ""
+    if not is_trusted(named):
+        raise StoreError(
+            f"{project.root.name}/project.toml names a database, {shown_url(named)}, which "
+            "nobody has trusted here; a stranger's project could name any. If it is yours: "
+            f"turnover trust {project.root.name}. Else remove the line `database`."
+        )
+    return named
 
 
 def has_reviews(project: "Project") -> bool:
@@ -203,7 +240,8 @@ def open_reviews(project: "Project", split: str = TRAIN) -> ReviewStore:
     """
     url = shared_database(project)
     if not url:
-        return ReviewStore(project.reviews_url, _whose("", split))
+        own = f"sqlite:///{(project.root / 'reviews.db').resolve()}"
+        return ReviewStore(own, _whose("", split))
     siblings = _siblings(project)
     copies = [p.root.name for p in siblings if _id(p) == project.id]
     if copies:
@@ -242,6 +280,11 @@ def separate(project: "Project") -> int:
 def _whose(project: str, split: str) -> str:
     """Under what name the events of a split stand; those of the training rows under the bare id."""
     return project if split == TRAIN else f"{project}/{split}"
+
+
+def _beside(whose: str, name: str) -> str:
+    """Under what name events beside others stand; an id or a split never begins so."""
+    return f"{name}:{whose}" if name else whose
 
 
 def _siblings(project: "Project") -> list["Project"]:

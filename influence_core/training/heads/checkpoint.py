@@ -20,7 +20,7 @@ from influence_core.turnover.head import HeadConfig
 
 SECONDS = 5.0  # of training that are worth a file; shorter ones are done again as fast
 
-_GROUPS = ("params", "first", "second", "best")
+_GROUPS = ("params", "first", "second")
 _SINGLE = ("order", "margins")
 
 
@@ -58,7 +58,7 @@ class HeadCheckpoint:
 
     def save(self, state: LoopState, so_far: SoFar) -> None:
         """Keep the state after a whole epoch."""
-        groups = (state.params, state.optimiser.first, state.optimiser.second, so_far.best)
+        groups = (state.params, state.optimiser.first, state.optimiser.second)
         tensors = {
             f"{name}.{number}": tensor
             for name, group in zip(_GROUPS, groups, strict=True)
@@ -68,8 +68,6 @@ class HeadCheckpoint:
         record = {
             "steps": state.optimiser.steps,
             "passes": state.passes,
-            "best_error": so_far.best_error,
-            "best_epoch": so_far.best_epoch,
             "history": [asdict(stats) for stats in so_far.history],
             "shown": [dict(metrics) for metrics in so_far.shown],
         }
@@ -86,15 +84,12 @@ def _read(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> tuple[Loo
     def group(name: str) -> tuple[Tensor, Tensor, Tensor]:
         return tensors[f"{name}.0"], tensors[f"{name}.1"], tensors[f"{name}.2"]
 
-    params, first, second, best = (group(name) for name in _GROUPS)
+    params, first, second = (group(name) for name in _GROUPS)
     order, margins = (tensors[name] for name in _SINGLE)
     optimiser = OptimiserState(float(record["steps"]), first, second)
     return (
         LoopState(params, optimiser, order, margins, int(record["passes"])),
         SoFar(
-            best,
-            float(record["best_error"]),
-            int(record["best_epoch"]),
             [EpochStats(**stats) for stats in record["history"]],
             [dict(metrics) for metrics in record["shown"]],
         ),

@@ -11,7 +11,8 @@ their labels are. Leave-one-out, random halves, proof and cleansing are all this
 Early stopping watches the flipped side, which is out-of-sample for every training row and costs no
 held-out data. It watches the mean absolute error 1 − p(label), which label noise does not distort
 (Ghosh, Kumar & Sastry 2017): cross-entropy punishes the very confidence in a *wrong* label's
-opposite that we are after, and on digits with 10 % noise stopped 20 epochs early.
+opposite that we are after, and on digits with 10 % noise stopped 20 epochs early. When it stops,
+`HeadTraining.has_ended` says (docs/estimators.md has the table).
 No gradient clipping by norm and no batch statistics here: both would carry information from one
 instance into parameters that its flipped side reads.
 """
@@ -83,15 +84,14 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
     check_rows(rows, config)
     if loop is None:
         loop = HeadLoop(rows, config, training)
-    most, patience = training.stopping_for(len(rows.features))
-    limit, free = training.epochs or most, training.epochs is None and rows.groups == 1
-    so_far = _resumed(loop, checkpoint) or SoFar(_copy(loop))
+    limit, n = training.most_epochs(len(rows.features)), len(rows.features)
+    so_far = _resumed(loop, checkpoint)
     for behind, metrics in enumerate(so_far.shown, 1):
         if progress:
             progress(Progress("train", behind, limit, metrics=metrics))
     for epoch in range(len(so_far.shown) + 1, limit + 1):
         # Asked before the epoch, so that a training which was killed after its last one ends, too.
-        if free and epoch - 1 - so_far.best_epoch >= patience:
+        if training.has_ended([stats.flipped_error for stats in so_far.history], n):
             break
         loop.epoch(cancel)
         metrics = {}
@@ -99,36 +99,20 @@ def fit_heads(  # noqa: PLR0913 - switches of one loop
             stats = loop.probe(epoch)
             so_far.history.append(stats)
             metrics = {**asdict(stats), **(watch(loop.params) if watch and progress else {})}
-            if stats.flipped_error < so_far.best_error:
-                so_far.best_error, so_far.best_epoch = stats.flipped_error, epoch
-                so_far.best = _copy(loop) if free else so_far.best
         so_far.shown.append(metrics)
         if checkpoint and checkpoint.due():
             checkpoint.save(loop.state(), so_far)
         if progress:
             progress(Progress("train", epoch, limit, metrics=metrics))
-    if not free:
-        so_far.best, so_far.best_epoch = _copy(loop), limit
-    W1, b1, W2 = so_far.best
-    return HeadFit(W1, b1, W2, config, so_far.best_epoch, tuple(so_far.history), loop.aum())
+    W1, b1, W2 = (param.clone() for param in loop.params)
+    return HeadFit(W1, b1, W2, config, len(so_far.shown), tuple(so_far.history), loop.aum())
 
 
-def _resumed(loop: Loop, checkpoint: HeadCheckpoint | None) -> SoFar | None:
-    """Put the loop where the checkpoint left it; None if there is nothing to go on from."""
+def _resumed(loop: Loop, checkpoint: HeadCheckpoint | None) -> SoFar:
+    """Put the loop where the checkpoint left it, if there is something to go on from."""
     found = checkpoint.load() if checkpoint else None
     if found is None:
-        return None
+        return SoFar()
     state, so_far = found
     loop.restore(state)
-    so_far.best = _on(loop.params[0].device, so_far.best)
     return so_far
-
-
-def _on(device: torch.device, best: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    W1, b1, W2 = (tensor.to(device) for tensor in best)
-    return W1, b1, W2
-
-
-def _copy(loop: Loop) -> tuple[Tensor, Tensor, Tensor]:
-    W1, b1, W2 = (param.clone() for param in loop.params)
-    return W1, b1, W2

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import ModelError
+from influence_core.models.device import pinned, sent
 from influence_core.progress import check_cancel
-from influence_core.training.heads.steps import both_proba, gradients, margin
+from influence_core.training.heads.steps import Forward, both_proba, forward, gradients, margin
 from influence_core.training.heads.types import EpochStats, HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, initial_weights, member_masks
 
+BETA1, BETA2 = 0.9, 0.999  # of Adam
 PROBE_ROWS = 5_000  # rows on which both sides' losses are measured after each epoch
 
 
@@ -103,6 +105,7 @@ class HeadLoop:
         self.optimiser = torch.optim.Adam(
             self.params,
             lr=training.learning_rate,
+            betas=(BETA1, BETA2),
             eps=training.eps,
             weight_decay=training.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
@@ -144,32 +147,38 @@ class HeadLoop:
 
     def pass_over(self, order: Tensor, cancel: threading.Event | None = None) -> None:
         """Make the steps of one epoch with the rows in this order (N,)."""
+        order = pinned(order, self.device)
         if self.shared:
             self.seen = torch.zeros(len(order), self.config.classes, device=self.device)
         for start in range(0, len(order), self.batch):
             check_cancel(cancel)
             self.step(order[start : start + self.batch])
-        if not all(bool(torch.isfinite(p).all()) for p in self.params):
+        if not bool(torch.stack([torch.isfinite(p).all() for p in self.params]).all()):
             raise ModelError(
                 "Training diverged: the weights are no longer finite. Lower the learning rate "
                 f"(now {self.training.learning_rate:g}) and look for features of extreme size."
             )
 
-    def step(self, index: Tensor) -> None:
-        """One step of Adam on these rows, (B,)."""
+    def step(self, index: Tensor) -> Forward:
+        """One step of Adam on these rows, (B,); what the batch looked like before it."""
         x = self.rows.features.rows(index)
-        index = index.to(self.device)
+        index = sent(index, self.device)
         masks = member_masks(self.keys[index], self.config, members=self.members)
         labels = self.labels[index].T if self.labels.ndim == 2 else self.labels[index][None]
-        scale = torch.full((1, len(index)), 1.0 / len(index), device=self.device)
-        if self.weights is not None and self.mean_weight is not None:
-            scale = (self.weights[index] / self.mean_weight).T / len(index)  # (G, B)
-        grads, full = gradients(x, labels, scale, masks, self.params, self.config.p)
+        seen = forward(x, masks, self.params)
+        grads = gradients(x, labels, self.scale(index), seen, self.params[2], self.config.p)
         if self.shared:
-            self.seen[index] = full.sum(0)
+            self.seen[index] = seen.full.sum(0)
         elif self.rows.groups == 1:
-            self.margin_sum[index] += margin(full.mean(0), labels[0])
+            self.margin_sum[index] += margin(seen.full.mean(0), labels[0])
         self.step_along(grads)
+        return seen
+
+    def scale(self, index: Tensor) -> Tensor:
+        """How much each row of a batch counts in its loss, (G or 1, B)."""
+        if self.weights is not None and self.mean_weight is not None:
+            return (self.weights[index] / self.mean_weight).T / len(index)
+        return torch.full((1, len(index)), 1.0 / len(index), device=self.device)
 
     def step_along(self, gradients: Sequence[Tensor]) -> None:
         """One step of Adam with these gradients, shaped like the parameters."""
@@ -184,11 +193,11 @@ class HeadLoop:
             raise ModelError("No step has been made yet.")
         return W1, b1, W2
 
-    def optimiser_state(self) -> OptimiserState:
-        """Adam's state after some steps."""
+    def optimiser_state(self, steps: float | None = None) -> OptimiserState:
+        """Adam's state after some steps; who knows how many need not wait for the device."""
         states = [self.optimiser.state[param] for param in self.params]
         return OptimiserState(
-            float(states[0]["step"]),
+            float(states[0]["step"]) if steps is None else steps,
             tuple(state["exp_avg"] for state in states),
             tuple(state["exp_avg_sq"] for state in states),
         )
@@ -202,7 +211,7 @@ class HeadLoop:
             return
         for own, first, second in zip(self.params, state.first, state.second, strict=True):
             self.optimiser.state[own] = {
-                "step": torch.tensor(state.steps, device=self._step_device()),
+                "step": torch.full((), state.steps, device=self._step_device()),
                 "exp_avg": first.to(self.device, copy=True),
                 "exp_avg_sq": second.to(self.device, copy=True),
             }
@@ -234,12 +243,12 @@ class HeadLoop:
 
     def look(self) -> tuple[Tensor, Tensor]:
         """Class probabilities of the probed rows, (E, M, C): learned side, flipped side."""
-        index = probed(len(self.rows.features))
+        index = pinned(probed(len(self.rows.features)), self.device)
         learned, flipped = [], []
         for part in index.split(1024):
             inside, outside = both_proba(
                 self.rows.features.rows(part),
-                self.keys[part.to(self.device)],
+                self.keys[sent(part, self.device)],
                 self.params,
                 self.config,
                 self.members,
@@ -260,10 +269,12 @@ def epoch_stats(epoch: int, labels: Tensor, learned: Tensor, flipped: Tensor) ->
     outside = flipped.mean(0)
     picked = learned.gather(2, labels.expand(len(learned), -1)[..., None])
     own = outside.gather(1, labels[:, None])
-    return EpochStats(
-        epoch=epoch,
-        learned_loss=float(-picked.clamp_min(1e-12).log().mean()),
-        flipped_loss=float(-own.clamp_min(1e-12).log().mean()),
-        flipped_error=float(1 - own.mean()),
-        flipped_accuracy=float((outside.argmax(1) == labels).float().mean()),
-    )
+    figures = torch.stack(
+        [
+            -picked.clamp_min(1e-12).log().mean(),
+            -own.clamp_min(1e-12).log().mean(),
+            1 - own.mean(),
+            (outside.argmax(1) == labels).float().mean(),
+        ]
+    )  # in the order of `EpochStats`
+    return EpochStats(epoch, *figures.tolist())

@@ -5,41 +5,32 @@ So d loss_t / d w_i of a target t can be had by reverse differentiation through 
 (Maclaurin, Duvenaud & Adams 2015; as attribution: MAGIC, Ilyas & Engstrom 2025, arXiv 2504.16430).
 The head has one hidden layer, so the second derivatives are written out and no graph is kept.
 
-The pass needs the state (θ, m, v) before and after each step. `Tape` trains again and keeps what
-fits its room (Griewank & Walther 2000). Members never look at each other, so they come in shares.
+A derivative tells what a little less of a row does, and leaving it out is not a little: from weight
+1 to 0 its residual grows from that of a network which learned it to that of one which never saw it.
+The flipped side is such a network at every step, so the mean of both residuals integrates over the
+weight by the trapezoid rule (`weight_gradients`, `whole_rows`): second order, in the same pass.
+
+The pass needs every step's batch and moments, from a `Tape`. Members never look at
+each other, so they come in shares.
 
 Called by `influence.estimators.replay`; tests hold it against autograd through an unrolled training
 and against finite differences of the row weights.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from influence_core.errors import ModelError
+from influence_core.models.device import sent
 from influence_core.progress import check_cancel
-from influence_core.training.heads.loop import HeadLoop, OptimiserState
+from influence_core.training.heads.loop import BETA1, BETA2
 from influence_core.training.heads.steps import classes_softmax
-from influence_core.training.heads.types import HeadTraining, Rows
-from influence_core.turnover.head import HeadConfig, hidden, member_masks
-
-BETA1, BETA2 = 0.9, 0.999  # of torch.optim.Adam, as `HeadLoop` makes it
-ANCHOR = 16  # steps between two kept states, at least
-
-Params = tuple[Tensor, Tensor, Tensor]  # W1 (E, d, H), b1 (E, H), W2 (E, H, C) or shaped like them
-
-
-@dataclass(frozen=True)
-class State:
-    """Where the training stands after `step` steps: parameters and both moments of Adam."""
-
-    step: int
-    params: Params
-    first: Params
-    second: Params
+from influence_core.training.heads.tape import Params, Step, Tape
+from influence_core.training.heads.types import HeadTraining
+from influence_core.turnover.head import hidden
 
 
 @dataclass(frozen=True)
@@ -58,20 +49,6 @@ class Adjoint:
         return cls(params, (W1, b1, W2), (v1, vb, v2))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One step's rows: x (B, d), labels (B,), masks (E, B, H), and each row's factor of its loss.
-
-    `unit` is d scale / d w: what one unit of a row's weight adds to the batch's loss.
-    """
-
-    x: Tensor
-    labels: Tensor
-    masks: Tensor
-    scale: Tensor  # (B,)
-    unit: float
-
-
 def loss_gradients(
     x: Tensor, labels: Tensor, weights: Tensor, params: Params, members: int
 ) -> Params:
@@ -84,72 +61,88 @@ def loss_gradients(
     W1, b1, W2 = params
     h = hidden(x, W1, b1)  # (E, B, H)
     delta = classes_softmax(torch.bmm(h, W2))  # (E, B, C)
-    delta[:, torch.arange(len(x)), labels] -= 1.0
+    delta[:, torch.arange(len(x), device=x.device), labels] -= 1.0
     delta /= members
     out = delta * weights[:, None, :, None]  # (T, E, B, C)
     z = (out @ W2.mT).mul_(h > 0)  # (T, E, B, H)
     return x.mT @ z, z.sum(2), h.mT @ out
 
 
-def through_gradient(batch: Batch, params: Params, along: Params) -> tuple[Tensor, Params]:
+def through_gradient(step: Step, onto: Params, along: Params) -> tuple[Tensor, Tensor]:
     """Reverse of g = Σ_b scale_b ∇CE_b(θ), of which `along` V (T, E, …) is the adjoint.
 
+    Args:
+        onto: to which ∇_θ ⟨V, g⟩ is added, (T, E, …).
+
     Returns:
-        ⟨V, ∂g/∂w_b⟩ of each member, (T, E, B); and ∇_θ ⟨V, g⟩, (T, E, …).
+        ⟨V, ∂g/∂w_b⟩ of each member, (T, E, B); the same with the residuals of the flipped side, had
+        the row never been learned.
     """
-    W1, b1, W2 = params
+    batch, h, W2 = step.batch, step.seen.h, step.W2
     V1, Vb, V2 = along
-    x, (T, E) = batch.x, V1.shape[:2]
-    B, H, C = len(x), W1.shape[2], W2.shape[2]
-    h = hidden(x, W1, b1).mul_(batch.masks)  # (E, B, H): a ⊙ z, the mask is in it
-    a = batch.masks * (h > 0)  # dh/dz
-    prob = classes_softmax(torch.bmm(h, W2))  # (E, B, C)
-    delta = prob.clone()
-    delta[:, torch.arange(B), batch.labels] -= 1.0
+    x, p, (T, E) = batch.x, batch.p, V1.shape[:2]
+    B, H, C = len(x), W2.shape[1], W2.shape[2]
+    learned = _narrow(h, W2)
+    prob = classes_softmax(learned)  # (E, B, C)
+    delta, unseen = prob.clone(), classes_softmax(step.seen.full / p - learned)
+    for residual in (delta, unseen):
+        residual[:, torch.arange(B, device=x.device), batch.labels] -= 1.0
     # The directional derivative of the logits along V. All products run over T·E heads at once.
-    dz = _heads(x, V1).view(T, E, B, H).add_(Vb[:, :, None, :]).mul_(a)
-    W2s = W2.expand(T, E, H, C).reshape(T * E, H, C)
-    dlogits = torch.bmm(dz.view(T * E, B, H), W2s).view(T, E, B, C)
+    # dh/dz = 1/p where a unit is active, that is h > 0; 1/p is put to the narrower factors.
+    active = h.expand(T, E, B, H)
+    dz = torch.baddbmm(Vb.reshape(T * E, 1, H), x.expand(T * E, B, -1), V1.reshape(T * E, -1, H))
+    dz = torch.ops.aten.threshold_backward(dz.view(T, E, B, H), active, 0.0).view(T * E, B, H)
+    W2s = (W2 / p).expand(T, E, H, C).reshape(T * E, H, C)
+    dlogits = _narrow(dz, W2s).view(T, E, B, C)
     dlogits += _along(h, V2)
-    share = (delta * dlogits).sum(3) * batch.unit  # (T, E, B)
+    share, absent = ((r * dlogits).sum(3) * batch.unit for r in (delta, unseen))  # (T, E, B)
     # ⟨V, g⟩ = Σ_b scale_b ⟨δ_b, dlogits_b⟩; by the logits, δ moves as p(dlogits − ⟨p, dlogits⟩).
     scale = batch.scale[:, None]
     Q = prob * (dlogits - (prob * dlogits).sum(3, keepdim=True)) * scale  # (T, E, B, C)
-    D = (delta * scale).expand(T, E, B, C)
+    D = (delta * (scale / p)).expand(T, E, B, C)
     # Z = (Q W2ᵀ + D V2ᵀ) ⊙ a in one product over both.
     both = torch.cat([Q, D], 3).view(T * E, B, 2 * C)
-    Z = torch.bmm(both, torch.cat([W2s, V2.reshape(T * E, H, C)], 2).mT).view(T, E, B, H).mul_(a)
-    grad_W2 = torch.bmm(dz.view(T * E, B, H).mT, D.reshape(T * E, B, C)).view(T, E, H, C)
-    grad_W2 += _along(h.mT, Q)
-    return share, (_heads(x.mT, Z), Z.sum(2), grad_W2)
+    Z = torch.bmm(both, torch.cat([W2s, V2.reshape(T * E, H, C)], 2).mT)
+    Z = torch.ops.aten.threshold_backward(Z.view(T, E, B, H), active, 0.0).view(T * E, B, H)
+    W1_bar, b1_bar, W2_bar = onto
+    W1_bar.view(T * E, -1, H).baddbmm_(x.mT.expand(T * E, -1, -1), Z)
+    b1_bar += Z.sum(1).view(T, E, H)
+    W2_bar += _narrow(dz.mT, D.reshape(T * E, B, C)).view(T, E, H, C)
+    W2_bar += _along(h.mT, Q)
+    return share, absent
 
 
-def _heads(x: Tensor, many: Tensor) -> Tensor:
-    """x (n, k) times each of (T, E, k, m): (T, E, n, m), without copies of x."""
-    T, E, k, m = many.shape
-    return torch.bmm(x.expand(T * E, -1, -1), many.reshape(T * E, k, m)).view(T, E, len(x), m)
+def _narrow(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right of a few columns: a third of the time as a product of their transposes."""
+    return torch.bmm(right.mT, left.mT).mT
 
 
 def _along(left: Tensor, many: Tensor) -> Tensor:
     """(E, n, k) times (T, E, k, C): (T, E, n, C), one product a member for all targets."""
     T, E, k, C = many.shape
-    out = torch.bmm(left, many.permute(1, 2, 0, 3).reshape(E, k, T * C))
+    out = _narrow(left, many.permute(1, 2, 0, 3).reshape(E, k, T * C))
     return out.view(E, -1, T, C).permute(2, 0, 1, 3)
 
 
-def through_adam(adjoint: Adjoint, before: State, after: State, training: HeadTraining) -> Params:
+def through_adam(adjoint: Adjoint, step: Step, training: HeadTraining) -> Params:
     """Reverse of one step of Adam, in place; gives the gradient's adjoint V, (T, E, …).
 
     θ' = θ − lr · (m'/c1) / u with u = sqrt(v'/c2) + eps, m' = β1 m + (1 − β1) g, and
-    v' = β2 v + (1 − β2) g², c = 1 − β^t (Kingma & Ba 2015).
+    v' = β2 v + (1 − β2) g², c = 1 − β^t (Kingma & Ba 2015). On the CPU by a compiled loop that
+    reads each number once; what both do is written out here.
     """
-    c1, c2 = 1.0 - BETA1**after.step, 1.0 - BETA2**after.step
+    c1, c2 = 1.0 - BETA1**step.number, 1.0 - BETA2**step.number
     lr, eps = training.learning_rate, training.eps
     out = []
     for theta, m_bar, v_bar, old, m, v in zip(
-        adjoint.params, adjoint.first, adjoint.second, before.first, after.first, after.second,
+        adjoint.params, adjoint.first, adjoint.second, step.before, step.first, step.second,
         strict=True,
     ):  # fmt: skip
+        if theta.device.type == "cpu":
+            from influence_core.training.heads.adam_numba import through_step
+
+            out.append(through_step(theta, m_bar, v_bar, old, m, v, (lr, eps, c1, c2)))
+            continue
         root = (v / c2).sqrt()
         u = root + eps
         slope = torch.where(root > 0, lr * m / (2.0 * c1 * c2 * u.square() * root), 0.0)
@@ -163,120 +156,6 @@ def through_adam(adjoint: Adjoint, before: State, after: State, training: HeadTr
     return V1, Vb, V2
 
 
-class Tape:
-    """A training that can be gone through backwards, for a share of the members.
-
-    It trains again once and keeps the gradient of every step; `ANCHOR` steps from a kept state are
-    then repeated by Adam alone, to the bit. Steps whose gradients do not fit are trained again.
-
-    Args:
-        rows: ungrouped; with (N, 1) weights if the rows were weighted.
-        training: with a fixed number of epochs.
-        members: the share.
-        room: bytes that states and gradients may take.
-    """
-
-    def __init__(
-        self, rows: Rows, config: HeadConfig, training: HeadTraining, members: range, room: int
-    ) -> None:
-        self.loop = HeadLoop(rows, config, training, members)
-        self.batches = step_rows(self.loop, training)
-        self.every = max(ANCHOR, round(len(self.batches) ** 0.5))
-        size = 4 * sum(t.numel() for t in self.loop.params)  # bytes of one gradient
-        states = -(-len(self.batches) // self.every) + self.every
-        self.kept_steps = max(0, (room - 3 * size * states) // size)
-        self.anchors: list[State] = []
-        self.gradients: dict[int, Params] = {}
-        self.last: Params | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether all gradients fit, so that one training serves any number of passes."""
-        return len(self.batches) <= self.kept_steps
-
-    def end(
-        self,
-        *,
-        told: Callable[[int], None] | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Params:
-        """Train again, if that was not done yet; the parameters at the end.
-
-        Args:
-            told: called with the number of steps made.
-        """
-        if self.last is None:
-            if self.anchors:  # it was cancelled on its way
-                self.loop.go_on_from(self.anchors[0].params, None)
-            self.anchors, self.gradients = [], {}
-            # The last steps are kept: a pass begins with them.
-            first = len(self.batches) - self.kept_steps
-            for step, index in enumerate(self.batches):
-                check_cancel(cancel)
-                if step % self.every == 0:
-                    self.anchors.append(self._state(step))
-                self.loop.step(index)
-                if step >= first:
-                    self.gradients[step] = self.loop.last_gradients()
-                if told:
-                    told(step + 1)
-            self.last = self._state(len(self.batches)).params
-        return self.last
-
-    def backwards(
-        self, cancel: threading.Event | None = None
-    ) -> Iterator[tuple[State, State, Batch, Tensor]]:
-        """From the last step to the first: state before, after, the batch, and which rows."""
-        self.end(cancel=cancel)
-        for anchor in reversed(self.anchors):
-            states = self._from(anchor, cancel)
-            for before, after in zip(states[-2::-1], states[:0:-1], strict=True):
-                index = self.batches[before.step]
-                yield before, after, self._batch(index), index
-
-    def _from(self, anchor: State, cancel: threading.Event | None) -> list[State]:
-        """The states from an anchor to the next, both included."""
-        moments = OptimiserState(float(anchor.step), anchor.first, anchor.second)
-        self.loop.go_on_from(anchor.params, moments if anchor.step else None)
-        states = [anchor]
-        for step in range(anchor.step, min(anchor.step + self.every, len(self.batches))):
-            check_cancel(cancel)
-            if step in self.gradients:
-                self.loop.step_along(self.gradients[step])
-            else:
-                self.loop.step(self.batches[step])
-            states.append(self._state(step + 1))
-        return states
-
-    def _batch(self, index: Tensor) -> Batch:
-        loop = self.loop
-        here = index.to(loop.device)
-        unit = 1.0 / len(index)
-        scale = torch.full((len(index),), unit, device=loop.device)
-        if loop.weights is not None and loop.mean_weight is not None:
-            unit /= float(loop.mean_weight)
-            scale = loop.weights[here, 0] * unit
-        masks = member_masks(loop.keys[here], loop.config, members=loop.members)
-        return Batch(loop.rows.features.rows(index), loop.labels[here], masks, scale, unit)
-
-    def _state(self, step: int) -> State:
-        W1, b1, W2 = (t.clone() for t in self.loop.params)
-        if step == 0:
-            zero = (torch.zeros_like(W1), torch.zeros_like(b1), torch.zeros_like(W2))
-            return State(0, (W1, b1, W2), zero, zero)
-        adam = self.loop.optimiser_state()
-        m1, mb, m2 = (t.clone() for t in adam.first)
-        v1, vb, v2 = (t.clone() for t in adam.second)
-        return State(step, (W1, b1, W2), (m1, mb, m2), (v1, vb, v2))
-
-
-def step_rows(loop: HeadLoop, training: HeadTraining) -> list[Tensor]:
-    """Which rows each step of the whole training takes, in the run's own order."""
-    if training.epochs is None:
-        raise ModelError("Only a training of a known number of epochs can be replayed.")
-    return [part for _ in range(training.epochs) for part in loop.next_order().split(loop.batch)]
-
-
 @torch.no_grad()
 def weight_gradients(
     tape: Tape,
@@ -284,6 +163,7 @@ def weight_gradients(
     labels: Tensor,
     weights: Tensor,
     *,
+    whole_rows: bool = False,
     told: Callable[[int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Tensor:
@@ -294,26 +174,29 @@ def weight_gradients(
 
     Args:
         x: (B, d) target features. labels: (B,). weights: (T, B), one combination of targets a row.
+        whole_rows: the mean slope on a row's way out of the training instead of the derivative,
+            which is the slope at its beginning.
         told: called with the number of steps gone through.
     """
     loop, n = tape.loop, len(tape.loop.rows.features)
     end = tape.end(cancel=cancel)
     adjoint = Adjoint.of(loss_gradients(x, labels, weights, end, loop.config.members))
     out = torch.zeros(len(weights), len(loop.members), n, device=x.device)
+    # A weight also counts in the mean that all are divided by (`HeadLoop.mean_weight`).
+    inside = out.new_ones(n, 1) if loop.rows.weights is None else loop.rows.weights
+    inside = inside.to(out)[:, 0]
+    mean = torch.zeros_like(out[..., :1])
     decay = loop.training.weight_decay
-    for done, (before, after, batch, index) in enumerate(tape.backwards(cancel), 1):
+    for done, step in enumerate(tape.backwards(cancel), 1):
         check_cancel(cancel)
-        along = through_adam(adjoint, before, after, loop.training)
-        shares, grads = through_gradient(batch, before.params, along)
-        out[:, :, index.to(out.device)] += shares
-        for theta, grad, v in zip(adjoint.params, grads, along, strict=True):
-            theta.add_(grad)
-            if decay:  # torch's Adam adds decay · θ to the gradient
+        along = through_adam(adjoint, step, loop.training)
+        share, absent = through_gradient(step, adjoint.params, along)
+        here = sent(step.batch.index, out.device)
+        mean += (share @ inside[here])[..., None] / inside.sum()
+        out[:, :, here] += (share + absent) / 2 if whole_rows else share
+        if decay:  # torch's Adam adds decay · θ to the gradient
+            for theta, v in zip(adjoint.params, along, strict=True):
                 theta.add_(v, alpha=decay)
         if told:
             told(done)
-    # A weight also counts in the mean that all are divided by (`HeadLoop.mean_weight`).
-    rows = loop.rows.weights
-    inside = torch.ones(n, 1) if rows is None else rows
-    inside = inside.to(out)[:, 0]
-    return out - (out @ inside / inside.sum())[..., None]
+    return out - mean

@@ -4,6 +4,7 @@ Pure functions of tensors; `heads` keeps the state, `influence.sides` reads trai
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,23 +12,41 @@ from torch import Tensor
 from influence_core.turnover.head import HeadConfig, hidden, member_masks
 
 
-def gradients(
-    x: Tensor, labels: Tensor, scale: Tensor, masks: Tensor, params: Sequence[Tensor], p: float
-) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-    """Gradients of Σ_b scale_b · CE(logits_b, label_b), each member by itself.
+@dataclass(frozen=True)
+class Forward:
+    """What a batch looked like inside, of G·E heads.
+
+    h (G·E, B, H) is under its masks, `full` (G·E, B, C) are the logits of the full network.
+    """
+
+    h: Tensor
+    full: Tensor
+
+
+def forward(x: Tensor, masks: Tensor, params: Sequence[Tensor]) -> Forward:
+    """A batch x (B, d) through all members under its masks (E, B, H), 0 or 1/p.
 
     Args:
-        x: (B, d). labels, scale: (G or 1, B). masks: (E, B, H), 0 or 1/p.
-        params: W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C). p: of the masks.
-
-    Returns:
-        Their gradients, and the full network's logits (G·E, B, C).
+        params: W1 (G·E, d, H), b1 (G·E, H), W2 (G·E, H, C).
     """
     W1, b1, W2 = params
     heads, members = len(W1), len(masks)
     h = hidden(x, W1, b1)  # (G·E, B, H)
     full = torch.bmm(h, W2)
     h.view(heads // members, members, *h.shape[1:]).mul_(masks)
+    return Forward(h, full)
+
+
+def gradients(
+    x: Tensor, labels: Tensor, scale: Tensor, seen: Forward, W2: Tensor, p: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of Σ_b scale_b · CE(logits_b, label_b), each member by itself, like its parameters.
+
+    Args:
+        x: (B, d). labels, scale: (G or 1, B). seen: the batch inside. W2: (G·E, H, C).
+        p: of the masks.
+    """
+    h, heads = seen.h, len(W2)
     delta = classes_softmax(torch.bmm(h, W2))  # (G·E, B, C)
     y = labels.repeat_interleave(heads // len(labels), 0)[..., None]
     delta.scatter_add_(2, y, delta.new_full((1, 1, 1), -1.0).expand(*delta.shape[:2], 1))
@@ -36,8 +55,7 @@ def gradients(
     # Where h > 0 the unit is active and its mask is 1/p; elsewhere nothing flows.
     back = torch.bmm(delta.div_(p), W2.transpose(1, 2))  # (G·E, B, H)
     back = torch.ops.aten.threshold_backward(back, h, 0.0)
-    grad_W1 = torch.bmm(x.T.expand(heads, -1, -1), back)
-    return (grad_W1, back.sum(1), grad_W2), full
+    return torch.bmm(x.T.expand(heads, -1, -1), back), back.sum(1), grad_W2
 
 
 def classes_softmax(logits: Tensor) -> Tensor:

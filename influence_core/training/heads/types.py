@@ -20,13 +20,16 @@ class Features(Protocol):
         ...
 
 
+WORTH = 0.05  # of what the flipped side's error fell in all; less in half of the epochs ends them
+LEAST_MOVED = 0.05  # steps × rate before a training may stop by itself
+
+
 @dataclass(frozen=True)
 class HeadTraining:
     """How to train: `epochs=None` stops by itself when the flipped side stops improving."""
 
     epochs: int | None = None
     max_epochs: int = 40
-    patience: int = 3
     batch: int = 0  # rows; 0 chooses by the number of rows
     learning_rate: float = 5e-4
     eps: float = 1e-4  # of Adam: smooth steps, so that `replay` is exact
@@ -37,10 +40,28 @@ class HeadTraining:
         """Large batches amortise the optimiser, small sets need enough steps."""
         return self.batch or int(min(512, max(32, 2 ** round(np.log2(max(rows, 1) / 24)))))
 
-    def stopping_for(self, rows: int) -> tuple[int, int]:
-        """(most epochs, patience): a small set has few steps an epoch, so it gets more epochs."""
-        steps = -(-rows // self.batch_for(rows))
-        return max(self.max_epochs, -(-600 // steps)), max(self.patience, -(-60 // steps))
+    def most_epochs(self, rows: int) -> int:
+        """Where it ends at the latest: a small set has few steps an epoch, so it gets more."""
+        return self.epochs or max(self.max_epochs, -(-600 // self._steps(rows)))
+
+    def has_ended(self, errors: Sequence[float], rows: int) -> bool:
+        """Whether it stops after these epochs: the later half of them gained next to nothing.
+
+        A single epoch is noise, so no epoch is better than the others, and the last one is kept.
+        Adam moves a weight by no more than the rate a step: at first, nothing can be told.
+
+        Args:
+            errors: `EpochStats.flipped_error` of each epoch.
+        """
+        epoch, moved = len(errors), len(errors) * self._steps(rows) * self.learning_rate
+        if self.epochs is not None or epoch < 2 or moved < LEAST_MOVED:
+            return False
+        gained = errors[epoch // 2 - 1] - errors[-1]
+        return gained <= max(0.0, WORTH * (errors[0] - errors[-1]))
+
+    def _steps(self, rows: int) -> int:
+        """In one epoch."""
+        return -(-rows // self.batch_for(rows))
 
 
 @dataclass(frozen=True)
@@ -59,19 +80,13 @@ class EpochStats:
 
 @dataclass
 class SoFar:
-    """What early stopping knows, and what was shown, after some whole epochs.
+    """What was seen, and what was shown, after some whole epochs.
 
     Attributes:
-        best: W1, b1, W2 of the best epoch, or of the start.
-        best_error: its `flipped_error`.
-        best_epoch: its number from 1; 0 before the first.
         history: one entry an epoch; none for groups.
         shown: figures of each epoch, as `progress` got them; empty for groups.
     """
 
-    best: tuple[Tensor, Tensor, Tensor]
-    best_error: float = float("inf")
-    best_epoch: int = 0
     history: list[EpochStats] = field(default_factory=list)
     shown: list[Mapping[str, float]] = field(default_factory=list)
 

@@ -67,6 +67,6 @@ class NetworkEncoder:
             inputs = self.network.prepare(items[part])
             with last:
                 logits = logits_of(shell, to_device(inputs, self.device))
-            return last.input(len(logits)).float().cpu().numpy()
+            return last.input(logits).float().cpu().numpy()
 
         return np.concatenate(in_chunks(run, len(items), _CHUNK, lower="the size of the inputs"))

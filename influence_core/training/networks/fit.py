@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from influence_core.disk.checkpoint import Checkpoint
-from influence_core.errors import DataError, ModelError, ResourceError
-from influence_core.models.device import out_of_memory
+from influence_core.errors import DataError, ModelError
+from influence_core.models.device import memory_told
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.networks.checkpoint import identity, load_state, save_state
 from influence_core.training.networks.loop import NetworkLoop
@@ -81,15 +81,11 @@ def run_epoch(loop: NetworkLoop, epoch: int) -> None:
     Raises:
         ResourceError: memory ran out.
     """
-    try:
+    with memory_told(
+        f"Memory ran out in a training batch of {loop.training.batch} rows; lower the batch "
+        "size or the size of the inputs."
+    ):
         loop.epoch(epoch)
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise ResourceError(
-            f"Memory ran out in a training batch of {loop.training.batch} rows; lower the batch "
-            "size or the size of the inputs."
-        ) from error
 
 
 def check_network(model: nn.Module, data: NetworkData) -> None:

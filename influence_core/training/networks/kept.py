@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.data.images import open_image
-from influence_core.errors import ModelError
+from influence_core.errors import ModelError, TurnoverError, one_line
 from influence_core.training.networks.rows import tokens
 from influence_core.turnover.calls import Inputs, device_of, logits_of, to_device
 from influence_core.turnover.checks import SAME_SIDE, same
-from influence_core.turnover.inject.inject import INJECTED, inject
+from influence_core.turnover.inject.inject import INJECTED, SAVED, inject
 from influence_core.turnover.layer import check_checkpoint
 from influence_core.turnover.prefix import eval_shell
 
@@ -91,15 +91,10 @@ def build_kept(settings: KeptSettings, folder: Path, state: Mapping[str, Tensor]
     """
     import transformers
 
-    cls = getattr(transformers, settings.cls, None)
-    if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
-        raise ModelError(f"transformers has no model {settings.cls!r}; update it.")
     try:
-        with torch.random.fork_rng(devices=[]):
-            model = cls(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))
-        inject(model, **settings.inject)
-        check_checkpoint(model, state)
-        model.load_state_dict(dict(state))
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        model = _built(transformers, settings.cls, config, settings.inject)
+        load_whole(model, state)
         if settings.modality == "text":
             tool = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         else:
@@ -112,6 +107,73 @@ def build_kept(settings: KeptSettings, folder: Path, state: Mapping[str, Tensor]
             "written by another version of transformers; publish it again."
         ) from error
     return KeptNetwork(model.eval(), settings.modality, _prepare(tool, settings))
+
+
+def load_injected(folder: Path | str) -> nn.Module:
+    """A model of transformers with its turn-over layers, as `save_pretrained` has written it.
+
+    `from_pretrained` alone gives the full network without masks: enough to predict with, not to
+    publish, to explain, or to train on.
+
+    Args:
+        folder: of `save_pretrained`, called on a model that `inject` has changed.
+
+    Raises:
+        ModelError: it holds no such model, or is damaged. MismatchError: its masks are other ones
+            than its configuration says.
+    """
+    import transformers
+    from safetensors.torch import load_file
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        files = sorted(Path(folder).glob("model*.safetensors"))
+        state = {name: t for file in files for name, t in load_file(file).items()}
+        arguments = getattr(config, SAVED, None)
+        model = _built(transformers, (config.architectures or [""])[0], config, arguments)
+        load_whole(model, state)
+    except TurnoverError:
+        raise
+    except Exception as error:  # a damaged file surfaces as almost anything
+        raise ModelError(
+            f"The model in {folder} cannot be loaded ({one_line(error)}); it takes the folder "
+            "that save_pretrained wrote of a model with turn-over layers, as safetensors."
+        ) from error
+    return model.eval()
+
+
+def _built(
+    transformers: Any, name: str, config: Any, arguments: Mapping[str, Any] | None
+) -> nn.Module:
+    cls = getattr(transformers, name, None)
+    if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
+        raise ModelError(f"transformers has no model {name!r}; update it.")
+    if arguments is None:
+        raise ModelError(
+            f"This {name} was not saved with turn-over layers; load it by from_pretrained, and "
+            "call inject before it is trained."
+        )
+    with torch.random.fork_rng(devices=[]):
+        model: nn.Module = cls(config)
+    inject(model, **arguments)
+    return model
+
+
+def load_whole(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put all weights of a network into one that was built and injected as it was.
+
+    Networks that an older version injected have no bias in their last layer: it is zero.
+
+    Raises:
+        MismatchError: other masks. RuntimeError: a weight is missing or has another shape.
+    """
+    check_checkpoint(model, state)
+    fixed = {
+        name: torch.zeros_like(p)
+        for name, p in model.named_parameters()
+        if name.endswith("bias") and not p.requires_grad
+    }
+    model.load_state_dict({**fixed, **state})
 
 
 def _prepare(tool: Any, settings: KeptSettings) -> Prepare:

@@ -142,7 +142,8 @@ class NetworkLoop:
 
     def measure(self, epoch: int) -> NetworkEpoch:
         """Both sides on the probed rows, the full network on valid and test; keeps the best."""
-        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+        finite = torch.stack([torch.isfinite(p).all() for p in self.model.parameters()])
+        if not bool(finite.all()):
             raise ModelError(
                 "Training diverged: the weights are no longer finite. Lower the learning rate "
                 f"(now {self.training.learning_rate:g})."

@@ -17,6 +17,7 @@ from influence_core.turnover.exposure import exposure
 from influence_core.turnover.layer import number_layers
 
 COLUMN = "key"
+EPOCHS = "turnover_epochs"  # attribute of a model: how long somebody's own loop has trained it
 
 
 class KeyCarrier:
@@ -36,6 +37,7 @@ class KeyCarrier:
 
     def __init__(self, model: nn.Module, column: str = COLUMN) -> None:
         self._layers = list(number_layers(model).values())
+        self.model = model
         self.column = column
         self._open: exposure | None = None
         self._ended = False  # whether the pass of the open exposure came to its end

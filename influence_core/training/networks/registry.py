@@ -172,16 +172,14 @@ def _vgg(rest: str, classes: int, root: Path | None) -> _Bare:
         fresh = scratch_spec(rest, classes)
         return _images(scratch_vgg(fresh), fresh.prepare, 2e-3)
     spec, model = read_vgg((root or Path()) / rest)
-    _new_last_layer(model.classifier, classes)
+    _new_last_layer(model, classes)
     return _images(model, spec.prepare, 1e-3)
 
 
 def _torchvision(rest: str, classes: int, root: Path | None) -> _Bare:
     model, transforms = pretrained(rest)
     freeze_batchnorm(model)
-    classifier = getattr(model, "classifier", None)
-    if isinstance(classifier, nn.Sequential):
-        _new_last_layer(classifier, classes)
+    _new_last_layer(model, classes)
     return _images(model, lambda picture: transforms(picture.convert("RGB")), 1e-4)
 
 
@@ -197,11 +195,11 @@ def _images(
     )
 
 
-def _new_last_layer(classifier: nn.Sequential, classes: int) -> None:
-    last = classifier[-1]
-    if not isinstance(last, nn.Linear):
-        raise ModelError("The classifier does not end in a Linear layer; choose another network.")
-    classifier[-1] = nn.Linear(last.in_features, classes)
+def _new_last_layer(model: nn.Module, classes: int) -> None:
+    """Without a bias, which both sides of every row would share."""
+    *_, (path, last) = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear))
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, nn.Linear(last.in_features, classes, bias=False))
 
 
 BUILDERS: dict[str, Callable[[str, int, Path | None], _Bare]] = {

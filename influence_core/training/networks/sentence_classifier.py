@@ -31,7 +31,7 @@ class SentenceClassifier(nn.Module):
         self.encoder = encoder
         self.dense = nn.Linear(size, size)
         self.activation = nn.ReLU()
-        self.classifier = nn.Linear(size, classes)
+        self.classifier = nn.Linear(size, classes, bias=False)  # both sides would share it
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **more: Tensor) -> Tensor:
         """(B, T) tokens and their mask to (B, C) logits."""
@@ -55,7 +55,7 @@ def sentence_plan(model: SentenceClassifier, blocks: int | None) -> Plan:
     sites = block_sites(model, f"encoder.{found[0]}", LAYOUTS[found[0]], blocks)
     units = model.dense.out_features
     sites.append(Site("activation", False, units, "dense", ("classifier",)))
-    return Plan(tuple(sites), unbiased=("classifier",))
+    return Plan(tuple(sites), fixed=("classifier",))
 
 
 def _has(module: nn.Module, path: str) -> bool:

@@ -111,7 +111,7 @@ def network_view(
         index = wanted[order[part]]
         with last:
             logits = logits_of(shell, to_device(rows.inputs(index.tolist()), device))
-        return logits.float().cpu(), last.input(len(index)).clamp(-HALF, HALF).half().cpu()
+        return logits.float().cpu(), last.input(logits).clamp(-HALF, HALF).half().cpu()
 
     parts = in_chunks(run, len(order), BATCH, lower="the size of the inputs")
     logits, features = (_in_order(torch.cat(p), order) for p in zip(*parts, strict=True))
@@ -131,7 +131,7 @@ def last_layer(model: nn.Module, inputs: Inputs) -> tuple[Tensor, Tensor]:
     shell = eval_shell(model)
     with (last := LastLinear(shell)):
         logits = logits_of(shell, inputs)
-    features, layer = last.input(len(logits)), last.layer
+    features, layer = last.input(logits), last.layer
     weight = layer.weight.detach()
     bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
     if len(weight) == 1:  # one logit z is the pair [0, z]
@@ -163,14 +163,22 @@ class LastLinear:
         for handle in self._handles:
             handle.remove()
 
-    def input(self, rows: int) -> Tensor:
-        """(rows, d) of the pass that was watched."""
-        if self._seen is None or self._seen.ndim != 2 or len(self._seen) != rows:
+    def input(self, logits: Tensor) -> Tensor:
+        """(rows, d) of the pass that was watched, which gave these logits (rows, C).
+
+        Where the layer ran on every token, (rows, T, d), it is the token whose logits came out.
+        """
+        seen = self._seen
+        if seen is not None and seen.ndim == 3 and len(seen) == len(logits):
+            made = nn.functional.linear(seen, self.layer.weight, self.layer.bias)  # (rows, T, C)
+            token = (made - logits[:, None, -made.shape[2] :]).abs().amax(2).argmin(1)
+            seen = seen[torch.arange(len(seen), device=seen.device), token]
+        if seen is None or seen.ndim != 2 or len(seen) != len(logits):
             raise ModelError(
                 "The network does not end in a Linear layer on one vector a row, so it has no "
                 "features to keep; end it in nn.Linear."
             )
-        return self._seen
+        return seen
 
     def _keep(self, layer: nn.Linear, inputs: tuple[Any, ...]) -> None:
         self.layer, self._seen = layer, inputs[0]

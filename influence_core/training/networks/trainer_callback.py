@@ -19,7 +19,7 @@ import numpy as np
 from torch import nn
 from transformers import TrainerCallback, default_data_collator
 
-from influence_core.training.networks.own_loop import COLUMN, KeyCarrier
+from influence_core.training.networks.own_loop import COLUMN, EPOCHS, KeyCarrier
 from influence_core.turnover.masks import as_keys
 
 LABELS = ("label", "labels", "label_ids")
@@ -74,8 +74,10 @@ class KeyCallback(TrainerCallback):
         self._close()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The last batch is over."""
+        """The last batch is over; `publish` shows after how many epochs."""
         self._close()
+        if self._carrier is not None:
+            self._carrier.model.__dict__[EPOCHS] = float(state.epoch or 0)
 
     def _close(self) -> None:
         if self._carrier is not None:

@@ -67,12 +67,12 @@ class NetworkFit:
 
     Attributes:
         state: trainable parameters and buffers of the best epoch (`load_learned` puts them back).
-        epochs: the best epoch, counted from 1.
+        epochs: the best epoch, counted from 1; of a foreign loop what it tells, or 0.
         history: one entry an epoch.
     """
 
     state: Mapping[str, Tensor]
-    epochs: int
+    epochs: float
     history: tuple[NetworkEpoch, ...]
 
 

@@ -23,11 +23,13 @@ class Site:
     """One hidden activation to mask.
 
     Attributes:
-        at: path of the module to replace (an nn.Dropout), or to follow (an activation, a pooling).
+        at: path of the module to replace (an nn.Dropout), to follow (an activation, a pooling), or
+            whose inputs to mask.
         replaces: whether the mask takes the module's place.
         units: how many units are masked.
-        producer: path of the layer whose outputs the units are.
+        producer: path of the layer whose outputs the units are; "" if it is not isolated.
         consumers: paths of the layers that read them.
+        inputs: whether the mask acts on the inputs of `at`, which is the one consumer then.
     """
 
     at: str
@@ -35,51 +37,66 @@ class Site:
     units: int
     producer: str
     consumers: tuple[str, ...]
+    inputs: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Sites in forward order; layers whose bias must go; modules to exchange beforehand."""
+    """Sites in forward order; layers whose bias must not train; modules to exchange beforehand."""
 
     sites: tuple[Site, ...]
-    unbiased: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
     exchanged: dict[str, nn.Module] = field(default_factory=dict)
 
-    @property
-    def isolated(self) -> frozenset[str]:
-        """Names of the parameters that no flipped side shares with its row."""
+    def isolated(self, *, twins: bool = False) -> frozenset[str]:
+        """Names of the parameters that no flipped side shares with its row.
+
+        Args:
+            twins: units have twins; those that a layer reads twice share what makes them.
+        """
         names: set[str] = set()
         for site in self.sites:
-            names |= {f"{site.producer}.weight", f"{site.producer}.bias"}
+            if site.producer and not (site.inputs and twins):
+                names |= {f"{site.producer}.weight", f"{site.producer}.bias"}
             names |= {f"{consumer}.weight" for consumer in site.consumers}
         return frozenset(names)
 
 
 # Qualified class name to the module here that holds its plan and the function's name.
-BUILT_IN = {
-    "torchvision.models.vgg.VGG": ("vgg", "vgg_plan"),
-    "transformers.models.bert.modeling_bert.BertForSequenceClassification": (
-        "text",
-        "bert_plan",
-    ),
-    "transformers.models.roberta.modeling_roberta.RobertaForSequenceClassification": (
-        "text",
-        "roberta_plan",
-    ),
-    "transformers.models.distilbert.modeling_distilbert.DistilBertForSequenceClassification": (
+_TRANSFORMERS = {
+    "bert.modeling_bert.BertForSequenceClassification": ("text", "bert_plan"),
+    "roberta.modeling_roberta.RobertaForSequenceClassification": ("text", "roberta_plan"),
+    "distilbert.modeling_distilbert.DistilBertForSequenceClassification": (
         "text",
         "distilbert_plan",
     ),
+    "deberta.modeling_deberta.DebertaForSequenceClassification": ("text", "deberta_plan"),
+    "deberta_v2.modeling_deberta_v2.DebertaV2ForSequenceClassification": ("text", "deberta_plan"),
+    "gpt2.modeling_gpt2.GPT2ForSequenceClassification": ("text", "gpt2_plan"),
+    "vit.modeling_vit.ViTForImageClassification": ("images", "vit_plan"),
+    "clip.modeling_clip.CLIPForImageClassification": ("images", "clip_plan"),
+}
+BUILT_IN = {
+    "torchvision.models.vgg.VGG": ("vgg", "vgg_plan"),
+    "torchvision.models.resnet.ResNet": ("images", "resnet_plan"),
+    "torchvision.models.mobilenetv2.MobileNetV2": ("images", "mobilenet_plan"),
+    "torchvision.models.mobilenetv3.MobileNetV3": ("images", "mobilenet_plan"),
+    "torchvision.models.vision_transformer.VisionTransformer": ("images", "torchvision_vit_plan"),
+    **{f"transformers.models.{name}": where for name, where in _TRANSFORMERS.items()},
+    "peft.peft_model.PeftModel": ("lora", "lora_plan"),
 }
 
 
 @singledispatch
 def plan(model: nn.Module, blocks: int | None) -> Plan:
     """Make the plan of a model; `blocks` are the last blocks to mask beside the classifier."""
+    linears = [name for name, m in model.named_modules() if name and isinstance(m, nn.Linear)]
+    last = linears[-1] if linears else "head"
     raise ModelError(
         f"There is no built-in plan for {type(model).__name__}; there are plans for "
-        f"{', '.join(name.rpartition('.')[2] for name in BUILT_IN)}. Give `where=` a name pattern "
-        'of its nn.Dropout modules, such as "head.*", place TurnoverDropout layers yourself, or '
+        f"{', '.join(dict.fromkeys(name.rpartition('.')[2] for name in BUILT_IN))}. Name the layer "
+        f"that makes the logits, as where={last!r}, and what it reads is masked; or give a pattern "
+        'of nn.Dropout modules, such as "head.*", place TurnoverDropout layers yourself, or '
         "register a plan for the class."
     )
 
@@ -98,6 +115,13 @@ def make_plan(model: nn.Module, blocks: int | None) -> Plan:
     return plan(model, blocks)
 
 
+def last_blocks(blocks: int | None, available: int, model: nn.Module, default: int = 1) -> range:
+    """Numbers of the last blocks that are asked for; the default where nothing is."""
+    wanted = min(default, available) if blocks is None else blocks
+    check_blocks(wanted, available, model)
+    return range(available - wanted, available)
+
+
 def check_blocks(blocks: int, available: int, model: nn.Module) -> None:
     """Refuse a number of blocks that the model does not have."""
     if not 0 <= blocks <= available:
@@ -108,11 +132,26 @@ def check_blocks(blocks: int, available: int, model: nn.Module) -> None:
 
 
 def width(layer: nn.Module) -> int:
-    """How many units a Linear or Conv2d makes."""
+    """How many units a Linear, a Conv2d or GPT-2's Conv1D makes."""
     if isinstance(layer, nn.Linear):
         return layer.out_features
     if isinstance(layer, nn.Conv2d):
         return layer.out_channels
+    if is_transposed(layer):
+        return int(layer.nf)  # type: ignore[arg-type]
+    kind = type(layer)
+    if kind.__module__.partition(".")[0] == "peft":
+        raise ModelError(
+            f"{kind.__name__} is an adapter of PEFT; inject into what get_peft_model returned, "
+            "whose plan masks the ranks of its adapters."
+        )
     raise ModelError(
-        f"A plan masks the units of Linear and Conv2d layers, not of {type(layer).__name__}."
+        "A plan masks the units of Linear and Conv2d layers, not of "
+        f"{kind.__module__}.{kind.__name__}; name another place (where=), or merge it into a "
+        "plain layer first."
     )
+
+
+def is_transposed(layer: nn.Module) -> bool:
+    """Whether a layer is the Conv1D of transformers: Linear, with its weight as (in, out)."""
+    return type(layer).__name__ == "Conv1D" and hasattr(layer, "nf")

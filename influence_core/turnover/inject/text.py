@@ -1,7 +1,8 @@
-"""Plans for Hugging Face encoders with a classification head: BERT and MiniLM, RoBERTa, DistilBERT.
+"""Plans for Hugging Face text models with a classification head, BERT to DeBERTa and GPT-2.
 
 In each of the last blocks the hidden units of the feed-forward layer are masked, one mask for all
-tokens of a sentence; in the classifier, the units of its hidden layer. Attention, LayerNorms and
+tokens of a sentence; in the classifier, the units of its hidden layer, or of what it reads where it
+has none. Attention, LayerNorms and
 the feed-forward layer's output bias are read by both sides.
 """
 
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.errors import ModelError
-from influence_core.turnover.inject.plan import Plan, Site, check_blocks, width
+from influence_core.turnover.inject.plan import Plan, Site, last_blocks, width
+from influence_core.turnover.inject.readers import units_read
 
-DEFAULT_BLOCKS = 1
 # Inside a block: the activation of the feed-forward layer, what produces it, what reads it.
 BERT_BLOCK = ("intermediate.intermediate_act_fn", "intermediate.dense", "output.dense")
 DISTILBERT_BLOCK = ("ffn.activation", "ffn.lin1", "ffn.lin2")
+GPT2_BLOCK = ("mlp.act", "mlp.c_fc", "mlp.c_proj")
 
 
 class HiddenHead(nn.Module):
@@ -44,7 +46,7 @@ def bert_plan(model: nn.Module, blocks: int | None) -> Plan:
     sites = block_sites(model, "bert.encoder.layer", BERT_BLOCK, blocks)
     dense = model.get_submodule("bert.pooler.dense")
     sites.append(Site("dropout", True, width(dense), "bert.pooler.dense", ("classifier",)))
-    return Plan(tuple(sites), unbiased=("classifier",))
+    return Plan(tuple(sites), fixed=("classifier",))
 
 
 def roberta_plan(model: nn.Module, blocks: int | None) -> Plan:
@@ -55,7 +57,7 @@ def roberta_plan(model: nn.Module, blocks: int | None) -> Plan:
     sites.append(
         Site("classifier.dropout", True, width(dense), "classifier.dense", ("classifier.out_proj",))
     )
-    return Plan(tuple(sites), unbiased=("classifier.out_proj",), exchanged={"classifier": head})
+    return Plan(tuple(sites), fixed=("classifier.out_proj",), exchanged={"classifier": head})
 
 
 def distilbert_plan(model: nn.Module, blocks: int | None) -> Plan:
@@ -63,7 +65,25 @@ def distilbert_plan(model: nn.Module, blocks: int | None) -> Plan:
     sites = block_sites(model, "distilbert.transformer.layer", DISTILBERT_BLOCK, blocks)
     units = width(model.get_submodule("pre_classifier"))
     sites.append(Site("dropout", True, units, "pre_classifier", ("classifier",)))
-    return Plan(tuple(sites), unbiased=("classifier",))
+    return Plan(tuple(sites), fixed=("classifier",))
+
+
+def deberta_plan(model: nn.Module, blocks: int | None) -> Plan:
+    """DeBERTa, all versions: blocks are BERT's; the pooler's activation is no module."""
+    sites = block_sites(model, "deberta.encoder.layer", BERT_BLOCK, blocks)
+    return Plan((*sites, reading(model, "classifier", "pooler.dense")), fixed=("classifier",))
+
+
+def gpt2_plan(model: nn.Module, blocks: int | None) -> Plan:
+    """GPT-2: `score` reads the last token as it comes out of the last block."""
+    sites = block_sites(model, "transformer.h", GPT2_BLOCK, blocks)
+    return Plan((*sites, reading(model, "score")), fixed=("score",))
+
+
+def reading(model: nn.Module, reader: str, producer: str = "") -> Site:
+    """A site on what a layer reads; `producer` is what makes it, if it alone does."""
+    units = units_read(model.get_submodule(reader), reader)
+    return Site(reader, False, units, producer, (reader,), inputs=True)
 
 
 def block_sites(
@@ -71,11 +91,9 @@ def block_sites(
 ) -> list[Site]:
     """Sites of the last blocks of the list at `path`; `inside` is one of the layouts above."""
     layers = list(model.get_submodule(path).children())
-    wanted = min(DEFAULT_BLOCKS, len(layers)) if blocks is None else blocks
-    check_blocks(wanted, len(layers), model)
     act, producer, consumer = inside
     sites = []
-    for number in range(len(layers) - wanted, len(layers)):
+    for number in last_blocks(blocks, len(layers), model):
         here = f"{path}.{number}"
         try:
             units = width(model.get_submodule(f"{here}.{producer}"))

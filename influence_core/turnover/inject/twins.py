@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.errors import ModelError
-from influence_core.turnover.inject.plan import Site
+from influence_core.turnover.inject.plan import Site, is_transposed
 
 Twins = Literal["off", "start", "widen"]
 TWINS = ("off", "start", "widen")
@@ -29,6 +29,12 @@ def check_twins(sites: tuple[Site, ...], twins: Twins, p: float) -> None:
         return
     if p != 0.5:
         raise ModelError(f"Twin units need p = 0.5, not {p}; change it or use twins='off'.")
+    bare = [site.at for site in sites if site.inputs]
+    if bare and twins == "start":
+        raise ModelError(
+            f"{bare[0]} reads its units straight from what comes before, where none can become a "
+            "copy of another; use twins='widen'."
+        )
     odd = [site.producer for site in sites if site.units % 2]
     if odd and twins == "start":
         raise ModelError(
@@ -46,40 +52,49 @@ def make_twins(model: nn.Module, site: Site, twins: Twins) -> int:
     _set_outputs(producer, own)
     for name in site.consumers:
         consumer = model.get_submodule(name)
-        weight = _weight(consumer)
+        weight = weight_of(consumer)
         # (out, units, positions): a Linear after a flattened map reads several entries a unit.
         grouped = weight.reshape(len(weight), site.units, -1)[:, :own]
         scale = 0.5 if twins == "widen" else 1.0
         twin = torch.cat([grouped, grouped], dim=1) * scale
         inputs = weight.shape[1] * 2 * own // site.units
-        _set_weight(consumer, twin.reshape(len(weight), inputs, *weight.shape[2:]))
+        set_weight(consumer, twin.reshape(len(weight), inputs, *weight.shape[2:]))
     return 2 * own
 
 
 def _set_outputs(layer: nn.Module, own: int) -> None:
-    weight = _weight(layer)
-    _set_weight(layer, torch.cat([weight[:own], weight[:own]]))
+    weight = weight_of(layer)
+    set_weight(layer, torch.cat([weight[:own], weight[:own]]))
     if isinstance(layer.bias, nn.Parameter):
         bias = layer.bias
         layer.bias = nn.Parameter(torch.cat([bias[:own], bias[:own]]), bias.requires_grad)
 
 
-def _set_weight(layer: nn.Module, weight: Tensor) -> None:
-    """Put a weight of another shape into a layer, and let the layer know."""
-    layer.weight = nn.Parameter(weight.contiguous(), _weight(layer).requires_grad)
+def set_weight(layer: nn.Module, weight: Tensor) -> None:
+    """Put a weight (out, in, ...) of another shape into a layer, and let the layer know."""
+    stored = weight.T if is_transposed(layer) else weight
+    layer.weight = nn.Parameter(stored.contiguous(), weight_of(layer).requires_grad)
     names = ("out_features", "in_features")
     if isinstance(layer, nn.Conv2d):
         names = ("out_channels", "in_channels")
+    elif is_transposed(layer):
+        names = ("nf", "nx")
     for name, size in zip(names, weight.shape, strict=False):
         setattr(layer, name, size)
 
 
-def _weight(layer: nn.Module) -> Tensor:
+def weight_of(layer: nn.Module) -> Tensor:
+    """The weight of a layer, (out, in, ...).
+
+    Raises:
+        ModelError: it is neither Linear nor an ungrouped Conv2d, nor GPT-2's Conv1D.
+    """
     weight = layer.weight
-    if not isinstance(weight, Tensor) or not isinstance(layer, nn.Linear | nn.Conv2d):
+    kinds = nn.Linear | nn.Conv2d
+    if not isinstance(weight, Tensor) or not (isinstance(layer, kinds) or is_transposed(layer)):
         raise ModelError(
             f"{type(layer).__name__} cannot hold twin units; only Linear and Conv2d can."
         )
     if isinstance(layer, nn.Conv2d) and layer.groups != 1:
         raise ModelError("A grouped convolution cannot hold twin units; use twins='off'.")
-    return weight
+    return weight.T if is_transposed(layer) else weight

@@ -11,9 +11,7 @@ from itertools import pairwise
 from torch import nn
 
 from influence_core.errors import ModelError
-from influence_core.turnover.inject.plan import Plan, Site, check_blocks, width
-
-DEFAULT_BLOCKS = 1
+from influence_core.turnover.inject.plan import Plan, Site, last_blocks, width
 
 
 def vgg_plan(model: nn.Module, blocks: int | None) -> Plan:
@@ -29,10 +27,8 @@ def vgg_plan(model: nn.Module, blocks: int | None) -> Plan:
             f"The classifier of {type(model).__name__} has no Linear layer, so there is no unit "
             "to mask before the logits; give it a hidden layer."
         )
-    wanted = min(DEFAULT_BLOCKS, len(ends)) if blocks is None else blocks
-    check_blocks(wanted, len(ends), model)
     sites = []
-    for end in ends[len(ends) - wanted :]:
+    for end in (ends[number] for number in last_blocks(blocks, len(ends), model)):
         producer = max(i for i in convs if i < end)
         later = [i for i in convs if i > end]
         reader = f"features.{later[0]}" if later else f"classifier.{linears[0]}"
@@ -44,7 +40,7 @@ def vgg_plan(model: nn.Module, blocks: int | None) -> Plan:
             f"{type(model).__name__} with a single Linear classifier has no hidden units outside "
             "its convolutions; mask at least one block."
         )
-    return Plan(tuple(sites), unbiased=(f"classifier.{linears[-1]}",))
+    return Plan(tuple(sites), fixed=(f"classifier.{linears[-1]}",))
 
 
 def classifier_sites(classifier: nn.Module, path: str, linears: list[int]) -> list[Site]:

@@ -13,6 +13,7 @@ from influence_core.workflow.cleanse.report_page import (
     CleansingReport,
     Example,
 )
+from influence_core.workflow.cleanse.score import history
 from influence_core.workflow.cleanse.trial import ARMS, CLEANSED, NONE, Trial
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial, selection_of_edits
 
@@ -45,6 +46,7 @@ def cleansing_report(project: Project, name: str, number: int | None = None) -> 
         curves=_curves(project, name),
         classes=changes,
         examples=_examples(project, edits),
+        history=_history(project),
     )
 
 
@@ -71,6 +73,17 @@ def _facts(
         ("removed", f"{removed:,} of {len(project.dataset.train):,} rows"),
         ("relabelled", f"{len(edits) - removed:,} rows"),
         ("decided by people", f"{len(found.decided):,} of these"),
+    ]
+
+
+def _history(project: Project) -> list[tuple[str, str, str]]:
+    return [
+        (
+            point.created[:16].replace("T", " "),
+            f"{100 * point.accuracy:.1f} % of {point.split} right",
+            point.words,
+        )
+        for point in history(project)
     ]
 
 

@@ -61,6 +61,7 @@ class CleansingReport:
         curves: accuracy in percent over the share removed in percent; () for no such picture.
         classes: per class.
         examples: changed rows, the most harmful first.
+        history: how decisions moved the score: when, the accuracy as given, and with them.
     """
 
     title: str
@@ -71,6 +72,7 @@ class CleansingReport:
     curves: Sequence[Curve] = ()
     classes: Sequence[ClassChange] = ()
     examples: Sequence[Example] = ()
+    history: Sequence[tuple[str, str, str]] = ()
 
 
 def report_html(report: CleansingReport) -> str:
@@ -80,6 +82,7 @@ def report_html(report: CleansingReport) -> str:
         *(f'<p class="verdict">{escape(sentence)}</p>' for sentence in report.verdicts),
         _table(("", ""), report.facts, head=False),
         *(f'<p class="warning">{escape(sentence)}</p>' for sentence in report.warnings),
+        *_history(report.history),
         *_results(report.results),
         *_curves(report.curves),
         *_classes(report.classes),
@@ -95,6 +98,12 @@ def write_report(report: CleansingReport, path: Path) -> None:
         StoreError: it cannot be written.
     """
     write_text(path, report_html(report))
+
+
+def _history(points: Sequence[tuple[str, str, str]]) -> Iterable[str]:
+    if points:
+        yield "<h2>How the score moved</h2>"
+        yield _table(("measured (UTC)", "as given", "with the decisions so far"), points)
 
 
 def _results(results: Sequence[ArmResult]) -> Iterable[str]:

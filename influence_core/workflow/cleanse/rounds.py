@@ -16,7 +16,7 @@ from influence_core.cleansing.rounds import Measured, Round, Schedule, cut_targe
 from influence_core.disk.checkpoint import Parts
 from influence_core.disk.fingerprint import of_parts
 from influence_core.influence import DEFAULT_ESTIMATOR, estimator
-from influence_core.influence.base import Evidence, HeadWeights
+from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.sides import both_sides
 from influence_core.progress import Progress, ProgressFn
 from influence_core.training.features import Subset
@@ -48,8 +48,8 @@ def ranking(
         measure = local_measure(session.prepared(name), rows, progress=progress, cancel=cancel)
     else:
         measure = cluster_measure(cluster, session, name, progress=progress, cancel=cancel)
-    proba = session.proba(items.features, target.split, items.positions)
-    return harm(measure, items.features, items.labels, proba)
+    proba = session.proba(items.features, target.split, items.positions).cpu().numpy()
+    return harm(measure, session.targets(items.features, items.labels, proba))
 
 
 def cleanse(
@@ -153,7 +153,7 @@ def measure_round(
     choose, watch = parts
     proba, watching = head.proba(choose.features), head.proba(watch.features)
     measure = local_measure(estimator(name).prepare(proof), len(kept), cancel=cancel)
-    found = harm(measure, choose.features, choose.labels, proba)
+    found = harm(measure, Targets(choose.features, choose.labels, proba))
     return Measured(
         found.score,
         found.stderr,

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from influence_core.data.dataset import Split
 from influence_core.errors import DataError
 from influence_core.workflow.other_splits import need_labelled_splits
 from influence_core.workflow.session import Session
+from influence_core.workflow.slices.grammar import KINDS, slice_of
 
 ALL, WRONG = "all", "misclassified"
 
@@ -22,7 +22,8 @@ class TargetSplit:
     Attributes:
         split: which.
         part: "all", "misclassified", a class name, `column=value` for the items whose extra column
-            has that value, or `~words` for those whose text contains the words in any case.
+            has that value, `~words` for those whose text contains the words in any case, or
+            `slice:name` for a saved slice.
     """
 
     split: str
@@ -83,7 +84,7 @@ def target_positions(session: Session, target: TargetSplit) -> npt.NDArray[np.in
     elif target.part in session.classes:
         chosen &= labels == session.classes.index(target.part)
     elif target.part != ALL:
-        chosen &= _slice(split, target.part, session.classes)
+        chosen &= _slice(session, target)
     positions = np.flatnonzero(chosen)
     if not len(positions):
         raise DataError(
@@ -93,16 +94,14 @@ def target_positions(session: Session, target: TargetSplit) -> npt.NDArray[np.in
     return positions
 
 
-def _slice(split: Split, part: str, classes: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    """Items of a slice that is no class: by the text, or by a column of the source."""
-    if part.startswith("~") and split.content_column == "text":
-        words = part[1:].casefold()
-        return np.array([words in text.casefold() for text in split.texts()])
-    column, equals, value = part.partition("=")
-    if equals and column in split.extra_columns:
-        return np.array([str(cell) == value for cell in split.extra(column)])
-    known = ", ".join((ALL, WRONG, *classes[:20]))
-    raise DataError(
-        f"There is no part '{part}' of a target split; choose one of {known}, 'column=value' with "
-        f"a column of {split.extra_columns}, or '~words' for texts that contain them."
-    )
+def _slice(session: Session, target: TargetSplit) -> npt.NDArray[np.bool_]:
+    """Items of a slice that is no class: by the text, a column of the source, or a saved one."""
+    found = slice_of(session.project, target.split, target.part)
+    if found is None:
+        known = ", ".join((ALL, WRONG, *session.classes[:20]))
+        columns = session.project.dataset.split(target.split).extra_columns
+        raise DataError(
+            f"There is no part '{target.part}' of a target split; choose one of {known}, "
+            f"{KINDS.format(columns)}."
+        )
+    return found

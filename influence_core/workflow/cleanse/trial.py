@@ -6,7 +6,7 @@ labels is measured: those that chose nothing show whether it helps.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,22 +14,19 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from influence_core.cleansing.choose import Selection, random_control
+from influence_core.cleansing.choose import Selection
 from influence_core.cleansing.verdict import Difference, paired, verdict
 from influence_core.disk.checkpoint import Parts
 from influence_core.disk.records import Stored
 from influence_core.errors import DataError
-from influence_core.evaluation.retrain import retrain
 from influence_core.progress import ProgressFn
-from influence_core.training.heads.types import Rows
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
-from influence_core.workflow.evaluate.work import recipe
+from influence_core.workflow.evaluate.arms import retrained
 from influence_core.workflow.session import Session
 
 NONE, CLEANSED, RANDOM = "nothing removed", "cleansed", "random removed"
 # What arms are called on screen.
 ARMS = {NONE: "all rows", CLEANSED: "cleaned", RANDOM: "random removal"}
-RANDOM_DRAWS = 3
 
 
 def _frame(value: Any) -> pd.DataFrame:
@@ -70,7 +67,7 @@ def trial(
     """Retrain with and without the rows, from the same starts, masks and batch order.
 
     A seed is one head with a start and masks of its own; each arm trains all of them. The random
-    arm is the mean over `RANDOM_DRAWS` draws of as many rows of the same classes. With `unfinished`
+    arm is the mean over several draws of as many rows of the same classes. With `unfinished`
     it goes on after the arms that are kept there; the caller discards them when the result is kept.
 
     Raises:
@@ -78,15 +75,10 @@ def trial(
     """
     if not len(change):
         raise DataError("Nothing is removed or relabelled, so there is nothing to try.")
-    weights, labels = _arms(session, change)
-    rows = Rows(session.features, labels, session.evidence.keys, weights)
-    # Members are the seeds; another mask seed than the run's, which chose the rows.
-    own = recipe(session)
-    config = replace(own.config, members=seeds, seed=own.config.seed + 1)
     items = {name: target_items(session, TargetSplit(name)) for name in splits}
     x = torch.cat([i.features for i in items.values()])
     parts = unfinished and unfinished.of(*items)
-    seen = retrain(rows, config, own.training, x, parts=parts, progress=progress, cancel=cancel)
+    seen = retrained(session, change, x, seeds=seeds, parts=parts, progress=progress, cancel=cancel)
     tables, recalls, verdicts, differences = [], [], {}, {}
     start = 0
     for name, part in items.items():
@@ -101,21 +93,6 @@ def trial(
         differences[name] = against
         verdicts[name] = verdict(*against, name)
     return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences)
-
-
-def _arms(session: Session, change: Selection) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights and labels (N, 2 + draws): nothing, cleansed, then the random controls."""
-    given = session.evidence.labels.cpu()
-    count = len(given)
-    weights = torch.ones(count, 2 + RANDOM_DRAWS)
-    labels = given[:, None].repeat(1, 2 + RANDOM_DRAWS)
-    weights[torch.from_numpy(change.removed), 1] = 0
-    for position, label in change.relabelled.items():
-        labels[position, 1] = label
-    for draw in range(RANDOM_DRAWS):
-        control = random_control(given.numpy(), change, seed=draw)
-        weights[torch.from_numpy(control), 2 + draw] = 0
-    return weights, labels
 
 
 def _by_arm(values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

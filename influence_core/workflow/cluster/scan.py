@@ -39,6 +39,7 @@ class ScanTask:
     device: str
     features: npt.NDArray[np.float32]  # (T, d)
     labels: npt.NDArray[np.int64]  # (T,)
+    proba: npt.NDArray[np.float32]  # (T, C)
 
     @classmethod
     def of(
@@ -46,10 +47,9 @@ class ScanTask:
         cluster: Cluster,
         session: Session,
         estimator: str,
-        features: torch.Tensor,
-        labels: torch.Tensor,
+        targets: Targets,
     ) -> "ScanTask":
-        """A scan of the session's run for targets (T, d) and labels (T,).
+        """A scan of the session's run for targets.
 
         Raises:
             ModelError: the general scan of a whole network, or an estimator that goes through the
@@ -70,8 +70,9 @@ class ScanTask:
             session.run.id,
             estimator,
             cluster.device,
-            features.cpu().numpy(),
-            labels.cpu().numpy(),
+            targets.features.cpu().numpy(),
+            targets.labels.cpu().numpy(),
+            targets.proba.cpu().numpy(),
         )
 
 
@@ -162,7 +163,7 @@ def cluster_measure(
     rows = len(session.evidence)
 
     def measure(targets: Targets) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        task = ScanTask.of(cluster, session, estimator, targets.features, targets.labels)
+        task = ScanTask.of(cluster, session, estimator, targets)
         return mean_on_cluster(cluster, task, rows, progress=progress, cancel=cancel)
 
     return lambda targets: pooled(measure, targets, rows)
@@ -177,8 +178,8 @@ def _opened(root: str, run: str, device: str) -> Session:
 def _query(task: ScanTask, start: int) -> ShardQuery:
     session = _opened(task.root, task.run, task.device)
     # Copies, because what Ray gives is read-only.
-    features = torch.tensor(task.features).to(session.device)
-    targets = session.targets(features, torch.tensor(task.labels))
+    parts = (task.features, task.labels, task.proba)
+    targets = Targets(*(torch.tensor(part).to(session.device) for part in parts))
     return ShardQuery(session.prepared(task.estimator).query(targets), start)
 
 

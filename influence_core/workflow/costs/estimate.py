@@ -56,7 +56,7 @@ class Estimate:
         """For people, with `more` before the full stop; None if the work is short."""
         if self.seconds < LONG:
             return None
-        took, held = _duration(self.seconds), _size(self.bytes)
+        took, held = duration(self.seconds), _size(self.bytes)
         return f"This takes about {took} and {held} on this device{more}."
 
 
@@ -104,7 +104,8 @@ def _features_bytes(rows: int, features: int) -> int:
     return whole if whole <= RESIDENT_BYTES else 0  # larger ones stay on disk
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """40 s, 12 min, 3.1 h."""
     if seconds < 100:
         return f"{float(f'{seconds:.2g}'):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3600:.1f} h"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.errors import ResourceError
+from influence_core.models.device import drop_cache, seconds_of
 from influence_core.training.networks.fit import run_epoch
 from influence_core.training.networks.loop import NetworkLoop
 from influence_core.training.networks.rows import NetworkRows
@@ -92,8 +93,7 @@ def pace(
         # A loop and its batches hold each other, and the copy on a device must not stay beside the
         # training that begins now.
         gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        drop_cache()
 
 
 def _measured(
@@ -107,20 +107,13 @@ def _measured(
         short = replace(training, epochs=2, workers=0)
         loop = NetworkLoop(copy.deepcopy(model), NetworkData(some), short, cancel)
         run_epoch(loop, 0)  # the first one allocates and compiles
-        train = _seconds(lambda: run_epoch(loop, 1), clock)
-        look = _seconds(lambda: network_view(loop.model, some, cancel=cancel), clock)
+        device = loop.accelerator.device
+        train = seconds_of(lambda: run_epoch(loop, 1), device, clock)
+        look = seconds_of(lambda: network_view(loop.model, some, cancel=cancel), device, clock)
         held = _activations(loop.model, some, min(training.batch, len(some)))
     sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in model.parameters()]
     weights = sum(size * (1 + _COPIES * trained) for size, trained in sizes)
     return Pace(train / len(some), look / len(some), float(held + weights))
-
-
-def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    start = clock()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def _spread(rows: NetworkRows, most: int) -> NetworkRows:

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
 import torch
 
-from influence_core.data.dataset import Split
 from influence_core.disk.atomic import read_json
 from influence_core.disk.locks import update_json
 from influence_core.disk.names import projects_home
@@ -23,7 +21,7 @@ from influence_core.influence.base import Evidence, HeadWeights, Targets
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.scan import mean_influence
-from influence_core.models.device import pick_device
+from influence_core.models.device import pick_device, seconds_of
 from influence_core.models.encoders import for_texts, load_encoder
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
@@ -31,13 +29,12 @@ from influence_core.training.heads.fit import fit_heads
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, initial_weights
 from influence_core.workflow.costs.estimate import Rates
+from influence_core.workflow.costs.work import spread, units
 
 FILE = "device.json"
 _ROWS, _TARGETS, _COARSE, _FINE = 4_096, 32, 512, 32  # rows, targets, and two sizes of a batch
 _SHAPE = HeadConfig(features=256, classes=10, members=8, width=256)
 _SAMPLE = 128  # texts or pictures that are encoded to learn the speed
-_LENGTHS = 1_000  # texts looked at to learn how long they are
-_FRAME, _CUT = 10, 1_200  # characters that even an empty text costs; after which it is cut off
 _HEAD_RATES = ("product", "step", "turnover", "ridge")
 _Entry = dict[str, float]
 
@@ -51,9 +48,17 @@ def head_rates(device: str = "auto", *, stored: bool = False) -> Rates | None:
 
 def encode_rate(project: Project, device: str = "auto", *, stored: bool = False) -> float | None:
     """Seconds that the project's encoder needs per unit of `encode_work`, kept likewise."""
-    name = f"{_name(device)} {project.settings.encoder}"
     work = None if stored else lambda: measure_encoder(project, device)
-    found = _kept(name, ("encode",), work)
+    return _encode_rate(project.settings.encoder, device, work)
+
+
+def known_encode_rate(encoder: str, device: str = "auto") -> float | None:
+    """The same of an encoder by its spec, where it was measured before."""
+    return _encode_rate(encoder, device, None)
+
+
+def _encode_rate(encoder: str, device: str, work: Callable[[], _Entry] | None) -> float | None:
+    found = _kept(f"{_name(device)} {encoder}", ("encode",), work)
     return None if found is None else found["encode"]
 
 
@@ -69,7 +74,7 @@ def measure(device: torch.device, clock: Callable[[], float] = time.perf_counter
     by_ridge = FLIPPED_RIDGE.prepare(evidence).query(targets)
 
     def took(work: Callable[[], object]) -> float:
-        return min(_seconds(work, device, clock) for _ in range(3))  # the first one compiles
+        return min(seconds_of(work, device, clock) for _ in range(3))  # the first one compiles
 
     def epoch(batch: int) -> float:
         how = HeadTraining(epochs=1, batch=batch)
@@ -95,28 +100,13 @@ def measure_encoder(project: Project, device: str = "auto") -> _Entry:
     encoder = load_encoder(project.settings.encoder, root=project.root, device=pick_device(device))
     if split.content_column == "text":
         encoder = for_texts(encoder, [split.texts()])
-    some = _spread(split, _SAMPLE)
+    some = spread(split, _SAMPLE)
     if split.content_column == "text":
         some.sort(key=len)
     encoder.encode(some[:2])
     start = time.perf_counter()
     encoder.encode(some)
-    return {"encode": (time.perf_counter() - start) / max(_units(some), 1)}
-
-
-def encode_work(split: Split) -> float:
-    """Characters of the split's texts, about, or its pictures."""
-    some = _spread(split, _LENGTHS) if split.content_column == "text" else []
-    return len(split) * (_units(some) / len(some) if some else 1)
-
-
-def _spread(split: Split, most: int) -> list[Any]:
-    rows = np.linspace(0, len(split) - 1, min(most, len(split))).astype(np.int64)
-    return list(split.items(rows))
-
-
-def _units(some: list[Any]) -> float:
-    return sum(min(len(x), _CUT) + _FRAME if isinstance(x, str) else 1 for x in some)
+    return {"encode": (time.perf_counter() - start) / max(units(some), 1)}
 
 
 def _made_up(device: torch.device) -> tuple[Rows, Evidence]:
@@ -132,14 +122,6 @@ def _made_up(device: torch.device) -> tuple[Rows, Evidence]:
     return Rows(features, labels, keys), Evidence(
         features, labels, keys, flipped, HeadWeights(W1, b1, W2, _SHAPE)
     )
-
-
-def _seconds(work: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
-    start = clock()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return clock() - start
 
 
 def _name(device: str) -> str:

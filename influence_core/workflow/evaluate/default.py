@@ -1,4 +1,4 @@
-"""The project's default estimator, by what was measured of both questions.
+"""Which estimator should be the project's default, by what was measured of both questions.
 
 *This model*: what would this very model do without some rows (table `same`)? *A model trained like
 this*: what would one from any start do (table `lds`)? `evaluation.choose` decides.
@@ -14,6 +14,7 @@ from influence_core.influence.estimators.blend import COMBINED
 from influence_core.workflow.evaluate.stand_in import SENTENCE
 from influence_core.workflow.evaluate.work import Work
 
+FEWEST = 50  # items; by fewer, the best of several is chance
 QUESTIONS = {"same": "for this model without some rows", "lds": "for models trained like it"}
 
 
@@ -25,12 +26,17 @@ def choose_default(work: Work) -> None:
         if (table := _table(work, name)) is not None
     }
     order = [name for name in ESTIMATORS if name != COMBINED.name or len(_blend(work)) > 1]
-    best = best_estimator(list(questions.values()), order)
+    usual, count = DEFAULT_ESTIMATOR, len(work.keys)
+    few = count < FEWEST
+    best = usual if few else best_estimator(list(questions.values()), order)
     work.estimator = best
-    usual = DEFAULT_ESTIMATOR
     against = "" if best == usual else f"; {usual} {_figures(questions, usual)}"
-    work.reason = f"LDS {_figures(questions, best)}{against}"
-    if best == usual:
+    work.reason = f"agreement with retraining {_figures(questions, best)}{against}"
+    if few:
+        work.reason += (
+            f"; {count} items are too few to tell whether another is better, take {FEWEST}"
+        )
+    elif best == usual:
         work.reason += "; none was better beyond the error of measuring"
     if work.session.evidence.head is None:
         work.reason += f". {SENTENCE}"

@@ -2,7 +2,8 @@
 
 Stages, each optional: `lds` (what *a model trained like this one* would do: estimators against
 retrainings on random halves, with the noise ceiling), `same` (what *this model* would do: retrained
-from its own start without some rows; the default is chosen after both), `removal` (take the most
+from its own start without some rows; after both the best estimator is named, which the project uses
+once somebody says so), `removal` (take the most
 helpful rows away, and the query loss difference), `loo` (leave one out), `planted` (flip labels and
 find them), `null` (fresh keys through the significance test) and `isolation` (the audit). Tables
 are stored with the run, what follows from them with the project (`store.evaluations`). Both are
@@ -11,6 +12,7 @@ was stopped or killed goes on where it was. A whole network is not retrained: a 
 is (`stand_in`).
 """
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -110,8 +112,6 @@ def _keep(work: Work) -> EvaluationRecord:
         checks=work.checks,
     )
     write_evaluation(session.project.root, record)
-    if work.estimator:
-        session.project.with_settings(default_estimator=work.estimator)
     return record
 
 
@@ -175,8 +175,8 @@ def _null(work: Work) -> None:
     work.figures["null_calls"] = found.calls
     work.checks["null"] = CheckResult(
         found.passed,
-        f"For {found.false_alarms:.0%} of {found.targets} items a key that was never trained "
-        f"on was called a clear row; {found.allowed:.0%} are allowed.",
+        f"For {100 * found.false_alarms:.0f} % of {found.targets} items a key that was never "
+        f"trained on was called a clear row; {100 * found.allowed:.0f} % are allowed.",
     )
 
 
@@ -191,7 +191,10 @@ def _isolation(work: Work) -> None:
         share = audit_head(head, features, evidence.labels, evidence.keys).isolated
     work.figures["isolated"] = share
     work.checks["isolation"] = CheckResult(
-        share >= 1.0, f"{share:.1%} of what a row's flipped side reads was never taught by the row."
+        share >= 1.0,
+        # Rounded down, so that a leak never reads as 100 %.
+        f"{math.floor(1000 * share) / 10:g} % of what a row's flipped side reads was never taught "
+        "by the row.",
     )
 
 

@@ -94,7 +94,7 @@ def subset_sums_of(work: Work, name: str, weights: torch.Tensor) -> tuple[Array,
     """Sums (T, G) of an estimator over the subsets (N, G), and in units of its own size."""
     query = work.query(name)
     raw = subset_sums(query, weights)
-    return raw, raw / score_size(query, len(weights)).double().cpu().numpy()
+    return raw, raw / score_size(query, len(weights)).cpu().double().numpy()
 
 
 def both_sums(own: Mapping[str, Array]) -> Array:

@@ -22,7 +22,7 @@ from influence_core.evaluation.retrain import label_losses, retrain, without
 from influence_core.evaluation.smoothness import ENOUGH, STEP, nudged, smoothness
 from influence_core.influence.base import NatsQuery
 from influence_core.influence.estimators.blend import COMBINED, TOGETHER
-from influence_core.influence.estimators.replay import REPLAY
+from influence_core.influence.estimators.replay import REPLAY, SLOPE
 from influence_core.influence.estimators.ridge import FLIPPED_RIDGE
 from influence_core.progress import Progress, check_cancel
 from influence_core.store.evaluations import CheckResult
@@ -38,6 +38,7 @@ from influence_core.workflow.evaluate.work import Work
 
 DROPPED = (0.01, 0.1)  # shares of the rows
 CHANGED = 12  # items that lose their most harmful rows
+NUDGED = 12  # items, at most, of which the derivative is asked
 HARMFUL = 20  # of them each, at most a tenth of all rows
 
 
@@ -124,16 +125,18 @@ def _keep_changes(work: Work, harmful: list[np.ndarray], losses: np.ndarray) -> 
 
 
 def _keep_smoothness(work: Work, weights: Tensor, losses: np.ndarray) -> None:
-    """The check whether replay, a derivative, tells what small changes of the weights do."""
-    told = -subset_sums(work.query(REPLAY.name), weights)
-    mean = Interval.of(smoothness(told, losses.T))
+    """The check whether the derivative that replay rests on tells what small changes do."""
+    some = slice(None, None, -(-len(work.targets) // NUDGED))
+    prepared = REPLAY.prepare(work.session.evidence, {SLOPE: True})
+    told = -subset_sums(prepared.query(work.targets[some]), weights)
+    mean = Interval.of(smoothness(told, losses.T[some]))
     if not mean.count:  # the run has learned nothing, so no loss moves
         work.checks.pop("smoothness", None)
         return
     work.figures["smoothness"] = mean.mean
     work.checks["smoothness"] = CheckResult(
         mean.mean >= ENOUGH,
-        f"When each row counts {STEP:.0%} more or less, losses of this model move as replay says "
-        f"with a correlation of {mean.mean:.2f}; 1 is perfect, and from {ENOUGH} on replay and "
-        "what it predicts can be relied on.",
+        f"When each row counts {100 * STEP:.0f} % more or less, losses of this model move as "
+        f"replay says with a correlation of {mean.mean:.2f}; 1 is perfect, and from {ENOUGH} "
+        "on replay and what it predicts can be relied on.",
     )

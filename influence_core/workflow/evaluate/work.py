@@ -110,13 +110,14 @@ class Work:
         A pass through the training is made once, and told.
         """
         own = self.settings.get(name, {}) if settings is None else settings
-        if name == REPLAY.name and name in self._passes:
+        passed = name == REPLAY.name and settings is None
+        if passed and name in self._passes:
             return self._passes[name]
         if name == TOGETHER.name:
             ridge, replay = self.query(FLIPPED_RIDGE.name), self.query(REPLAY.name)
             return together(ridge, replay, len(self.session.evidence))
         query = ESTIMATORS[name].prepare(self.session.evidence, own).query(self.targets)
-        if name == REPLAY.name and isinstance(query, LongQuery):
+        if passed and isinstance(query, LongQuery):
             query.run(self.progress, self.cancel)
             self._passes[name] = query
         return query

@@ -21,8 +21,9 @@ from influence_core.store.reviews.events import (
     Action,
     Decision,
 )
+from influence_core.store.reviews.proposals import ProposalStore
 from influence_core.store.reviews.state import ReviewState
-from influence_core.store.reviews.store import open_reviews
+from influence_core.store.reviews.store import TRAIN, open_reviews
 from influence_core.workflow.exchange import argilla as exchange_argilla
 from influence_core.workflow.exchange import label_studio as exchange_label_studio
 from influence_core.workflow.exchange.formats import (
@@ -147,6 +148,7 @@ def apply_decisions(
     *,
     run_id: str = "",
     skip_bad: bool = False,
+    propose: bool = False,
 ) -> int:
     """Write them, one step per reviewer; returns how many were new.
 
@@ -159,12 +161,16 @@ def apply_decisions(
         reviewer: who decides where the file names nobody.
         run_id: the run whose scores the decisions rest on, "" if none.
         skip_bad: leave bad lines out; otherwise one bad line keeps all from being written.
+        propose: they wait for somebody to accept them, and count for nothing before.
 
     Raises:
-        DataError: there are bad lines; names them. StoreError: the database cannot be written.
+        DataError: there are bad lines; names them, or proposals are about another split than the
+            training rows. StoreError: the database cannot be written.
     """
     if decisions.problems and not skip_bad:
         raise DataError(_refusal(decisions.problems))
+    if propose and decisions.split != TRAIN:
+        raise DataError("Only decisions on training rows can be proposed; leave --split out.")
     by_name: dict[str, dict[int, Decision]] = {}
     for who, made in decisions.by_reviewer.items():
         merged = by_name.setdefault(who or reviewer, {})
@@ -182,7 +188,8 @@ def apply_decisions(
             Action(who, _new(state, who, made.values()), project.fingerprint, run=run_id)
             for who, made in by_name.items()
         ]
-        return sum(store.append(action) for action in actions)
+        write = ProposalStore(store).propose if propose else store.append
+        return sum(write(action) for action in actions)
 
 
 def _new(state: ReviewState, who: str, made: Iterable[Decision]) -> list[Decision]:

@@ -29,6 +29,7 @@ from influence_core.workflow.session_network import network_query
 
 Toward = Literal["true", "predicted"]
 Among = Literal["all", "predicted", "true"]
+Which = Literal["errors", "right", "all"]
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,10 @@ def explain(  # noqa: PLR0913 - switches of one verb
         "on_partial": None if on_partial is None else lambda part: on_partial(told(part)),
         "cancel": cancel,
     }
-    if cluster is not None and not session.own:
-        task = ScanTask.of(cluster, session, options.estimator, item.features[None], asked)
-        return told(scan_on_cluster(cluster, task, rows, **switches))
     targets = session.targets(item.features[None], asked, item.proba)
+    if cluster is not None:
+        task = ScanTask.of(cluster, session, options.estimator, targets)
+        return told(scan_on_cluster(cluster, task, rows, **switches))
     query: Query
     if known is None:
         query = query_of(session, item, options.estimator, targets)
@@ -229,12 +230,13 @@ def query_of(session: Session, item: Item, estimator: str, targets: Targets) -> 
     if estimator == TURNOVER.name and session.run.record.kind == "network":
         encoder = session.network()
         return network_query(
-            encoder, _content(session, item), targets.labels, session.evidence.keys
+            encoder, item_content(session, item), targets.labels, session.evidence.keys
         )
     return session.prepared(estimator).query(targets)
 
 
-def _content(session: Session, item: Item) -> str | bytes:
+def item_content(session: Session, item: Item) -> str | bytes:
+    """The sentence or the encoded picture."""
     if item.content is not None or item.split is None or item.key is None:
         return item.content or ""
     split = session.project.dataset.split(item.split)
@@ -257,9 +259,19 @@ def misclassified(session: Session, split: str) -> pd.DataFrame:
     Columns: key, id, label, predicted (class names), confidence, p_label. Ties are broken by key,
     so the order is the same each time.
     """
+    return labelled_items(session, split, "errors")
+
+
+def labelled_items(session: Session, split: str, which: Which) -> pd.DataFrame:
+    """The items of a split that have a label, in the columns and order of `misclassified`.
+
+    Args:
+        which: the wrong ones ("errors"), those predicted rightly ("right"), or "all".
+    """
     table = predictions(session, split)
-    wrong = table[(table["label_number"] >= 0) & (table["label"] != table["predicted"])]
-    return wrong.sort_values(["p_label", "key"]).reset_index(drop=True)
+    known, right = table["label_number"] >= 0, table["label"] == table["predicted"]
+    chosen = {"errors": known & ~right, "right": known & right, "all": known}[which]
+    return table[chosen].sort_values(["p_label", "key"]).reset_index(drop=True)
 
 
 def predictions(session: Session, split: str) -> pd.DataFrame:

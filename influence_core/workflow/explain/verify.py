@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from influence_core.data.keys import from_hex, to_hex
-from influence_core.disk.atomic import read_json, write_json
+from influence_core.data.keys import content_hashes, from_hex, to_hex
+from influence_core.disk.atomic import atomic_file, read_json, write_json
 from influence_core.disk.fingerprint import of_json
 from influence_core.disk.formats import stamped, upgraded
 from influence_core.disk.records import Figure, Stored, build, plain
@@ -132,17 +132,15 @@ def verify(
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Verified:
-    """Answer one question about an item of a split, and keep the outcome with the project.
+    """Answer one question about an item, and keep the outcome with the project.
 
     Args:
         count: rows to leave out, from the top of the list; 0 for as many as are expected to change
             the prediction, or all that are listed where even they are not.
 
     Raises:
-        DataError: an item of one's own, or a list without rows. StoreError: it cannot be kept.
+        DataError: a list without rows. StoreError: it cannot be kept.
     """
-    if item.split is None or item.key is None:
-        raise DataError("Only an item of a split can be verified; name one by its id.")
     tell = _Phases(progress)
     options = ExplainOptions(question.estimator, question.toward, question.among, MOST)
     answer = explain(session, item, options, progress=tell.of(0.0, 0.15), cancel=cancel)
@@ -179,9 +177,31 @@ def verify(
         )
         sentence, out = report.sentence, keys[:size]
         made = _outcome(session, question, asked, sentence, out, expected, report)
-    path = _path(session.project, session.run.id, item.key, question)
+    path = _path(session.project, session.run.id, key_of(item), question)
     write_json(path, stamped("verified", plain(made)))
     return made
+
+
+def key_of(item: Item) -> int:
+    """The item's key; of a sentence or picture of one's own, one made of its content."""
+    if item.key is not None:
+        return item.key
+    if item.content is None:
+        raise DataError("This item has neither a key nor content; name one of a split by its id.")
+    return int(content_hashes([item.content])[0])
+
+
+def own_picture(project: Project, item: Item) -> Path:
+    """Where a picture of one's own lies for the process that verifies it."""
+    return project.root.resolve() / FOLDER / f"own-{to_hex(key_of(item))}.picture"
+
+
+def keep_own(project: Project, item: Item) -> Path:
+    """Write it there. Raises StoreError where it cannot be written."""
+    path = own_picture(project, item)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(item.content if isinstance(item.content, bytes) else b"")
+    return path
 
 
 def kept_verified(

@@ -90,6 +90,7 @@ def inspect_safely(
         ),
         thumbnails=tuple((base64.b64decode(data), label) for data, label in found["thumbnails"]),
         account=build(Account, found["account"], "The account"),
+        work=float(found["work"]),
     )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from influence_core.data.dataset import Modality
+from influence_core.disk.fingerprint import of_json
 from influence_core.errors import TurnoverError
 from influence_core.store.project import Project
+from influence_core.store.reviews.events import FAULTY
 from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import open_reviews, shared_database
 from influence_core.store.runs import RECORD, Run, RunRecord
@@ -41,6 +43,8 @@ class Overview:
         suspicious: training rows whose label the newest run doubts, or None without a run.
         open: how many of those nobody has decided about, or None without a run.
         decided: training rows that somebody has decided about.
+        fixed: how many of them are relabelled or left out.
+        decisions: fingerprint of what these decisions say.
     """
 
     folder: str
@@ -56,6 +60,8 @@ class Overview:
     suspicious: int | None = None
     open: int | None = None
     decided: int = 0
+    fixed: int = 0
+    decisions: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class _Decisions:
     stamp: Stamp | None = None
     state: ReviewState = field(default_factory=ReviewState)
     keys: frozenset[int] = frozenset()
+    fixes: tuple[tuple[int, str], ...] = ()  # keys with their new labels, "" where left out
 
 
 _files: dict[Path, _Files] = {}
@@ -96,10 +103,16 @@ def overview(root: Path) -> Overview:
             decided = _decided(project)
         except TurnoverError as error:
             return Overview(root.name, root.name, problem=str(error))
-    card = replace(found.card, decided=len(decided))
+    card = replace(
+        found.card,
+        decided=len(decided.keys),
+        fixed=len(decided.fixes),
+        decisions=of_json([list(fix) for fix in decided.fixes])[:16],
+    )
     if card.last is None:
         return card
-    return replace(card, suspicious=len(found.doubted), open=len(found.doubted - decided))
+    left = found.doubted - decided.keys
+    return replace(card, suspicious=len(found.doubted), open=len(left))
 
 
 def _read_files(project: Project) -> _Files:
@@ -144,12 +157,12 @@ def _doubted(run: Run) -> frozenset[int]:
     return flagged_keys(run) if run.has_table("rows") else frozenset()
 
 
-def _decided(project: Project) -> frozenset[int]:
-    """Keys with a decision that counts; no database is made where there is none."""
+def _decided(project: Project) -> _Decisions:
+    """What was decided and counts; no database is made where there is none."""
     shared = bool(shared_database(project))
     local = [project.root / "reviews.db", project.root / "reviews.db-wal"]
     if not shared and not local[0].is_file():
-        return frozenset()
+        return _Decisions()
     known = _decisions.setdefault(project.root, _Decisions())
     stamp = _times(local)
     if shared or stamp != known.stamp:
@@ -159,9 +172,14 @@ def _decided(project: Project) -> frozenset[int]:
         finally:
             store.close()
         keys, hashes = train_hashes(project.root / "data")
-        known.keys = frozenset(int(keys[p]) for p in known.state.counting(keys, hashes))
+        words = {int(keys[p]): word for p, word in known.state.counting(keys, hashes).items()}
+        known.keys = frozenset(words)
+        known.fixes = tuple(
+            (key, words[key].new_label or "") for key in sorted(words)
+            if words[key].outcome in FAULTY
+        )  # fmt: skip
         known.stamp = stamp
-    return known.keys
+    return known
 
 
 def _stamp(root: Path) -> Stamp:

@@ -14,9 +14,9 @@ from influence_core.data.options import ReadOptions
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.temporary import temporary_folder
 from influence_core.errors import DataError
-from influence_core.models.encoders import OWN
 from influence_core.models.own.arrays import OwnArray, holds_lists, of_column, open_features
 from influence_core.models.own.place import parts_of, place_features, write_cards
+from influence_core.models.tokens import OWN
 from influence_core.progress import ProgressFn
 from influence_core.store.project import features_name
 

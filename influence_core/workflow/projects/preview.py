@@ -23,7 +23,9 @@ from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import READERS, preview_source, read_source
 from influence_core.data.readers.text.encodings import first_lines
 from influence_core.errors import DataError
+from influence_core.models.tokens import OWN
 from influence_core.progress import ProgressFn
+from influence_core.workflow.costs.work import encode_work
 from influence_core.workflow.projects.account import Account, account_of
 from influence_core.workflow.projects.findings import findings_of
 
@@ -81,6 +83,7 @@ class Inspection:
         problems: worst first.
         thumbnails: the first pictures as WebP with their class names; empty for sentences.
         account: what was chosen, read, kept and left out.
+        work: how much there is to encode, as `costs.work` counts it.
     """
 
     modality: Modality
@@ -89,6 +92,7 @@ class Inspection:
     problems: tuple[Problem, ...]
     thumbnails: tuple[tuple[bytes, str], ...]
     account: Account
+    work: float = 0.0
 
     @property
     def usable(self) -> bool:
@@ -120,7 +124,9 @@ def first_look(
     """
     found = preview_source(source, options)
     head = found.rows.head(rows)
-    shown = {str(name): [_cell(value) for value in head[name]] for name in head.columns}
+    # Pictures are shown as such once the columns are known; their sizes would tell nothing.
+    columns = [name for name in head.columns if not _all_bytes(head[name])]
+    shown = {str(name): [_cell(value) for value in head[name]] for name in columns}
     return FirstLook(
         found.kind,
         READERS[found.kind].title,
@@ -150,11 +156,10 @@ def inspect_source(
     Raises:
         DataError: it cannot be used with these columns; one sentence that names the line.
     """
-    bad_rows: Any = "drop" if options.bad_rows == "drop" else "keep"
-    whole = replace(options, bad_rows=bad_rows, valid_share=0.0, test_share=0.0)
-    dataset = read_source(source, whole, progress=progress, cancel=cancel)
+    dataset = read_source(source, to_look_at(options), progress=progress, cancel=cancel)
     few = sum(len(split) for split in dataset) <= MOST_DECODED
-    findings = findings_of(dataset, images=few, progress=progress, cancel=cancel)
+    encoder = None if options.features is None else OWN
+    findings = findings_of(dataset, encoder, images=few, progress=progress, cancel=cancel)
     rows = {split.name: len(split) for split in dataset}
     return Inspection(
         modality=dataset.modality,
@@ -163,7 +168,14 @@ def inspect_source(
         problems=tuple(_problem(dataset, f) for f in findings if not _is_about_splits(f, dataset)),
         thumbnails=_thumbnails(dataset) if dataset.modality == "image" else (),
         account=account_of(dataset.source, rows),
+        work=sum(map(encode_work, dataset)),
     )
+
+
+def to_look_at(options: ReadOptions) -> ReadOptions:
+    """The same with nothing cut off, and bad rows kept to be told unless they are dropped."""
+    bad_rows: Any = "drop" if options.bad_rows == "drop" else "keep"
+    return replace(options, bad_rows=bad_rows, valid_share=0.0, test_share=0.0)
 
 
 def _is_about_splits(finding: Finding, dataset: Dataset) -> bool:
@@ -204,12 +216,19 @@ def _balance(dataset: Dataset) -> pd.DataFrame:
 
 
 def _thumbnails(dataset: Dataset) -> tuple[tuple[bytes, str], ...]:
+    """One of each class before a second of any."""
     made = []
-    for row in range(min(ROWS_SHOWN, len(dataset.train))):
+    labels = pd.Series(dataset.train.labels)
+    in_turn = labels.groupby(labels).cumcount().sort_values(kind="stable")
+    for row in in_turn.index[:ROWS_SHOWN]:
         with suppress(DataError):  # among the findings already
             small = thumbnail(dataset.train.image_bytes(row), THUMB)
             made.append((small, _label(dataset, dataset.train, row)))
     return tuple(made)
+
+
+def _all_bytes(values: pd.Series) -> bool:
+    return len(values) > 0 and all(isinstance(value, bytes) for value in values)
 
 
 def _cell(value: Any) -> str:
@@ -217,7 +236,7 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
     if isinstance(value, Mapping) and value.keys() == {"bytes", "path"}:  # a picture
-        value = value["bytes"] or PurePath(str(value["path"])).name
+        value = PurePath(str(value["path"] or "")).name or value["bytes"]
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     try:

@@ -22,6 +22,7 @@ from influence_core.store.reviews.store import ReviewStore, open_reviews
 from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.evidence import EvidenceCache, LabelEvidence
 from influence_core.workflow.review.progress import DeskProgress, progress_of
+from influence_core.workflow.review.proposals import Proposals
 from influence_core.workflow.review.queue import QueueFilter, QueueRows
 from influence_core.workflow.review.scores import best_ranking, label_skill, label_table
 from influence_core.workflow.session import Session
@@ -40,6 +41,7 @@ class Desk:
         reviews: the project's decisions.
         ranking: name of the column that orders the queue.
         skill: how far its flags can be believed.
+        proposals: what agents propose about its rows.
     """
 
     session: Session
@@ -48,6 +50,7 @@ class Desk:
     reviews: ReviewStore
     ranking: str
     skill: Skill
+    proposals: Proposals
     _state: ReviewState = field(default_factory=ReviewState)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _evidence: EvidenceCache = field(default_factory=EvidenceCache)
@@ -122,7 +125,7 @@ class Desk:
         Args:
             reviewer: whose.
             action: id of the undoing itself; the same id twice undoes once.
-            of: id of the step; the latest one that stands if empty.
+            of: id of the step, or of a rejection; the latest decision that stands if empty.
 
         Returns:
             The positions of its rows; none if there is nothing to take back.
@@ -132,19 +135,18 @@ class Desk:
             steps = self._state.steps(reviewer)
             last = of or next(reversed(steps), "")
             if last not in steps:
-                return []
+                return self._here(self.proposals.undo(reviewer, of, action)) if of else []
             before = self._state.extent.last
             self.reviews.undo(last, self._action(reviewer, [], action))
             keys = [e.decision.key for e in self.reviews.events(before) if e.undoes == last]
             self.refresh()
-        found = self._positions(keys)
-        return found[found >= 0].tolist()
+        return self._here(keys)
 
-    def undoable(self, reviewer: str) -> int:
-        """How many steps of this reviewer can be taken back."""
+    def undoable(self, reviewer: str) -> list[str]:
+        """Ids of this reviewer's steps that can be taken back, oldest first."""
         with self._lock:
             self.refresh()
-            return len(self._state.steps(reviewer))
+            return list(self._state.steps(reviewer))
 
     def effective(self, position: int) -> Effective | None:
         """What counts about a row, over all reviewers."""
@@ -241,7 +243,8 @@ class Desk:
 
     def _rows(self) -> QueueRows:
         train = self.session.project.dataset.train
-        return QueueRows(train, self.classes, self.scores, self.outcomes())
+        proposed = self.proposals.waiting()
+        return QueueRows(train, self.classes, self.scores, self.outcomes(), proposed)
 
     def _action(self, reviewer: str, decisions: Sequence[Decision], action: str) -> Action:
         return Action(
@@ -251,6 +254,10 @@ class Desk:
             run=self.session.run.id,
             id=action or new_action(),
         )
+
+    def _here(self, keys: Sequence[int]) -> list[int]:
+        found = self._positions(keys)
+        return found[found >= 0].tolist()
 
     def _positions(self, keys: Sequence[int]) -> Positions:
         """Positions of keys in the training set, -1 for those that are not there any more."""
@@ -271,7 +278,8 @@ def open_desk(session: Session) -> Desk:
     scores = label_table(session).sort_values("position").reset_index(drop=True)
     reviews = open_reviews(session.project)
     ranking, skill = best_ranking(session), label_skill(session)
-    desk = Desk(session, scores, _order(scores), reviews, ranking, skill)
+    proposals = Proposals(session.project, reviews)
+    desk = Desk(session, scores, _order(scores), reviews, ranking, skill, proposals)
     desk.refresh()
     return desk
 

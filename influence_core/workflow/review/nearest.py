@@ -93,3 +93,49 @@ def nearest_rows(
         around = tuple((int(values[i]), int(counts[i])) for i in order)
         out.append(Nearest(around, tuple(groups)))
     return out
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike the nearest training row is to something that is no row of the data.
+
+    Attributes:
+        nearest: cosine of the most similar training row.
+        usual: the cosine that all but one in a hundred training rows reach with their own nearest.
+    """
+
+    nearest: float
+    usual: float
+
+    @property
+    def strange(self) -> bool:
+        """Whether it is less alike to the training rows than these are to each other."""
+        return self.nearest < self.usual
+
+    @property
+    def sentence(self) -> str:
+        """For people, with what follows from it."""
+        told = f"Its most similar training row is {max(self.nearest, 0.0):.0%} alike"
+        if not self.strange:
+            return f"{told}, as training rows are to each other."
+        return (
+            f"{told}; of the training rows 99 in 100 have one that is {max(self.usual, 0.0):.0%} "
+            "alike or more. It is unlike all training data, so believe the prediction little."
+        )
+
+
+def likeness(session: Session, x: torch.Tensor, sample: int = 500) -> Likeness:
+    """Compare something of the user's own with the training rows, and these with each other.
+
+    Args:
+        session: the opened run.
+        x: (d,) in the run's standardisation.
+        sample: training rows that are looked at for what is usual.
+    """
+    rows = len(session.evidence)
+    chosen = np.linspace(0, rows - 1, min(sample, rows)).astype(np.int64)
+    among = session.features.rows(torch.from_numpy(chosen))
+    both = torch.cat([x[None].to(among), among])
+    found = alike(session.features, rows, both, [-1, *chosen.tolist()])
+    best = [float(found.top(i, 1)[1].max(initial=-1.0)) for i in range(len(both))]
+    return Likeness(best[0], float(np.quantile(best[1:], 0.01)))

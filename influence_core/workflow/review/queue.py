@@ -3,6 +3,7 @@
 Pure functions of the label table and of what counts about each row. Called by `desk`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +17,8 @@ from influence_core.errors import DataError
 from influence_core.store.reviews.state import DISPUTED
 
 Mask = npt.NDArray[np.bool_]
-State = Literal["all", "undecided", "decided", "disputed"]
-STATES: tuple[State, ...] = ("undecided", "decided", "disputed", "all")
+State = Literal["all", "undecided", "decided", "disputed", "proposed"]
+STATES: tuple[State, ...] = ("undecided", "decided", "disputed", "proposed", "all")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class QueueFilter:
 
     Attributes:
         given, suggested: class names, "" for any.
-        state: undecided, decided, disputed (reviewers disagree), or all.
+        state: undecided, decided, disputed (reviewers disagree), proposed (an agent's word waits
+            for an answer), or all.
         low, high: bounds, both included, of the flipped-side probability of the given label.
         text: part of the sentence, in any case; of the id where rows are images.
         flagged: only rows that the label scores flag.
@@ -50,12 +52,14 @@ class QueueRows:
         classes: names in label order.
         scores: `labels.scores` columns, one line a row.
         outcomes: (N,) what counts about each row: a verdict, "disputed", or "".
+        proposed: positions with a proposal that waits.
     """
 
     train: Split
     classes: tuple[str, ...]
     scores: pd.DataFrame
     outcomes: npt.NDArray[np.object_]
+    proposed: Collection[int] = ()
 
     def passing(self, wanted: QueueFilter) -> Mask:
         """Which rows pass the filter, (N,).
@@ -115,5 +119,7 @@ class QueueRows:
             return np.ones(len(self.scores), bool)
         if state == "disputed":
             return np.asarray(self.outcomes == DISPUTED)
+        if state == "proposed":
+            return np.isin(np.arange(len(self.scores)), list(self.proposed))
         decided = np.asarray((self.outcomes != "") & (self.outcomes != DISPUTED))
         return decided if state == "decided" else ~decided

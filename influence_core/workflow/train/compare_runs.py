@@ -57,11 +57,16 @@ class RunComparison:
         odds = (
             f"If both runs were equally good, a split of {len(self.changed):,} changed items as "
             f"uneven as {self.fixed:,} to {self.broken:,} would come about with probability "
-            f"{self.p_value:.2g} (McNemar's exact test)"
+            f"{_chance(self.p_value)} (McNemar's exact test)"
         )
         if self.p_value < 0.05:
             return f"{odds}: the {better} run is better on this split, beyond chance."
         return f"{odds}: that is within chance, so neither run is shown to be better."
+
+
+def _chance(p: float) -> str:
+    """0.012; below one in a thousand only that, as nobody reads more into it."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def compare_runs(project: Project, first: str, second: str, split: str) -> RunComparison:

@@ -22,7 +22,7 @@ from influence_core.data.images import PIXELS
 from influence_core.errors import DataError, StoreError
 from influence_core.influence.base import HeadWeights
 from influence_core.influence.sides import Sides, both_sides
-from influence_core.models.device import pick_device
+from influence_core.models.device import memory_told, pick_device
 from influence_core.models.encode import encode_split
 from influence_core.models.encoders import for_texts, is_own, load_encoder
 from influence_core.models.feature_file import knows_windows
@@ -122,16 +122,14 @@ def train(
             work = train_task(cluster, project, features, config, training)
             loop = ClusterLoop(cluster, work, rows.labels)
         watch = held_out(project, features, config)
-        fit = fit_heads(
-            rows,
-            config,
-            training,
-            progress=tell,
-            cancel=cancel,
-            watch=watch,
-            loop=loop,
-            checkpoint=checkpoint,
-        )
+        with memory_told(
+            "Memory ran out in a training step; choose a smaller --size, close other programs, or "
+            "choose another device (--device cpu)."
+        ):
+            fit = fit_heads(
+                rows, config, training,
+                progress=tell, cancel=cancel, watch=watch, loop=loop, checkpoint=checkpoint,
+            )  # fmt: skip
         head = _kept(fit, device)
         if cluster is not None and work is not None:
             sides = sides_on_cluster(

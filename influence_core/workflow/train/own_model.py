@@ -3,32 +3,33 @@
 Out-of-sample probabilities of the training rows (cross-validation) take the place of the flipped
 side, those of other splits that of predictions: label flags, mistakes and the ridge are about the
 user's model. Where only other splits have probabilities, the flipped side is that of a run of ours.
+Residuals are read from averages with a linear model (`own_linear`), since one model's are noisy.
 
 Stored as a network run (`publish` says how) with two differences: `proba/<split>` in the model's
 file are the user's, and `last` is a linear stand-in, for what has no probability of its own.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from influence_core.disk.atomic import plain_errors
 from influence_core.disk.temporary import temporary_folder
-from influence_core.errors import DataError
 from influence_core.influence.sides import Sides
-from influence_core.models.own.arrays import OwnArray, open_features
-from influence_core.models.own.proba import Proba, in_sample, own_proba
+from influence_core.models.own.proba import Proba, read_proba
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.store.runs import OWN_MODEL, Run, RunWriter
 from influence_core.training.features import Standardised, moments
 from influence_core.workflow.session import OWN_PROBA, open_session
-from influence_core.workflow.session_network import LastLayer
+from influence_core.workflow.session_network import LEANING, LastLayer, averaged
 from influence_core.workflow.train.head import encode
+from influence_core.workflow.train.own_linear import leave_one_out
 from influence_core.workflow.train.run_tables import (
     prediction_table,
     predictions,
@@ -64,15 +65,13 @@ def publish_probabilities(
             is nothing to compare them with. StoreError: without them, there is no run yet.
     """
     with plain_errors("write", project.root), temporary_folder(project.root / "proba") as folder:
-        arrays = dict(_opened(project, places, folder))
-        proba = own_proba(project.dataset, arrays)
-    if "train" in proba and not known_out_of_sample:
-        _refuse_in_sample(project, proba, places)
+        proba, files = read_proba(
+            project.dataset, places, folder, known_out_of_sample=known_out_of_sample
+        )
     project = encode(project, progress=progress, cancel=cancel)
-    names = ", ".join(dict.fromkeys(array.name for array in arrays.values()))
     config: dict[str, Any] = {
         "network": None,
-        OWN_MODEL: f"probabilities of {names}",
+        OWN_MODEL: f"probabilities of {files}",
         "not_kept": WHY,
     }
     if "train" in proba:
@@ -85,42 +84,6 @@ def publish_probabilities(
     return writer.run
 
 
-def _opened(
-    project: Project, places: Mapping[str, str], folder: Path
-) -> Iterable[tuple[str, OwnArray]]:
-    for split, place in places.items():
-        (folder / split).mkdir()
-        source = project.dataset.source
-        yield split, open_features(place, folder / split, source.id_column, project.dataset.classes)
-
-
-def _refuse_in_sample(
-    project: Project, proba: Mapping[str, Proba], places: Mapping[str, str]
-) -> None:
-    """Probabilities that the model gives to rows that it was trained on say nothing about these.
-
-    What is compared are rows that the user keeps apart from the training rows, in another file.
-    """
-    data = project.dataset
-    other = next((name for name in ("test", "valid") if name in places), None)
-    if other is None:
-        raise DataError(
-            "Nothing tells whether the probabilities of the training rows are out-of-sample; give "
-            "those of test or valid, too (--proba train=…,test=…), or say that they are "
-            "(--out-of-sample)."
-        )
-    found = in_sample(
-        proba["train"], data.train.labels, proba[other], data.split(other).labels
-    )  # fmt: skip
-    if found is not None:
-        raise DataError(
-            f"The model is right on {found[0]:.1%} of the training rows and on {found[1]:.1%} of "
-            f"{other}, so it was trained on the rows that it predicts there; give probabilities of "
-            "cross-validation (cross_val_predict of scikit-learn), only those of other splits, or "
-            "say that they are out-of-sample (--out-of-sample)."
-        )
-
-
 def _flipped_of_a_run(project: Project) -> tuple[Proba, str]:
     """The flipped side of the newest run of ours, (N, C), and the run."""
     session = open_session(project, device="cpu")
@@ -128,12 +91,14 @@ def _flipped_of_a_run(project: Project) -> tuple[Proba, str]:
 
 
 def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flipped: Proba) -> None:
-    data = project.dataset
+    data, own = project.dataset, "train" in proba
     raw = project.features("train")
     mean, scale = moments(raw)
-    reader = _stand_in(Standardised.using(raw, mean, scale), flipped)
+    features = Standardised.using(raw, mean, scale)
+    reader = _stand_in(features, flipped)
     writer.write_tensors(
         {
+            **(_leaning(features, np.array(data.train.labels), flipped) if own else {}),
             "flipped": torch.from_numpy(flipped),
             "mean": mean,
             "scale": scale,
@@ -146,7 +111,7 @@ def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flip
     sides = Sides(flipped, np.full_like(flipped, np.nan), nothing, nothing)
     writer.write_table("rows", row_table(data.train, sides, None))
     hits = flipped.argmax(1) == data.train.labels
-    metrics = {"flipped_accuracy": float(hits.mean()), "epochs": 1.0}
+    metrics = {"flipped_accuracy": float(hits.mean())}
     for name, split in data.splits.items():
         if name == "train":
             continue
@@ -158,6 +123,20 @@ def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flip
         writer.write_table(f"pred-{name}", table)
         metrics |= split_metrics(name, table)
     writer.set(metrics=metrics)
+
+
+def _leaning(
+    features: Standardised, labels: npt.NDArray[np.int64], theirs: Proba
+) -> dict[str, Tensor]:
+    """What a session's `Leaning` is made of."""
+    found = leave_one_out(features, torch.from_numpy(labels), theirs.shape[1])
+    weight = found.weight.T * features.scale  # of features as they are stored, (C, d)
+    parts = {
+        "rows": averaged(torch.from_numpy(theirs), found.outside),
+        "weight": weight,
+        "bias": found.bias - weight @ features.mean,
+    }
+    return {LEANING + name: tensor for name, tensor in parts.items()}
 
 
 def _stand_in(features: Standardised, proba: Proba) -> LastLayer:

@@ -40,6 +40,7 @@ from influence_core.training.features import moments
 from influence_core.training.networks.encoder import WEIGHTS
 from influence_core.training.networks.fit import check_labels
 from influence_core.training.networks.kept import KEPT, keep
+from influence_core.training.networks.own_loop import EPOCHS
 from influence_core.training.networks.rows import NetworkRows, split_rows
 from influence_core.training.networks.run import NetworkRun, first_inputs, read_network
 from influence_core.training.networks.sides import last_layer
@@ -58,6 +59,7 @@ def publish(
     prepare: Callable[[Sequence[Any]], Inputs],
     *,
     note: str = "",
+    epochs: float | None = None,
     progress: ProgressFn | None = None,
     cancel: threading.Event | None = None,
 ) -> Run:
@@ -68,6 +70,7 @@ def publish(
         model: with turn-over layers, trained.
         prepare: sentences, or encoded images as bytes, to what the model takes; rows first.
         note: shown beside the run.
+        epochs: how long it was trained, shown beside the run; a Trainer with `KeyCallback` tells.
 
     A Hugging Face classifier whose masks `inject` placed, and whose `prepare` is a tokenizer or an
     image processor of transformers and nothing else, is kept whole: sentences and pictures of the
@@ -77,9 +80,40 @@ def publish(
         ModelError: no turn-over layers, one that was not called, no last Linear layer, or another
             number of classes. DataError: rows without a label. StoreError: it cannot be written.
     """
+    run = read_own(project, model, prepare, progress=progress, cancel=cancel)
+    return store_own(project, model, prepare, run, note=note, epochs=epochs)
+
+
+def read_own(
+    project: Project,
+    model: nn.Module,
+    prepare: Callable[[Sequence[Any]], Inputs],
+    *,
+    progress: ProgressFn | None = None,
+    cancel: threading.Event | None = None,
+) -> NetworkRun:
+    """What `publish` reads of a network, and the isolation audit; nothing is stored.
+
+    Raises:
+        ModelError, DataError: as for `publish`.
+    """
     rows = {name: split_rows(split, prepare) for name, split in project.dataset.splits.items()}
     _check_classes(project, model, rows["train"])
-    run = read_network(model, rows, progress=progress, cancel=cancel)
+    return read_network(model, rows, progress=progress, cancel=cancel)
+
+
+def store_own(
+    project: Project,
+    model: nn.Module,
+    prepare: Callable[[Sequence[Any]], Inputs],
+    run: NetworkRun,
+    *,
+    note: str = "",
+    epochs: float | None = None,
+) -> Run:
+    """Store what `read_own` has read, and the network itself where it can be built again."""
+    told = model.__dict__.get(EPOCHS, 0.0) if epochs is None else epochs
+    run = replace(run, fit=replace(run.fit, epochs=told))
     layers = [layer.spec() for layer in turnover_layers(model).values()]
     config: dict[str, Any] = {"network": None, "model": type(model).__name__, "layers": layers}
     with TemporaryDirectory() as folder:

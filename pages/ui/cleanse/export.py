@@ -15,7 +15,7 @@ from pages.ui.frame.exporting import export_options, made, write_export
 def export_box(session: Session, name: str, edits: Sequence[Edit], number: int | None) -> None:
     """Format, options, and what was made."""
     project = session.project
-    st.markdown("##### Export")
+    st.markdown("#### Export")
     chosen = export_options(project)
     left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
     with left:
@@ -30,5 +30,6 @@ def export_box(session: Session, name: str, edits: Sequence[Edit], number: int |
             file_name=f"{project.root.name}-cleansing.html",
             mime="text/html",
             key="report_go",
+            on_click="ignore",
             help="One self-contained page: verdicts, curves, classes, examples.",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.workflow.cleanse.cleansings import Cleansing
@@ -13,6 +14,7 @@ from pages.ui.draw import content, numbers
 from pages.ui.draw.text import plain
 from pages.ui.frame.paging import page_of
 
+COLOURS = {"used to choose": "#d97706", "held out": "#2563eb"}  # as `frame` calls its columns
 EXAMPLES = 12  # at a time, unless set otherwise
 _ACCURACY = (
     "Accuracy of the model retrained without the rows removed so far, on one part of the target "
@@ -33,16 +35,18 @@ def choose_round(found: Cleansing, name: str) -> int:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.dataframe(
-            frame, hide_index=True, key="rounds_table",
-            column_config={
-                part: st.column_config.NumberColumn(format="%.1f %%", help=_ACCURACY)
-                for part in ("used to choose", "held out")
-            } | {"loss, held out": st.column_config.NumberColumn(
-                format="%.4f nats", help="Mean cross-entropy of the model retrained without the "
-                "rows removed so far, on the held-out part.",
-            )},
-        )  # fmt: skip
+        _curve(frame, found.taken)
+        with st.expander("The rounds as a table", key="rounds"):
+            st.dataframe(
+                frame, hide_index=True, key="rounds_table",
+                column_config={
+                    part: st.column_config.NumberColumn(format="%.1f %%", help=_ACCURACY)
+                    for part in COLOURS
+                } | {"loss, held out": st.column_config.NumberColumn(
+                    format="%.4f nats", help="Mean cross-entropy of the model retrained without "
+                    "the rows removed so far, on the held-out part.",
+                )},
+            )  # fmt: skip
     with right:
         options = [s.number for s in found.rounds]
         if len(options) == 1:
@@ -64,33 +68,51 @@ def choose_round(found: Cleansing, name: str) -> int:
     return int(number)
 
 
+def _curve(frame: pd.DataFrame, taken: int | None) -> None:
+    """Accuracy of both parts over the rows removed; a line at the round that counts."""
+    figure = go.Figure()
+    for (part, colour), dash in zip(COLOURS.items(), ("dash", "solid"), strict=True):
+        figure.add_scatter(
+            x=frame["rows removed"], y=frame[part], name=part, mode="lines+markers",
+            line={"color": colour, "dash": dash}, hovertemplate="%{x:,} rows: %{y:.1f} %",
+        )  # fmt: skip
+    for rows in frame.loc[frame["round"] == taken, "rows removed"]:
+        figure.add_vline(x=rows, line={"color": "#6b7280", "dash": "dot"})
+    figure.update_layout(
+        height=260,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "rows removed", "rangemode": "tozero"},
+        yaxis={"title": "accuracy, %"},
+        legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
+    )
+    st.plotly_chart(figure, key="rounds_curve", alt="Accuracy of each round over the rows removed")
+
+
 def preview(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None:
     """Counts, warnings, per class, and the rows, worst first."""
     labels = session.evidence.labels.cpu().numpy()
     selection = selection_of(session, edits)
     changes = class_changes(labels, selection, session.classes, _limit())
     st.markdown(
-        f"##### What would change: {numbers.count(len(edits))} of {numbers.count(len(labels))} rows"
+        f"#### What would change: {numbers.count(len(edits))} of {numbers.count(len(labels))} rows"
     )
     one_shot = not found.rounds and bool(found.computed)
     for sentence in warnings_of(selection, changes, len(labels), one_shot=one_shot):
         st.warning(plain(sentence))
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        table = {
-            "class": [c.name for c in changes],
-            "before": [c.before for c in changes],
-            "removed": [c.removed for c in changes],
-            "relabelled away": [c.relabelled_from for c in changes],
-            "relabelled to": [c.relabelled_to for c in changes],
-            "after": [c.after for c in changes],
-        }
+    table = {
+        "class": [c.name for c in changes],
+        "before": [c.before for c in changes],
+        "removed": [c.removed for c in changes],
+        "relabelled away": [c.relabelled_from for c in changes],
+        "relabelled to": [c.relabelled_to for c in changes],
+        "after": [c.after for c in changes],
+    }
+    with st.expander("Class by class", key="by_class"):
         st.dataframe(pd.DataFrame(table), hide_index=True, key="class_changes")
         st.number_input(
             "Warn when a class loses more than, %", 1, 100, 20, key="class_limit", width=250
         )
-    with right:
-        _examples(session, found, edits)
+    _examples(session, found, edits)
 
 
 def sources(names: str) -> str:
@@ -117,7 +139,7 @@ def _examples(session: Session, found: Cleansing, edits: Sequence[Edit]) -> None
         for edit in worst[part]:
             with st.container(border=True, gap="xxsmall"):
                 content.show(train, edit.key, alt=f"Training row {edit.id}, {edit.old_label}")
-                st.caption(f"**{plain(str(edit.old_label))}** · {_why(edit)}")
+                st.markdown(f"**{plain(str(edit.old_label))}** · {_why(edit)}")
 
 
 def _why(edit: Edit) -> str:

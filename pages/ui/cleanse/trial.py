@@ -20,7 +20,7 @@ COLOURS = dict(zip(ARMS.values(), ("#6b7280", "#2563eb", "#d97706"), strict=True
 def trial_box(session: Session, name: str, found: Cleansing, number: int | None) -> None:
     """The two buttons, the job that runs, and what was measured."""
     project = session.project
-    st.markdown("##### Try it")
+    st.markdown("#### Try it")
     st.caption(
         "Retrains without these rows, with all rows, and without as many random rows of the "
         "same classes: same starts, masks and batch order.",
@@ -90,11 +90,13 @@ def _show_trial(result: Trial, target: str) -> None:
     with st.expander("Differences, loss, and recall of each class"):
         _differences(result)
         loss = table.groupby(["split", "arm"], sort=False)["loss"].agg(["mean", "std"])
-        st.dataframe(loss.round(4).reset_index(), hide_index=True, key="losses")
+        st.dataframe(loss.round(4).reset_index(), hide_index=True, key="losses", placeholder="–")
         recall = _named(result.recall).pivot_table(
             index=["split", "class"], columns="arm", values="recall", sort=False
         )
-        st.dataframe((100 * recall).round(1).reset_index(), hide_index=True, key="recalls")
+        st.dataframe(
+            (100 * recall).round(1).reset_index(), hide_index=True, key="recalls", placeholder="–"
+        )
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -20,14 +20,14 @@ def picture(raw: bytes, size: int) -> bytes:
     return thumbnail(raw, size)
 
 
-def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
-    """Draw the row with this key."""
+def show(split: Split, key: int, *, alt: str, size: int = THUMB, width: int | None = None) -> None:
+    """Draw the row with this key; a picture of `size` pixels as wide as `width`, or as it is."""
     position = split.position(int(key))
     if split.content_column == "text":
         st.text(visible(split.texts([position])[0]))
         return
     try:
-        st.image(picture(split.image_bytes(position), size), alt=alt, width=size)
+        st.image(picture(split.image_bytes(position), size), alt=alt, width=width or size)
     except DataError as error:
         st.caption(
             f":material/broken_image: {plain(alt)}: the picture cannot be used",
@@ -35,9 +35,9 @@ def show(split: Split, key: int, *, alt: str, size: int = THUMB) -> None:
         )
 
 
-def show_own(given: str | bytes) -> None:
+def show_own(given: str | bytes, size: int = LARGE) -> None:
     """Draw what the user typed or uploaded."""
     if isinstance(given, str):
         st.text(visible(given))
     else:
-        st.image(picture(given, LARGE), alt="Your image", width=LARGE)
+        st.image(picture(given, size), alt="Your image", width=size)

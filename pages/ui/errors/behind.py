@@ -18,10 +18,10 @@ from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.bar import bar
 from pages.ui.draw.text import plain
-from pages.ui.errors.explained import live_scans
 from pages.ui.errors.item_label import decided_chip
 from pages.ui.errors.mark import is_marked, mark_control
 from pages.ui.frame.paging import page_of
+from pages.ui.frame.scans import live_scans
 
 PAGE = 24
 _AT_ONCE = 0.2  # seconds: a count sooner than this is drawn without its progress
@@ -106,7 +106,7 @@ def _draw(session: Session, found: Behind, show: Callable[[int], None]) -> None:
     )
     st.caption(
         f"Of the 12 training rows that pushed most toward each mistake, those that come back: "
-        f"{numbers.count(len(found.table))} rows, {numbers.count(flagged)} of them look "
+        f"{numbers.many(len(found.table), 'row')}, {numbers.count(flagged)} of them look "
         f"mislabelled. Looked at {all_of_them} {numbers.count(found.wrong)} errors.",
         help="A row may come back because its label is wrong, or only because it is typical of "
         "its class. Counted by the method "

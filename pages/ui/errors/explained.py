@@ -1,6 +1,5 @@
 """One item and the training rows that helped or harmed it."""
 
-import atexit
 import uuid
 from collections.abc import Mapping
 from functools import partial
@@ -11,17 +10,21 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
 from influence_core.workflow.explain.flipped import judged_by
-from influence_core.workflow.explain.live import LiveScan, LiveScans
+from influence_core.workflow.explain.live import LiveScan
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_null
+from influence_core.workflow.explain.seen import seen_by_encoder
 from influence_core.workflow.explain.verdict import verdict_of
-from influence_core.workflow.results import ESTIMATORS
+from influence_core.workflow.results import ESTIMATORS, device_name, read_evaluation
+from influence_core.workflow.review.nearest import likeness
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
+from pages.ui.errors.compare import remember_lists
 from pages.ui.errors.item_label import item_label_box
 from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
 from pages.ui.errors.sides import draw_side
 from pages.ui.errors.switches import switches
+from pages.ui.frame.scans import live_scans
 from pages.ui.frame.shell import plain
 
 Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse
@@ -63,9 +66,8 @@ def explained(
         _tell(told, options, _finished(session, answer))
         with said.container():
             bad = _verdict(session, answer, noise)
-        if own is None:
-            with proof:
-                proof_box(session, answer, bad)
+        with proof:
+            proof_box(session, answer, bad)
         with lists.container():
             _lists(session, answer, noise, bad, often)
             if own is None:
@@ -92,6 +94,7 @@ def _lists(
         (st.success if noise.beyond else st.info)(plain(noise.sentence))
     elif answer.provisional and has_null(session, answer):
         st.info("What stands out from noise is said when all rows are scored.")
+    remember_lists(answer.item.key, [*answer.helpful["key"], *answer.harmful["key"]])
     for column, side in zip(st.columns(2, gap="medium"), ("helpful", "harmful"), strict=True):
         with column:
             draw_side(session, answer, side, noise, bad, often or {})
@@ -100,14 +103,6 @@ def _lists(
 # Answers sooner than this are drawn once, without a provisional list before them.
 _AT_ONCE = 0.1
 _LISTEN = 0.2  # seconds between looks at whether the viewer has clicked
-
-
-@st.cache_resource(show_spinner=False)
-def live_scans() -> LiveScans:
-    """The scans and finished answers of this app, shared by all browser sessions."""
-    scans = LiveScans()
-    atexit.register(scans.close)  # a stopped app does not wait for the end of a long scan
-    return scans
 
 
 def _answer(
@@ -182,15 +177,29 @@ def _state(scan: LiveScan, answer: Explanation | None) -> str:
 
 def _finished(session: Session, answer: Explanation) -> str:
     exact = "The exact list is in. " if session.takes_a_pass(answer.options.estimator) else ""
+    placed = f"; {session.placed}" if session.placed else ""
     return (
-        f"{exact}{numbers.count(answer.scored)} rows scored on {answer.device} in "
-        f"{answer.milliseconds:.0f} ms, toward **{plain(session.classes[answer.label])}**."
+        f"{exact}{numbers.many(answer.scored, 'row')} scored on "
+        f"{plain(device_name(session.device))} in {numbers.milliseconds(answer.milliseconds)}, "
+        f"toward **{plain(session.classes[answer.label])}**{placed}{_tuned(session, answer)}."
     )
+
+
+def _tuned(session: Session, answer: Explanation) -> str:
+    """Which settings made the numbers, where an evaluation has chosen them."""
+    if not session.settings_of(answer.options.estimator):
+        return ""
+    found = read_evaluation(session.project.root)
+    return "" if found is None else f"; tuned by the evaluation of {numbers.day(found.created)}"
 
 
 def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
     if own is not None:
         content.show_own(own)
+        if (seen := seen_by_encoder(session, own)) is not None:
+            st.image(seen, width=content.THUMB, alt="Your image as the encoder sees it")
+            st.caption("As the encoder sees it: size, crop and colours.")
+        _compared_with_all(session, item)
     elif item.split is not None and item.key is not None:
         split = session.project.dataset.split(item.split)
         content.show(split, item.key, alt="The item", size=content.LARGE)
@@ -208,6 +217,12 @@ def _pinned(session: Session, item: Item, own: str | bytes | None) -> None:
             "not ranked among its own causes; changes by retraining are those of the full network."
         )
     probabilities(session.classes, item)
+
+
+def _compared_with_all(session: Session, item: Item) -> None:
+    """Whether something of the user's own is like the training data at all."""
+    found = likeness(session, item.features)
+    (st.warning if found.strange else st.caption)(plain(found.sentence))
 
 
 def probabilities(classes: tuple[str, ...], item: Item, most: int = 5) -> None:

@@ -6,11 +6,12 @@ walk through exactly what was on screen. The Errors page and the confusion matri
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
 
+from influence_core.workflow.explain.explain import Which
 from influence_core.workflow.results import Split, containing
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
@@ -18,6 +19,8 @@ from pages.ui.draw.text import plain
 
 MOST_CHIPS = 20  # classes; more are chosen from a menu with a search of its own
 MOST_TEXT = 200  # characters of a search
+WHICH: dict[Which, str] = {"errors": "Wrong", "right": "Right", "all": "All"}
+ANY = (0, 100)  # confidence in per cent
 _STATE = "filter_"
 _PAGE = "list_page"
 
@@ -32,6 +35,7 @@ class ItemFilter:
         low: least confidence of the prediction, in per cent.
         high: greatest confidence of the prediction, in per cent.
         text: part of the sentence or, for images, of the id.
+        which: the wrong items, those that are right, or all.
     """
 
     true: tuple[str, ...] = ()
@@ -39,6 +43,13 @@ class ItemFilter:
     low: int = 0
     high: int = 100
     text: str = ""
+    which: Which = "errors"
+
+    @property
+    def cell(self) -> tuple[str, str] | None:
+        """True and predicted class where just one of each is asked for."""
+        one = len(self.true) == len(self.predicted) == 1
+        return (self.true[0], self.predicted[0]) if one else None
 
     def masks(self, table: pd.DataFrame, split: Split) -> dict[str, pd.Series]:
         """For each part of the filter, which rows pass it."""
@@ -70,13 +81,14 @@ class ItemFilter:
 def from_address(classes: Sequence[str]) -> ItemFilter:
     """The filter that the address bar holds; what it cannot mean is left out."""
     asked = st.query_params
-    low, high = _percents(asked.get("conf", ""))
+    low, high = numbers.percent_range(asked.get("conf", ""))
     return ItemFilter(
         tuple(name for name in asked.get_all("true") if name in classes),
         tuple(name for name in asked.get_all("pred") if name in classes),
         low,
         high,
         asked.get("q", "")[:MOST_TEXT],
+        _which(asked.get("which")),
     )
 
 
@@ -86,11 +98,11 @@ def to_address(wanted: ItemFilter) -> None:
     parts = {
         "true": list(wanted.true), "pred": list(wanted.predicted),
         "conf": confidence, "q": wanted.text,
+        "which": "" if wanted.which == "errors" else wanted.which,
     }  # fmt: skip
-    for name in [name for name, value in parts.items() if not value]:
-        st.query_params.pop(name, None)
-    # All at once: every single change would be a step of its own for the back button.
-    st.query_params.update({name: value for name, value in parts.items() if value})
+    # All at once: every single change would be a step of its own for the back button. A part
+    # without a value is not written.
+    st.query_params.update({name: value or [] for name, value in parts.items()})
     st.session_state.pop(_PAGE, None)  # the first page of the new list
 
 
@@ -102,33 +114,49 @@ def filter_bar(classes: Sequence[str], table: pd.DataFrame, split: Split) -> pd.
     state[f"{_STATE}true"], state[f"{_STATE}predicted"] = list(wanted.true), list(wanted.predicted)
     state[f"{_STATE}confidence"] = (wanted.low, wanted.high)
     state[f"{_STATE}text"] = wanted.text
+    state[f"{_STATE}which"] = wanted.which
     facets = wanted.facets(table, split)
-    _classes("True class", "true", classes, facets["true"])
-    _classes("Predicted class", "predicted", classes, facets["predicted"])
     text = split.content_column == "text"
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.slider(
-            "Confidence", 0, 100, key=f"{_STATE}confidence", format="%d %%", on_change=_changed,
-            width=200, help="The probability that the model gives to its prediction (softmax of "
-            "the full network, mean of its members).",
-        )  # fmt: skip
-        st.text_input(
-            "Search", key=f"{_STATE}text", placeholder="part of the sentence" if text else
-            "part of the id", max_chars=MOST_TEXT, on_change=_changed, width=200,
-        )  # fmt: skip
     passed = wanted.narrow(table, split)
     of = "" if len(passed) == len(table) else f" of {numbers.count(len(table))}"
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
         st.caption(f"**{numbers.count(len(passed))}**{of} items", width="content")
+        st.segmented_control(
+            "Items", list(WHICH), format_func=WHICH.__getitem__, required=True,
+            key=f"{_STATE}which", on_change=_changed, label_visibility="collapsed",
+        )  # fmt: skip
+        st.text_input(
+            "Search", key=f"{_STATE}text", on_change=_changed, width=180, max_chars=MOST_TEXT,
+            placeholder=f"part of the {'sentence' if text else 'id'}",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        chosen = sum(map(bool, (wanted.true, wanted.predicted, (wanted.low, wanted.high) != ANY)))
+        title = f"Filters ({chosen})" if chosen else "Filters"
+        with st.popover(title, icon=":material/tune:", key="more_filters"):
+            _classes("True class", "true", classes, facets["true"])
+            _classes("Predicted class", "predicted", classes, facets["predicted"])
+            st.slider(
+                "Confidence", *ANY, key=f"{_STATE}confidence", format="%d %%", on_change=_changed,
+                help="The probability that the model gives to its prediction (softmax of "
+                "the full network, mean of its members).",
+            )  # fmt: skip
         if wanted != ItemFilter():
             st.button("Clear filters", key="clear", on_click=clear, type="tertiary")
     return passed
 
 
-def choose(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> None:
-    """Choose classes and leave the rest of the filter as it is: for a click on the matrix."""
+def choose(true: str, predicted: str, classes: Sequence[str]) -> None:
+    """Choose a cell of the matrix, right ones where it is on the diagonal; again, and it is left.
+
+    The rest of the filter stays as it is.
+    """
     now = from_address(classes)
-    to_address(ItemFilter(tuple(true), tuple(predicted), now.low, now.high, now.text))
+    if now.cell == (true, predicted):
+        to_address(replace(now, true=(), predicted=(), which="errors"))
+        return
+    fits = now.which == "all" or (now.which == "right") == (true == predicted)
+    which = now.which if fits else "right" if true == predicted else "errors"
+    to_address(replace(now, true=(true,), predicted=(predicted,), which=which))
 
 
 def clear() -> None:
@@ -146,6 +174,7 @@ def _changed() -> None:
             int(low),
             int(high),
             str(state[f"{_STATE}text"] or ""),
+            _which(state[f"{_STATE}which"]),
         )
     )
 
@@ -164,6 +193,11 @@ def _classes(label: str, part: str, classes: Sequence[str], counts: dict[str, in
         )  # fmt: skip
 
 
+def _which(value: object) -> Which:
+    """What an address or a browser asks for, if it can be."""
+    return next((which for which in WHICH if which == value), "errors")
+
+
 def _named(counts: dict[str, int], safe: Callable[[str], str]) -> Callable[[str], str]:
     return lambda name: f"{safe(name)} ({numbers.count(counts.get(name, 0))})"
 
@@ -177,10 +211,3 @@ def _all(table: pd.DataFrame, masks: dict[str, pd.Series]) -> pd.Series:
     for mask in masks.values():
         passed &= mask
     return passed
-
-
-def _percents(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    if not (low.isdecimal() and high.isdecimal()) or not 0 <= int(low) <= int(high) <= 100:
-        return 0, 100
-    return int(low), int(high)

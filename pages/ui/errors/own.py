@@ -4,7 +4,9 @@ import streamlit as st
 
 from influence_core.workflow.explain.explain import class_number, own_item
 from influence_core.workflow.session import Session
-from pages.ui.errors.explained import explained
+from pages.ui.errors import compare
+from pages.ui.errors.explained import explained, finished_answer, probabilities
+from pages.ui.errors.switches import switches
 from pages.ui.frame.shell import in_one_sentence
 
 UNKNOWN = "not known"
@@ -22,8 +24,9 @@ def own_item_box(session: Session) -> None:
     text = session.project.dataset.modality == "text"
     what = "sentence" if text else "image"
     with st.expander(
-        f"Explain {'a' if text else 'an'} {what} of your own", icon=":material/edit_note:"
-    ):
+        f"Explain {'a' if text else 'an'} {what} of your own", icon=":material/edit_note:",
+        key="own_box",
+    ):  # fmt: skip
         with st.form("own", border=False):
             given = _field(text)
             label = st.selectbox("Its true label", [UNKNOWN, *session.classes], key="own_label")
@@ -33,7 +36,14 @@ def own_item_box(session: Session) -> None:
         with in_one_sentence():
             known = None if label == UNKNOWN else label
             class_number(session, known)
-            explained(session, own_item(session, given, known), own=given)
+            item = own_item(session, given, known)
+            beside = compare.own_beside()
+            if beside is None:
+                explained(session, item, own=given)
+                return
+            compare.back_from_own()
+            options = switches(session, item)
+            compare.side_by_side(session, item, beside, options, probabilities, finished_answer)
 
 
 def _field(text: bool) -> str | bytes | None:

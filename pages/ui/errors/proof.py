@@ -11,20 +11,23 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.workflow.explain.change import expected_change, sentence
-from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.explain.explain import Explanation, Item
 from influence_core.workflow.explain.verify import (
     MOST,
     PredictedChange,
     Question,
     Verified,
+    keep_own,
     kept_verified,
+    key_of,
+    own_picture,
 )
-from influence_core.workflow.results import to_hex
+from influence_core.workflow.results import CONTENT_WORDS, to_hex
 from influence_core.workflow.session import Session
+from pages.ui.act import act_on
 from pages.ui.draw import numbers
-from pages.ui.errors.act import act_on
 from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.shell import plain
+from pages.ui.frame.shell import or_toast, plain
 
 VERB = "verify"
 ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "without random rows"}
@@ -36,7 +39,7 @@ def proof_box(session: Session, answer: Explanation, bad: frozenset[int]) -> Non
 
     Args:
         session: the open run.
-        answer: finished, about an item of a split.
+        answer: finished.
         bad: keys of rows that look mislabelled.
     """
     item = answer.item
@@ -58,14 +61,13 @@ def proof_box(session: Session, answer: Explanation, bad: frozenset[int]) -> Non
             _controls(answer)
             if said := expected_line(session, answer, side, count or len(table)):
                 st.markdown(plain(said))
-    key = to_hex(item.key or 0)
-    job = jobs_ui.latest(session.project, VERB, key, session.run.id)
+    job = jobs_ui.latest(session.project, VERB, *_named(session, item), session.run.id)
     if job is not None and job.state != "done":
         jobs_ui.watch(session.project, job.id)
         if job.active:
             return
     both = [own, Question(**{**vars(own), "smallest": True})]
-    found = kept_verified(session.project, session.run.id, item.key or 0, both)
+    found = kept_verified(session.project, session.run.id, key_of(item), both)
     if found is not None:
         _show(session, found, bad)
 
@@ -106,21 +108,41 @@ def _begin(
 ) -> None:
     item = answer.item
     arguments = [VERB, str(session.project.root.resolve()), "--run", session.run.id]
-    arguments += ["--split", str(item.split), "--item", to_hex(item.key or 0)]
+    arguments += _named(session, item)
+    if isinstance(item.content, bytes) and or_toast(keep_own, session.project, item) is None:
+        return
     for name in ("estimator", "toward", "among", "side"):
         arguments += [f"--{name}", str(getattr(asked, name))]
     arguments += ["--smallest"] if smallest else ["--count", str(count)]
-    data = session.project.dataset.split(str(item.split))
-    name = data.ids[data.position(item.key or 0)]
     what = "Search the fewest rows for" if smallest else "Verify"
-    jobs_ui.begin(session.project, arguments, title=f"{what} {item.split} {name}")
+    jobs_ui.begin(session.project, arguments, title=f"{what} {_called(session, item)}")
+
+
+def _named(session: Session, item: Item) -> list[str]:
+    """The item as the verb is told of it; a picture of one's own by the file it is kept in."""
+    if item.content is None:
+        return ["--split", str(item.split), "--item", to_hex(key_of(item))]
+    if isinstance(item.content, str):
+        return [f"--text={item.content}"]
+    return [f"--image={own_picture(session.project, item)}"]
+
+
+def _called(session: Session, item: Item) -> str:
+    if item.content is not None:
+        one, _ = CONTENT_WORDS[session.project.dataset.modality]
+        return f"{one} of your own"
+    data = session.project.dataset.split(str(item.split))
+    return f"{item.split} {data.ids[data.position(item.key or 0)]}"
 
 
 def _show(session: Session, found: Verified, bad: frozenset[int]) -> None:
     """The sentence, before and after beside random rows, and what may be done about it."""
     (st.success if found.changed else st.info)(plain(found.sentence))
     if found.expected is not None and found.expected != len(found.keys):
-        st.caption(f"{numbers.count(found.expected)} rows are expected to change the prediction.")
+        are = "is" if found.expected == 1 else "are"
+        st.caption(
+            f"{numbers.many(found.expected, 'row')} {are} expected to change the prediction."
+        )
     if found.table is not None:
         st.plotly_chart(
             chart(found.table, found.label), key="proof_chart", config={"displayModeBar": False},

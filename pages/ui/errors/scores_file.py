@@ -1,6 +1,7 @@
 """All scores of the open item as a file: those that the answer has kept, so nothing is scanned."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -29,7 +30,21 @@ def scores_box(session: Session, answer: Explanation) -> None:
         )
         st.button("Write the file", key="scores_go", on_click=_write, args=(session, answer))
         if of_this:
-            st.caption(plain(told))
+            _hand_over(told)
+
+
+def _hand_over(told: Path | str) -> None:
+    """The file and its description to take along, or why there is none."""
+    if isinstance(told, str):
+        st.error(plain(told))
+        return
+    st.caption(f"Written to {plain(str(told))}")
+    with st.container(horizontal=True, gap="small"):
+        for name, path in (("scores", told), ("description", told.with_suffix(".json"))):
+            st.download_button(
+                f"Download {name}", path.read_bytes, file_name=path.name, key=f"scores_{name}",
+                on_click="ignore",
+            )  # fmt: skip
 
 
 def _write(session: Session, answer: Explanation) -> None:
@@ -42,7 +57,7 @@ def _write(session: Session, answer: Explanation) -> None:
             folder.mkdir(exist_ok=True)
         # The file holds all rows, whichever of them the lists above rank.
         write_scores(session, item, replace(options, among="all"), path, known=answer.scores)
-        told = f"Written to {path}"
+        told: Path | str = path
     except TurnoverError as error:
         told = str(error)
     st.session_state[_WRITTEN] = item.key, told

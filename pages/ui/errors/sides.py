@@ -16,6 +16,8 @@ from pages.ui.draw.text import plain
 from pages.ui.errors.compare import compare_button
 from pages.ui.errors.mark import mark_control
 
+PICTURE = 128  # pixels
+
 
 def draw_side(
     session: Session,
@@ -55,11 +57,13 @@ def draw_side(
     image = train.content_column != "text"
     strongest = float(table["influence"].abs().max()) or 1.0
     with st.grid(
-        columns="auto" if image else 1, min_column_width=110 if image else 200, gap="xsmall"
+        columns="auto" if image else 1, min_column_width=150 if image else 200, gap="xsmall"
     ):
         for row in table.itertuples():
             with st.container(border=True, gap="xxsmall", key=f"{side}_{row.rank}{part}"):
-                content.show(train, row.key, alt=f"Training row {row.id}, labelled {row.label}")
+                content.show(
+                    train, row.key, alt=f"Training row {row.id}, labelled {row.label}", size=PICTURE
+                )
                 st.markdown(f"{row.rank} · **{plain(row.label)}**{_beyond(row.key, noise)}")
                 bar(
                     abs(row.influence) / strongest,
@@ -71,8 +75,7 @@ def draw_side(
                 if int(row.key) in often:
                     st.badge(f"behind {numbers.count(often[int(row.key)])} errors", color="gray")
                 with st.container(horizontal=True, gap="small"):
-                    if answer.item.key is not None:
-                        compare_button(row.key, f"{side}_{row.rank}{part}")
+                    compare_button(row.key, f"{side}_{row.rank}{part}", own=answer.item.key is None)
                     mark_control(session, int(row.key), f"{side}_{row.rank}{part}")
 
 

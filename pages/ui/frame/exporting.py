@@ -83,8 +83,9 @@ def made(project: Project, key: str = "export") -> None:
         with st.container(horizontal=True):
             for name, path in (("data", target), ("manifest", manifest)):
                 st.download_button(
-                    f"Download {name}", path.read_bytes, file_name=path.name, key=f"{key}_{name}"
-                )
+                    f"Download {name}", path.read_bytes, file_name=path.name, key=f"{key}_{name}",
+                    on_click="ignore",
+                )  # fmt: skip
     if target.exists():
         st.caption(f"Kept in {plain(str(target))}; can be undone with `turnover export --revert`.")
 

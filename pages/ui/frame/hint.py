@@ -14,15 +14,23 @@ HINTS = {
     "one back.",
     "cleanse": "**Start here:** choose a target split, find the rows that harm it, try the model "
     "without them, then export. Your own data stays as it is.",
-    "trust": "**Start here:** the checks tell whether scores can be believed here; the chart below "
-    "tells which estimator predicts retraining best.",
+    "trust": "**Start here:** an evaluation retrains on this very data. Its checks tell whether "
+    "scores can be believed here, its chart which method predicts retraining best.",
 }
 
 
-def hint(page: str) -> None:
-    """Draw the page's hint, with the button that puts it away."""
+def hint(page: str, *, done: bool = False) -> None:
+    """Draw the page's hint, with the button that puts it away.
+
+    Args:
+        page: a name of `HINTS`.
+        done: whether the person has done what it says: then it is put away.
+    """
     home, who = projects_home(), reviewer()
     if page in put_away(home, who):
+        return
+    if done:
+        put_hint_away(home, who, page)
         return
     with st.container(border=True, key=f"hint_{page}"):
         told, away = st.columns([6, 1], vertical_alignment="center")

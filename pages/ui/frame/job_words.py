@@ -1,8 +1,10 @@
 """What a job's state, speed and remaining time read like."""
 
 import math
+from collections.abc import Sequence
 
 from influence_core.jobs import Job
+from influence_core.progress import OneBar
 from pages.ui.draw import numbers
 from pages.ui.draw.text import plain
 
@@ -32,20 +34,27 @@ STAGES = {
     "export": ("Writing", "rows"),
 }
 _STATES = {
-    "done": ":green[Done]",
-    "failed": ":red[Failed]",
-    "cancelled": ":gray[Cancelled]",
-    "interrupted": ":orange[Interrupted]",
+    "done": ":green-badge[:material/check: Done]",
+    "failed": ":red-badge[:material/error: Failed]",
+    "cancelled": ":gray-badge[:material/block: Cancelled]",
+    "interrupted": ":orange-badge[:material/pause: Interrupted]",
 }
 
 
-def where(job: Job) -> tuple[float, str]:
-    """Share in [0, 1] of the present stage, and where it is in words."""
+def where(job: Job, before: Sequence[Job] = ()) -> tuple[float, str]:
+    """Share in [0, 1] of the present stage, and where it is in words.
+
+    `before` are the jobs that a queued one waits for.
+    """
     if job.state == "queued":
-        return 0.0, "Queued"
+        return 0.0, queued(before)
     told = job.progress
     if told is None:
         return 0.0, "Starting"
+    if told.stage == OneBar.WHOLE:
+        doing = STAGES.get(told.message, ("Working", ""))[0]
+        left = "" if job.left is None else f", about {duration(job.left)} left"
+        return told.done / 100, f"{doing}: {told.done} %{left}"
     doing, units = STAGES.get(told.stage, (told.stage.capitalize(), "steps"))
     of = f" {told.message}" if told.message else ""
     parts = [f"{doing}{of}: {numbers.count(told.done)} of {numbers.count(told.total)} {units}"]
@@ -54,6 +63,21 @@ def where(job: Job) -> tuple[float, str]:
     if job.remaining is not None:
         parts.append(f"{duration(job.remaining)} left")
     return min(max(told.done / max(told.total, 1), 0.0), 1.0), ", ".join(parts)
+
+
+def queued(before: Sequence[Job]) -> str:
+    """What a job waits for, and how long, as far as that is known."""
+    if not before:
+        return "Queued"
+    first = before[0]
+    more = f" and {numbers.count(len(before) - 1)} more" if len(before) > 1 else ""
+    # A title may be the same in two projects; those that make one stand in none.
+    of = f" ({first.root.name})" if first.arguments[:1] != ("new",) else ""
+    times = [one.left if one.state == "running" else one.expected for one in before]
+    known = [seconds for seconds in times if seconds is not None]
+    how = "about" if len(known) == len(times) else "at least"
+    wait = f", {how} {duration(sum(known))}" if known else ""
+    return f"Queued behind {first.title}{of}{more}{wait}"
 
 
 def ending(job: Job) -> str:

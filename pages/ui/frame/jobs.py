@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.jobs import Job, cancel, find, jobs, log_tail, resume, start
+from influence_core.jobs import Job, ahead, cancel, find, jobs, log_tail, resume, start
 from influence_core.visible import visible
 from influence_core.workflow.results import Project, projects_home
 from pages.ui.draw.text import plain
@@ -27,15 +27,22 @@ ON_DEVICE = (
     "encode",
     "explain",
     "verify",
+    "causes",
     "evaluate",
     "cleanse",
     "trial",
     "predict",
+    "score",
 )  # verbs that take --device
 
 
 def begin(
-    project: Project | Path, arguments: Sequence[str], *, title: str, who: str = ""
+    project: Project | Path,
+    arguments: Sequence[str],
+    *,
+    title: str,
+    who: str = "",
+    expected: float | None = None,
 ) -> Job | None:
     """Start a job from a page; None if it cannot be started, and the panel then says why.
 
@@ -44,11 +51,12 @@ def begin(
         arguments: as after `turnover`, with absolute paths.
         title: what it does, for people.
         who: the user; by default the account, the name in the settings, or who runs the server.
+        expected: seconds that it should take, if that is known.
     """
     if arguments[0] in ON_DEVICE and settings.device() != "auto":
         arguments = [*arguments, "--device", settings.device()]
     try:
-        return start(_root(project), arguments, title=title, who=who or _user())
+        return start(_root(project), arguments, title=title, who=who or _user(), expected=expected)
     except TurnoverError as error:
         st.session_state[_ERROR] = str(error)
         return None
@@ -114,7 +122,7 @@ def _watch(root: Path, job_id: str, active: bool) -> None:
         if job.active:
             _where(job)
         else:
-            st.caption(words.ending(job))
+            st.markdown(words.ending(job))
         _buttons(job, "page")
 
 
@@ -125,7 +133,7 @@ def _redraw_if_changed(found: Sequence[Job], active: Sequence[str]) -> None:
 
 
 def _where(job: Job) -> None:
-    share, text = words.where(job)
+    share, text = words.where(job, ahead(job))
     st.progress(share, plain(text))
 
 
@@ -136,14 +144,13 @@ def _buttons(job: Job, place: str) -> None:
             st.button("Cancel", key=f"cancel_{key}", on_click=_try, args=(cancel, job))
         if job.resumable:
             st.button("Resume", key=f"resume_{key}", on_click=_try, args=(resume, job))
-        for what in ("run", "project"):
-            made = job.result.get(what)
-            if made in (None, st.session_state.get(what)):
-                continue
-            if st.button(f"Open the {what}", key=f"open_{key}"):
-                # The menus in the sidebar follow; see shell.
-                st.session_state[f"open_{what}"] = str(made)
-                st.rerun(scope="app")
+        made = {what: str(job.result[what]) for what in ("project", "run") if what in job.result}
+        new = [what for what, name in made.items() if name != st.session_state.get(what)]
+        if new and st.button(f"Open the {new[0]}", key=f"open_{key}"):
+            # The menus in the sidebar follow; see shell.
+            for what, name in made.items():
+                st.session_state[f"open_{what}"] = name
+            st.rerun(scope="app")
         with st.popover("Log", key=f"log_{key}", type="tertiary"):
             st.code(
                 visible(log_tail(job, LOG_BYTES)) or "Nothing yet", language=None, wrap_lines=True

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 # What the address says about one split of one project; it means nothing in another.
-OF_SPLIT = ("item", "with", "true", "pred", "conf", "q")
+OF_SPLIT = ("item", "with", "true", "pred", "conf", "q", "which", "col", "area", "bad", "slice")
 
 
 def menu(
@@ -96,11 +96,20 @@ def _gone(key: str) -> str:
 
 
 def _changed(key: str, widget: str, boxed: bool = False) -> None:
+    parts = {}
     st.session_state[f"open_{key}"] = st.session_state[widget]
     if boxed:  # the box that is bound takes it into the address
         st.session_state[key] = st.session_state[widget]
     elif widget != key:  # what Python chooses for a menu does not reach the address by itself
-        st.query_params[key] = st.session_state[widget]
-    if key != "run":  # runs have the same items
-        for name in OF_SPLIT:
-            st.query_params.pop(name, None)
+        parts[key] = st.session_state[widget]
+    drop(*(OF_SPLIT if key != "run" else ()), **parts)  # runs have the same items
+
+
+def drop(*names: str, **parts: str) -> None:
+    """Take parts out of the address and write others, all as one step of the back button.
+
+    Not clear(): it refuses while the menus of the sidebar are bound to the address.
+    """
+    gone = {name: [] for name in names if name in st.query_params}
+    if gone or parts:
+        st.query_params.update({**gone, **parts})  # a part without a value is not written

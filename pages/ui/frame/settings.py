@@ -6,7 +6,13 @@ from typing import TypeVar
 import streamlit as st
 
 from influence_core.errors import TurnoverError
-from influence_core.workflow.results import DEVICES, pick_device
+from influence_core.workflow.results import (
+    DEVICES,
+    device_name,
+    is_demo,
+    memory_words,
+    pick_device,
+)
 from pages.ui.draw.text import plain
 from pages.ui.frame.login import account_box, login_configured
 
@@ -39,6 +45,11 @@ def page_size(standard: int) -> int:
 
 def settings_box() -> None:
     """A popover in the sidebar: name of the reviewer, device, items a page, theme."""
+    if is_demo():
+        st.sidebar.info(
+            "A demo: look at everything. Decisions, training and data of your own want an "
+            "installation of your own."
+        )
     with st.sidebar, st.popover("Settings", icon=":material/settings:", key="settings"):
         if login_configured():
             account_box()
@@ -76,6 +87,11 @@ def settings_box() -> None:
         st.caption("Theme: the system's, or in the menu ⋮ at the top right under Settings.")
 
 
+def keep_name(name: str) -> None:
+    """Sign decisions and jobs of this browser session with a name; not where people log in."""
+    st.session_state[_NAME] = name.strip()[:MOST_NAME]
+
+
 def _chosen(place: str, allowed: Sequence[T]) -> T:
     """What was set, if it can be: a browser may send any text for a menu."""
     value = st.session_state.get(place)
@@ -100,12 +116,11 @@ def _usable(name: str) -> bool:
     return True
 
 
-@st.cache_data(show_spinner=False)
 def _device() -> str:
     try:
-        device = str(pick_device("auto"))
+        device = pick_device("auto")
     except TurnoverError as error:
         return plain(str(error))
-    if device == "cpu":
+    if device.type == "cpu":
         return "cpu. No GPU was found: all works, new data and whole networks take longer"
-    return plain(device)
+    return plain(f"{device_name(device)}. {memory_words(device)}")

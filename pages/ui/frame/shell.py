@@ -15,6 +15,7 @@ import streamlit as st
 
 from influence_core.errors import TurnoverError
 from influence_core.visible import visible
+from influence_core.workflow.explain import ahead
 from influence_core.workflow.projects.uploads import sweep_uploads
 from influence_core.workflow.results import (
     Project,
@@ -30,6 +31,7 @@ from pages.ui.draw.text import plain
 from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import settings
 from pages.ui.frame.menu import forget, menu, missing
+from pages.ui.frame.score import keep_score, score_strip
 
 log = logging.getLogger("turnover.pages")
 
@@ -50,14 +52,33 @@ def _session(root: str, run_id: str, device: str) -> Session:
     session = open_session(Project.open(Path(root)), run_id, device)
     # What is open stays open. Out of the collector's sight, its millions of objects are not walked
     # through again, so Python dares to collect what the clicks leave behind much sooner.
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+    if gc.isenabled():  # not while the server starts, whose thread puts all away at its end
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
     return session
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _ready(root: str, run: str, device: str, _session: Session) -> None:
+    ahead.get_ready(_session)
+
+
+def get_ready(session: Session) -> None:
+    """Prepare for a first question, once a run and server; called when a list is drawn."""
+    _ready(str(session.project.root), session.run.id, settings.device(), session)
+
+
+def open_first() -> None:
+    """Open the run that is shown to who names none; for the thread that is there before anyone."""
+    for project in list_projects(_home(str(projects_home())))[:1]:
+        runs = [r for r in project.runs() if r.fingerprint == project.fingerprint]
+        if runs:
+            _session(str(project.root), runs[0].id, "auto")
+
+
 def shell() -> None:
-    """Draw the sidebar: project and run."""
+    """Draw the sidebar, project and run, and above the page where the project stands."""
     with in_one_sentence():
         projects = {p.root.name: p for p in list_projects(_home(str(projects_home())))}
         with st.sidebar:
@@ -77,7 +98,10 @@ def shell() -> None:
                 # The page of projects must stay open, also with a damaged one chosen.
                 forget("run")
                 st.error(plain(str(error)))
+            now = keep_score(projects[name])
             jobs_ui.panel(projects[name])
+        if now is not None:
+            score_strip(projects[name], now)
 
 
 def _choose_run(project: Project) -> None:

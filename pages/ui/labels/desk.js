@@ -101,8 +101,9 @@ class Desk {
     const body = el("div", "body");
     body.append(this.item, this.evidence);
     this.compare = new Comparison();
+    this.why = new Why(() => this.askWhy());
     this.root.replaceChildren(
-      this.bar, this.problem, this.told, body, this.keys, this.compare.dialog,
+      this.bar, this.problem, this.told, body, this.why.box, this.keys, this.compare.dialog,
     );
   }
 
@@ -155,7 +156,7 @@ class Desk {
 
   // A decision that is still on its way is newer than what the server knew.
   withOwn(card) {
-    const own = this.pending.findLast((one) => one.key === card.key && one.place === this.data.place && !one.undo);
+    const own = this.pending.findLast((one) => one.key === card.key && one.place === this.data.place && one.verdict);
     if (own) card.mine = this.word(own);
     return card;
   }
@@ -177,8 +178,17 @@ class Desk {
     return `${card.id}: ${what}${note.trim() ? `, with the note “${note.trim()}”` : ""}`;
   }
 
+  askWhy() {
+    const card = this.cards.get(this.cursor);
+    if (!card || card.given < 0 || this.why.answers.has(card.key)) return;
+    this.why.waiting = card.key;
+    this.push();
+    this.draw();
+  }
+
   push() {
     this.send({
+      why: this.why.waiting,
       queue: this.queue,
       want: { n: this.asked, at: this.wanted || 0 },
       got: this.got,
@@ -251,7 +261,7 @@ class Desk {
     this.pending.push(one);
     if (last) {
       const card = this.cards.get(last.index);
-      if (card) card.mine = last.before;
+      if (card) Object.assign(card, { mine: last.before, rejected: false });
       this.cursor = last.index;
     }
     this.draw();
@@ -290,6 +300,7 @@ class Desk {
       x: () => this.decide("exclude"),
       u: () => this.decide("unsure"),
       z: () => this.undo(),
+      y: () => this.askWhy(),
       l: () => this.choice.input.focus(),
       n: () => this.note.focus(),
       arrowleft: () => this.move(-1),
@@ -308,9 +319,9 @@ class Desk {
     const card = this.cards.get(this.cursor);
     const done = this.cursor >= total;
     this.where.textContent = done ? `End of ${total.toLocaleString("en")} rows`
-      : `${(this.cursor + 1).toLocaleString("en")} of ${total.toLocaleString("en")}, most suspicious first`;
+      : `${(this.cursor + 1).toLocaleString("en")} of ${total.toLocaleString("en")}${this.data.what}, most suspicious first`;
     const waiting = this.pending.length;
-    const failed = Object.values(this.data.failed);
+    const failed = this.pending.flatMap((one) => this.data.failed[one.id] ?? []);
     this.saved.textContent = waiting && !failed.length ? `saving ${waiting} …` : waiting ? "" : "all decisions saved";
     this.problem.replaceChildren();
     if (failed.length) {
@@ -329,6 +340,7 @@ class Desk {
     this.root.dataset.row = card ? card.key : "";
     this.root.dataset.loaded = this.cards.size;
     this.deciding.inert = !card;
+    this.why.update(card, card ? this.name(card.given) : "", this.data.why);
     this.likely.replaceChildren();
     this.undoing.disabled = !this.history.length && !this.data.undoable;
     if (!card) {
@@ -380,6 +392,7 @@ class Desk {
     const parts = [content(card, "large", `Training row ${card.id}`), labels];
     if (card.mine) parts.push(el("p", "mine", `You said: ${card.mine}`));
     for (const word of card.others) parts.push(el("p", "muted", word));
+    parts.push(...proposedParts(this, card));
     if (card.twin) parts.push(el("p", "muted", card.twin));
     const figures = el("details", "small");
     figures.open = this.figures;

@@ -21,16 +21,20 @@ from influence_core.workflow.review.evidence import LabelEvidence
 from influence_core.workflow.review.nearest import Labelled
 from pages.ui.draw import content, numbers
 from pages.ui.labels.messages import Message, Pending, read_message
+from pages.ui.labels.proposed import told
+from pages.ui.labels.why import doubt_card
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "desk.css").read_text("utf-8")
 SCRIPT = "\n".join(
-    (HERE / name).read_text("utf-8") for name in ("desk.js", "desk_choice.js", "desk_compare.js")
+    (HERE / f"{name}.js").read_text("utf-8")
+    for name in ("desk", "desk_choice", "desk_compare", "desk_proposed", "desk_why")
 )
 # The suggestion's button is emphasised only where this reviewer takes most suggestions.
 FEW, TRUSTED = 10, 0.7
 FIRST, NEXT = 8, 24  # rows sent at first, and when the browser asks for more
-_TOLD = "desk_told"  # the last message, and what became of it
+_TOLD = "desk_told"  # the last message, and where its undo leads, until they are on screen
+_STATE = "desk_state"  # what the last message asked to be stored, and why some of it is not
 _SHOWN = "desks_shown"  # by place; decisions on their way find the desk where they were made
 _HANDLED = "desk_handled"  # ids of decisions that are in the database, of this browser session
 
@@ -52,6 +56,7 @@ class Queue(NamedTuple):
 
     id: str
     positions: np.ndarray
+    flagged: bool = False
 
 
 class Shown(NamedTuple):
@@ -78,8 +83,10 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
         twins: per position, a sentence about a duplicate with another label.
     """
     state = st.session_state
-    message, moved, failed = state.pop(_TOLD, (None, None, {}))
-    pending = () if message is None else message.pending
+    # A run may be overtaken by another, such as one for a job that has ended, so what became of
+    # decisions is said in every run, until the browser asks again.
+    message, moved = state.get(_TOLD, (None, None))
+    pending, failed = state.get(_STATE, ((), {}))
     if message is not None and message.queue != queue.id:
         message, moved = None, None
     shown = Shown(desk, queue, reviewer)
@@ -92,6 +99,7 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
             "place": shown.place,
             "queue": queue.id,
             "total": len(queue.positions),
+            "what": " flagged" if queue.flagged else "",
             "classes": list(desk.classes),
             "shown": [content.visible(name) for name in desk.classes],
             "cursor": 0 if message is None else min(message.cursor, len(queue.positions)),
@@ -100,13 +108,17 @@ def desk_component(desk: Desk, queue: Queue, reviewer: str, twins: Mapping[int, 
             "acked": [one.id for one in pending if one.id in handled],
             "failed": failed,
             "moved": moved,
-            "undoable": desk.undoable(reviewer),
+            "why": None if message is None else doubt_card(desk.session, message.why, _content),
+            "undoable": len(desk.undoable(reviewer)),
             "record": _record(accepted, asked),
             "trusted": asked >= FEW and accepted >= TRUSTED * asked,
-            "empty": "That was the last row of this queue. Change the filter to go on.",
+            "empty": "That was the last flagged row. Choose All rows to go on."
+            if queue.flagged
+            else "That was the last row of this queue. Change the filter to go on.",
         },
         on_client_change=_told,
     )
+    state.pop(_TOLD, None)
 
 
 def _record(accepted: int, asked: int) -> str:
@@ -125,8 +137,9 @@ def _told() -> None:
     """
     message = read_message((st.session_state.get("desk") or {}).get("client"))
     if message is not None:
-        told = answer_decisions(st.session_state.get(_SHOWN, {}), message.pending)
-        st.session_state[_TOLD] = (message, *told)
+        moved, failed = answer_decisions(st.session_state.get(_SHOWN, {}), message.pending)
+        st.session_state[_TOLD] = (message, moved)
+        st.session_state[_STATE] = (message.pending, failed)
 
 
 def answer_decisions(
@@ -167,6 +180,9 @@ def _write(shown: Shown, one: Pending) -> dict[str, Any] | None:
         return {"id": one.id, "index": index, "rows": len(rows)}
     train = desk.session.project.dataset.train
     position = train.position(one.key)
+    if one.reject:
+        desk.proposals.reject(reviewer, desk.proposals.about(position), one.id)
+        return None
     desk.decide(reviewer, [Choice(position, one.verdict, one.new_label, one.note)], one.id)
     return None
 
@@ -179,8 +195,14 @@ def window(
         return []
     start, most = (0, FIRST) if message is None else (message.at, NEXT)
     positions = queue.positions[start : start + most].tolist()
+    waiting = desk.proposals.waiting()
     return [
-        {"index": i, **card(desk, evidence, reviewer), "twin": twins.get(evidence.position, "")}
+        {
+            "index": i,
+            **card(desk, evidence, reviewer),
+            "proposed": [told(e, desk.classes) for e in waiting.get(evidence.position, [])],
+            "twin": twins.get(evidence.position, ""),
+        }
         for i, evidence in enumerate(desk.evidence(positions), start)
     ]
 

@@ -19,7 +19,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Pending:
-    """A decision on its way to the database, or the undoing of one (`of`, "" for the latest).
+    """A decision on its way to the database, the undoing of one (`of`, "" for the latest), or the
+    rejection of what is proposed about a row.
 
     `place` names the project and the run where it was decided.
     """
@@ -32,6 +33,7 @@ class Pending:
     note: str = ""
     undo: bool = False
     of: str = ""
+    reject: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Message:
         asked: how often rows have been asked for; `got` how often they came.
         at: index of the first row that is asked for.
         pending: decisions that the browser does not know to be stored.
+        why: key of a row, where it is asked which rows made the model doubt its label.
     """
 
     queue: str
@@ -52,6 +55,7 @@ class Message:
     got: int
     at: int
     pending: tuple[Pending, ...]
+    why: int | None = None
 
 
 def read_message(value: Any) -> Message | None:
@@ -68,27 +72,34 @@ def read_message(value: Any) -> Message | None:
         got=_count(value.get("got")),
         at=_count(want.get("at")),
         pending=tuple(one for one in pending if one is not None),
+        why=_key(value.get("why")),
     )
 
 
 def _pending(one: Any) -> Pending | None:
-    if not isinstance(one, Mapping) or not _matches(_ID, one.get("id")):
-        return None
-    place = one.get("place")
-    if not isinstance(place, str):
+    place = one.get("place") if isinstance(one, Mapping) else None
+    if not isinstance(place, str) or not _matches(_ID, one.get("id")):
         return None
     if one.get("undo") is True:
         of = one.get("of")
         return Pending(one["id"], place, undo=True, of=of if _matches(_ID, of) else "")
+    key = _key(one.get("key"))
+    if key is None:
+        return None
+    if one.get("reject") is True:
+        return Pending(one["id"], place, key, reject=True)
     label, note = one.get("new_label"), one.get("note")
     texts = [one.get("verdict"), note, *([] if label is None else [label])]
     if not all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts):
         return None
+    return Pending(one["id"], place, key, one["verdict"], label, note.strip())
+
+
+def _key(value: Any) -> int | None:
     try:
-        key = from_hex(one.get("key"))
+        return from_hex(value)
     except DataError:
         return None
-    return Pending(one["id"], place, key, one["verdict"], label, note.strip())
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

@@ -85,7 +85,7 @@ def progress_box(desk: Desk) -> None:
             f"{numbers.count(progress.wrong)} found wrong · {numbers.count(progress.disputed)} "
             "disputed between reviewers"
         )
-        st.dataframe(progress.by_class, hide_index=True, key="progress_table")
+        st.dataframe(progress.by_class, hide_index=True, key="progress_table", placeholder="–")
         table = agreement(desk.by_reviewer())
         if len(table):
             st.markdown(
@@ -124,7 +124,7 @@ def twins_box(desk: Desk, who: str) -> None:
     for pair in pairs.iloc[page_of(len(pairs), PAIRS_SHOWN, "twins_page")].itertuples():
         with st.container(border=True):
             kind = "Exact" if pair.kind == "exact" else "Near"
-            st.caption(f"{kind} duplicate, similarity {pair.similarity:.3f}")
+            st.caption(f"{kind} duplicate, {numbers.percent(pair.similarity, 1)} alike")
             left, right = st.columns(2)
             sides = (
                 (left, pair.position_a, pair.label_a, pair.label_b),
@@ -146,7 +146,7 @@ def _twin(desk: Desk, who: str, position: int, label: int, other: int, place: st
     st.caption(f"labelled **{plain(desk.classes[label])}**{said}")
     with st.container(horizontal=True, gap="small"):
         choices = {
-            f"Relabel to {plain(desk.classes[other])}": ("relabel", desk.classes[other]),
+            f"Change to {plain(desk.classes[other])}": ("relabel", desk.classes[other]),
             "Keep": ("keep", None),
             "Exclude": ("exclude", None),
         }
@@ -165,7 +165,7 @@ def exchange_box(desk: Desk, who: str) -> None:
     changed = changed_rows(project, desk.reviews)
     if len(changed):
         with st.expander(
-            f"{numbers.count(len(changed))} decisions do not count: their rows have changed",
+            f"Not counted, as their rows have changed: {numbers.many(len(changed), 'decision')}",
             icon=":material/warning:",
         ):
             shown = changed.assign(key=[to_hex(key) for key in changed["key"]])
@@ -208,6 +208,7 @@ def _hand_out(desk: Desk, form: str) -> None:
         lambda: (write_safe_csv if safe else format_.write)(rows(), desk.classes),
         file_name=name,
         key="exchange_out",
+        on_click="ignore",
     )
     if format_.settings is not None:
         settings = format_.settings
@@ -216,6 +217,7 @@ def _hand_out(desk: Desk, form: str) -> None:
             lambda: settings(rows(), desk.classes),
             file_name=name + format_.settings_suffix,
             key="exchange_settings",
+            on_click="ignore",
         )
 
 
@@ -237,16 +239,18 @@ def _take_in(desk: Desk, who: str, form: str) -> None:
         except TurnoverError as error:
             st.error(plain(str(error)))
             return
-    st.markdown(f"**{numbers.count(len(found))}** good decisions")
+    st.markdown(numbers.many(len(found), "good decision"))
     for problem in found.problems[:SHOWN_PROBLEMS]:
         st.caption(plain(problem))
     bad = len(found.problems)
     if bad:
-        st.warning(f"{numbers.count(bad)} lines cannot be used. Fix the file, or leave them out.")
+        st.warning(
+            f"{numbers.many(bad, 'line')} cannot be used. Fix the file, or leave bad lines out."
+        )
     if len(found) and st.button(
         f"Apply {numbers.count(len(found))}" + (", leave the others out" if bad else ""),
         key="exchange_apply",
     ):
         new = apply_decisions(project, found, who, run_id=desk.session.run.id, skip_bad=True)
         desk.refresh()
-        st.success(f"{numbers.count(new)} decisions were new and are saved.")
+        st.success(f"{numbers.many(new, 'new decision')} saved.")

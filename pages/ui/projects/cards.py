@@ -11,6 +11,7 @@ from influence_core.workflow.results import CONTENT_WORDS, Project, projects_hom
 from pages.ui.draw import numbers
 from pages.ui.draw.content import show, visible
 from pages.ui.draw.text import plain
+from pages.ui.frame.shell import or_toast
 
 MOST_CLASSES = 6  # names on a card
 MOST_NAME = 60  # characters of a name on a card
@@ -57,7 +58,7 @@ def _card(card: Overview, glimpses: bool) -> None:
             f"{'row' if card.decided == 1 else 'rows'} decided, {numbers.count(card.open or 0)} "
             "suspicious ones open"
         )
-    _buttons(card)
+    _buttons(card, renamable=not glimpses)
 
 
 def _glimpse(card: Overview) -> None:
@@ -70,7 +71,22 @@ def _glimpse(card: Overview) -> None:
                 show(train, int(key), alt="a training row", size=GLIMPSE)
 
 
-def _buttons(card: Overview) -> None:
+def _rename(card: Overview) -> None:
+    key = f"name_card_{card.folder}"
+    with st.popover("Rename", type="tertiary", key=f"rename_{card.folder}"):
+        st.text_input("Name", card.name, max_chars=MOST_NAME, key=key)
+        st.button(
+            "Save", key=f"renamed_{card.folder}", on_click=or_toast, args=(_renamed, card, key)
+        )
+
+
+def _renamed(card: Overview, key: str) -> None:
+    """The folder, and with it links and the command line's word, stay as they are."""
+    if name := str(st.session_state[key]).strip():
+        Project.open(projects_home() / card.folder).with_settings(name=name)
+
+
+def _buttons(card: Overview, *, renamable: bool) -> None:
     # Without query_params={} Streamlit refuses to switch while a menu is bound to the address.
     with st.container(horizontal=True, gap="small"):
         if card.last is None:
@@ -85,6 +101,8 @@ def _buttons(card: Overview) -> None:
         if card.open and st.button("Decide labels", key=f"decide_card_{card.folder}"):
             st.session_state["open_project"] = card.folder
             st.switch_page("pages/labels.py", query_params={})
+        if renamable:
+            _rename(card)
 
 
 def _damaged(card: Overview) -> None:

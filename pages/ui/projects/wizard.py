@@ -1,41 +1,39 @@
 """The wizard: from data of the user's own to a project, seen before anything is made.
 
-Source, columns, what is in it and what is wrong with it, the split, the name; then the verb `new`
-makes the project as a job, whole or not at all, and training follows on the same page. Everything
-that comes from the data is drawn as data.
+Source, columns, what is in it and what is wrong with it; then one button, by which a job makes the
+project and trains it, and the errors open (`wizard_make`, `making`). Everything that comes from the
+data is drawn as data.
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.errors import DataError, TurnoverError
 from influence_core.progress import ProgressFn
-from influence_core.workflow.projects.create import folder_name
 from influence_core.workflow.projects.findings import COMPARED
 from influence_core.workflow.projects.looking import inspect_safely, look_safely
 from influence_core.workflow.projects.preview import (
     FirstLook,
     Inspection,
 )
-from influence_core.workflow.results import CONTENT_WORDS, ReadOptions, projects_home
+from influence_core.workflow.results import CONTENT_WORDS, TITLES, ReadOptions, projects_home
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
 from pages.ui.projects.cards import short
 from pages.ui.projects.waiting import stoppable
 from pages.ui.projects.wizard_columns import columns, how_to_read
 from pages.ui.projects.wizard_features import own_features, refuse_paths, told
 from pages.ui.projects.wizard_findings import account, balance, head, problems
+from pages.ui.projects.wizard_make import make
 from pages.ui.projects.wizard_source import ChosenSource, choose_source
 
 T = TypeVar("T")
-SHARE = 15  # per cent
 
 
 def wizard() -> None:
@@ -49,41 +47,59 @@ def wizard() -> None:
 
 
 def _steps(source: ChosenSource) -> None:
+    bad_rows = _bad_rows(source)
+    # What leads to the button stands above what few look at, and is on the first screen.
+    way, details = st.container(key="wizard_way_on"), st.container(key="wizard_details")
+    with details:
+        reading = replace(how_to_read(source), bad_rows=bad_rows)
     try:
-        reading = replace(how_to_read(source), features=own_features(source))
-        look = _looked(source, reading)
+        with details:
+            reading = replace(reading, features=own_features(source))
+        with way:
+            look = _looked(source, reading)
+            if look is not None:
+                _to_the_button(source, look, reading, details)
     except TurnoverError as error:
-        _refused(source, error)
-        return
-    if look is None:
-        return
+        with way:
+            _refused(source, error)
+
+
+def _to_the_button(
+    source: ChosenSource, look: FirstLook, reading: ReadOptions, details: DeltaGenerator
+) -> None:
     refuse_paths(reading.features, source, look)
-    st.markdown("##### Columns")
     own = f", features of {told(reading.features)}" if reading.features else ""
-    st.caption(f"{look.title}: {short(source.title)}{own}")
+    st.caption(f"{_kind(source, look)}: **{short(source.title)}**{own}")
     options = columns(source, look, reading)
-    head(look.head)
+    with details:
+        head(look.head)
     if options is None:
         return
-    st.markdown("##### Data check")
+    found = _inspected(source, options)
+    if found is None:
+        return
+    _counts(found)
+    problems(found.problems)
+    make(source, options, found)
+    with details:
+        _contents(found)
+
+
+def _kind(source: ChosenSource, look: FirstLook) -> str:
+    """What was given: a ZIP of pictures is kept as a table, which nobody gave."""
+    zipped = source.title.lower().endswith(".zip") and look.kind == "parquet"
+    return TITLES["zip"] if zipped else look.title
+
+
+def _bad_rows(source: ChosenSource) -> Literal["drop", "refuse"]:
+    """Asked before anything is read: even the first look may fail at a bad row."""
     drop = st.toggle(
         "Leave bad rows out",
         key=f"wizard_drop_{source.token}",
         help="Rows without a label, without content, with a broken picture or with too many or "
         "too few fields. Your file stays as it is.",
     )
-    options = replace(options, bad_rows="drop" if drop else "refuse")
-    try:
-        found = _inspected(source, options)
-    except TurnoverError as error:
-        _refused(source, error)
-        return
-    if found is None:
-        return
-    _contents(found)
-    problems(found.problems)
-    st.caption(COMPARED[found.modality])
-    _make(source, options, found)
+    return "drop" if drop else "refuse"
 
 
 def _looked(source: ChosenSource, options: ReadOptions) -> FirstLook | None:
@@ -123,75 +139,25 @@ def _stamp(place: str) -> tuple[int, int]:
     return state.st_mtime_ns, state.st_size
 
 
-def _contents(found: Inspection) -> None:
+def _counts(found: Inspection) -> None:
     what = CONTENT_WORDS[found.modality][1]
     rows = ", ".join(f"{numbers.count(n)} {plain(split)}" for split, n in found.rows.items())
-    st.caption(f"{numbers.count(sum(found.rows.values()))} {what}: {rows}")
-    account(found.account, "wizard")
+    st.caption(
+        f"{numbers.count(sum(found.rows.values()))} {what}: {rows}", help=COMPARED[found.modality]
+    )
+
+
+def _contents(found: Inspection) -> None:
     with st.container(horizontal=True, gap="small"):
         for data, label in found.thumbnails:
-            st.image(data, alt=f"Image labelled {visible(label)}", width=96)
+            st.image(
+                data,
+                alt=f"Image labelled {visible(label)}",
+                caption=plain(visible(label)),
+                width=96,
+            )
+    account(found.account, "wizard")
     balance(found.balance)
-
-
-def _make(source: ChosenSource, options: ReadOptions, found: Inspection) -> None:
-    st.markdown("##### Project")
-    token = source.token
-    if found.missing_splits:
-        missing = " and ".join(found.missing_splits)
-        bare = any(name in found.account.unlabelled for name in found.missing_splits)
-        st.caption(
-            f"The data has no {missing} split{' with labels' * bare}, so rows are held out of "
-            "train: stratified, duplicates kept together. valid is for choosing, test for testing."
-        )
-        with st.container(horizontal=True, gap="large"):
-            shares = {
-                f"{name}_share": st.slider(
-                    f"{name}, share of the rows", 0, 30, SHARE, 5, format="%d %%",
-                    key=f"wizard_{name}_{token}", width=260,
-                ) / 100
-                for name in found.missing_splits
-            }  # fmt: skip
-        options = replace(options, **shares)
-    name = st.text_input(
-        "Name",
-        value=visible(source.title.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:60],
-        max_chars=60,
-        key=f"wizard_name_{token}",
-        width=340,
-    )
-    refused = _name_problem(name)
-    if not found.usable:
-        st.info("Fix the errors above in the source, or leave bad rows out; nothing is made yet.")
-    elif refused:
-        st.warning(plain(visible(refused)))
-    st.button(
-        "Create the project",
-        key="wizard_create",
-        type="primary",
-        disabled=bool(refused) or not found.usable,
-        on_click=_begin,
-        args=(source, options, name),
-    )
-
-
-def _name_problem(name: str) -> str:
-    try:
-        folder = folder_name(name)
-    except DataError as error:
-        return str(error)
-    if (projects_home() / folder).exists():
-        return f"There is a project in the folder {folder} already; choose another name."
-    return ""
-
-
-def _begin(source: ChosenSource, options: ReadOptions, name: str) -> None:
-    """Start the verb `new`; with `=`, no value of the user's can be taken for an option."""
-    told = json.dumps(asdict(options))
-    arguments = ["new", f"--name={name}", f"--options={told}", "--", source.place]
-    job = jobs_ui.begin(projects_home(), arguments, title=f"Create {visible(name)}")
-    if job is not None:
-        st.query_params["making"] = job.id
 
 
 def _refused(source: ChosenSource, error: TurnoverError) -> None:

@@ -72,15 +72,19 @@ def columns(source: ChosenSource, look: FirstLook, reading: ReadOptions) -> Read
     roles, names = look.roles, list(look.columns)
     if look.problem:
         st.warning(plain(visible(source.sentence(DataError(look.problem)))))
-    with st.container(horizontal=True, gap="medium"):
-        # Rows with features need neither; another title is another menu with its own choice.
-        what, all_columns = "Sentence or image", list[str]()
-        if reading.features:
-            what, all_columns = "Sentence, image, or all columns", [ALL_COLUMNS]
+    # Rows with features need neither; another title is another menu with its own choice.
+    what, all_columns = "Sentence or image", list[str]()
+    if reading.features:
+        what, all_columns = "Sentence, image, or all columns", [ALL_COLUMNS]
+    # One line also in a narrow window, so that the button below stays in sight.
+    places = st.columns(3, gap="medium")
+    with places[0]:
         content = _menu(
             what, source, [*names, *all_columns], roles.content if roles else None, FIND
         )
+    with places[1]:
         label = _menu("Label", source, names, roles.label if roles else None, FIND)
+    with places[2]:
         ident = _menu("Id", source, names, roles.id if roles else None, NONE)
     more = _more(source, look, content)
     if content is None or label is None:

@@ -37,7 +37,7 @@ def own_features(source: ChosenSource) -> str | None:
         ).strip()
     if file is not None and named:
         raise DataError("Features are given twice; take the file away, or empty the field.")
-    return named or None if file is None else _kept(source, file)
+    return named or None if file is None else kept_file(_name(source), file)
 
 
 def refuse_paths(features: str | None, source: ChosenSource, look: FirstLook) -> None:
@@ -60,13 +60,16 @@ def told(features: str) -> str:
 
 
 def _known(source: ChosenSource) -> str | None:
-    kept = st.session_state.get(f"wizard_features_kept_{source.token}")
+    kept = st.session_state.get(_name(source))
     return None if kept is None else kept[1]
 
 
-def _kept(source: ChosenSource, file: "st.runtime.uploaded_file_manager.UploadedFile") -> str:
-    """The place of an uploaded file; it is written once."""
-    name = f"wizard_features_kept_{source.token}"
+def _name(source: ChosenSource) -> str:
+    return f"wizard_features_kept_{source.token}"
+
+
+def kept_file(name: str, file: "st.runtime.uploaded_file_manager.UploadedFile") -> str:
+    """The place of an uploaded file, remembered in the session by a name; it is written once."""
     kept = st.session_state.get(name)
     if kept is None or kept[0] != file.file_id or not Path(kept[1]).is_file():
         made = keep_upload(projects_home(), file.name, file.getvalue(), suffixes=FEATURES)

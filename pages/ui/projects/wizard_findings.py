@@ -11,12 +11,14 @@ from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 
 SHOWN = {"error": st.error, "warning": st.warning, "note": st.info}
-HEIGHT = 260  # pixels of a table at most
+HEIGHT, HEAD_HEIGHT = 260, 178  # pixels of a table at most, and of the first rows
 
 
 def head(rows: pd.DataFrame) -> None:
     """The first rows; text of the data is never interpreted."""
-    st.dataframe(_inert(rows), hide_index=True, key="wizard_head", alt="The first rows")
+    st.dataframe(
+        _inert(rows), hide_index=True, key="wizard_head", alt="The first rows", height=HEAD_HEIGHT
+    )
 
 
 def balance(table: pd.DataFrame) -> None:

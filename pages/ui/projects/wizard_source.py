@@ -15,6 +15,7 @@ from pathlib import Path
 import streamlit as st
 
 from influence_core.errors import DataError
+from influence_core.workflow.projects.encoders import image_encoders
 from influence_core.workflow.projects.looking import pack_safely
 from influence_core.workflow.projects.uploads import (
     MOST_MEGABYTES,
@@ -91,12 +92,22 @@ def _upload() -> ChosenSource | None:
         "path.",
     )
     if file is None:
+        st.caption(_encoders())
         return None
     place = _kept(
         file.file_id,
         lambda pack: keep_upload(projects_home(), file.name, file.getvalue(), pack),
     )
     return None if place is None else ChosenSource(place, file.name)
+
+
+def _encoders() -> str:
+    """What would be fetched, said before anything is given."""
+    said = [
+        f"{c.title} ({f'fetches {c.fetches}' if c.fetches else 'on this machine'})"
+        for c in image_encoders()
+    ]
+    return f"Encoders: of sentences MiniLM (on this machine); of pictures {' or '.join(said)}."
 
 
 def _path() -> ChosenSource | None:

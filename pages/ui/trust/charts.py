@@ -3,7 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-KINDS = {"misclassified": ("circle", "dash"), "random": ("diamond", "dot")}
+# kind of item: mark, line of its ceiling, colour that reads on light and dark
+KINDS = {
+    "misclassified": ("circle", "dash", "#2563eb"),
+    "random": ("diamond", "dot", "#d97706"),
+}
 CEILING, RANDOM = "ceiling", "random"
 # A shape for each estimator, so that nobody needs its colour.
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down")
@@ -12,7 +16,7 @@ SHIFT = 0.13  # of a line, up and down, so that the two intervals do not hide ea
 
 def comparison(
     table: pd.DataFrame,
-    title: str = "LDS: rank correlation with retraining on random halves",
+    title: str = "Agreement with retraining on random halves (LDS)",
     measure: str = "lds",
 ) -> go.Figure:
     """LDS of each estimator by kind of target; the ceiling that none can exceed as a line each.
@@ -27,14 +31,14 @@ def comparison(
     own = own.sort_values("mean", ascending=False)
     ceiling = table[table["estimator"] == CEILING]
     figure = go.Figure()
-    for number, (kind, (symbol, dash)) in enumerate(KINDS.items()):
+    for number, (kind, (symbol, dash, colour)) in enumerate(KINDS.items()):
         figure.add_scatter(
             x=own[f"{measure}_{kind}"],
             y=[line + SHIFT * (2 * number - 1) for line in range(len(own))],
             name=f"{kind} items",
             mode="markers",
             error_x={"type": "data", "array": own[f"half_{kind}"]},
-            marker={"size": 10, "symbol": symbol},
+            marker={"size": 10, "symbol": symbol, "color": colour},
         )
         for limit in ceiling[f"{measure}_{kind}"].dropna():
             figure.add_vline(
@@ -49,7 +53,7 @@ def comparison(
             )
     figure.update_layout(
         height=170 + 34 * len(own),
-        margin={"l": 0, "r": 0, "t": 48, "b": 0},
+        margin={"l": 0, "r": 0, "t": 48 if len(ceiling) else 8, "b": 0},
         xaxis={"title": title},
         yaxis={
             "autorange": "reversed",

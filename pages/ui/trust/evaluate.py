@@ -20,7 +20,7 @@ WHAT = {
     "removal": "Remove the most helpful rows",
     "loo": "Leave single rows out",
     "planted": "Plant wrong labels and find them",
-    "null": "False alarms on unknown keys",
+    "null": "False positives on unseen ids",
     "isolation": "Isolation audit",
 }
 
@@ -94,4 +94,4 @@ def _begin(session: Session) -> None:
     arguments += ["--what", ",".join(what), "--split", str(chosen["evaluate_split"])]
     for name in ("targets", "subsets", "same"):
         arguments += [f"--{name}", str(chosen[f"evaluate_{name}"])]
-    jobs_ui.begin(session.project, arguments, title=f"Evaluate run {session.run.id}")
+    jobs_ui.begin(session.project, arguments, title=f"Evaluate {session.project.name}")

@@ -256,7 +256,7 @@ def test_a_formula_without_a_result_is_named(tmp_path):
     assert "Line 4 of sheet 'S' of a.xlsx has the formula '=CONCAT" in said
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"text,label\nx,y\n"])
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\0\1\2"])
 def test_what_is_no_workbook_is_refused(tmp_path, content):
     (tmp_path / "a.xlsx").write_bytes(content)
     assert "a.xlsx cannot be read as an Excel workbook" in refused(tmp_path / "a.xlsx")

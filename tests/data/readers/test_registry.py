@@ -172,3 +172,9 @@ def test_bad_rows_can_be_left_out(tmp_path):
     options = ReadOptions(valid_share=0, test_share=0, bad_rows="drop")
     assert len(read_source(path, options).train) == 18
     assert np.array_equal(read_source(path, options).train.rows[:7], [0, 1, 2, 3, 4, 5, 7])
+
+
+def test_an_empty_folder_is_called_empty(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="data is empty; check the path"):
+        read_source(tmp_path / "data")

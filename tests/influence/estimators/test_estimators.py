@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from influence_core.errors import ModelError
 from influence_core.influence import ESTIMATORS, estimator
 from influence_core.influence.base import Targets, calibrated_temperature
+from influence_core.influence.estimators.ridge import weighted_moments, with_constant
 from influence_core.turnover.head import HeadConfig
 
 
@@ -64,6 +65,17 @@ def test_ridge_equals_the_formula_one_pair_at_a_time():
             slow = sum(residual[c] * surprise[c] * (target @ inverses[c] @ H[i]) for c in range(3))
             assert float(out.scores[t, i]) == pytest.approx(slow, abs=1e-4)
     assert out.stderr is None
+
+
+def test_moments_in_chunks_are_those_of_all_rows_at_once():
+    _, proof = evidence(HeadConfig(3, 2, members=2, width=8), n=23)
+    weights = torch.arange(1.0, 24.0)
+    rows = with_constant(proof.features.rows(torch.arange(23)))
+    slow = sum(w * torch.outer(x, x) for w, x in zip(weights, rows, strict=True)) / 23
+    found = weighted_moments(proof, torch.stack([weights, torch.ones(23)], dim=1), chunk=7)
+    assert torch.allclose(found[0], slow, rtol=1e-4)
+    assert torch.allclose(found[1], rows.T @ rows / 23, atol=1e-6)
+    assert torch.equal(found, found.mT)
 
 
 @pytest.mark.parametrize("name", list(ESTIMATORS))

@@ -6,6 +6,8 @@ import torch
 
 from influence_core.influence.base import Evidence, Targets
 from influence_core.influence.estimators import ridge
+from influence_core.influence.kernels import cache_lines
+from influence_core.influence.kernels import ridge as kernel
 from influence_core.training import features as features_module
 from influence_core.training.features import Standardised, as_stored
 
@@ -43,7 +45,7 @@ def test_one_target_gets_what_it_gets_among_several(
     tmp_path, monkeypatch, classes, halves, resident
 ):
     if not halves:
-        monkeypatch.setattr(ridge, "has_halves", lambda: False)
+        monkeypatch.setattr(kernel, "has_halves", lambda: False)
     if not resident:
         monkeypatch.setattr(features_module, "RESIDENT_BYTES", 0)
     features = Standardised.fit(file_of(tmp_path))
@@ -55,7 +57,7 @@ def test_one_target_gets_what_it_gets_among_several(
 def test_tensors_give_what_the_kernel_gives(tmp_path, monkeypatch, classes):
     features = Standardised.fit(file_of(tmp_path))
     compiled = scored(features, classes, 1)
-    monkeypatch.setattr(ridge, "LANES", DEPTH + 1)  # rows too short for the kernel
+    monkeypatch.setattr(cache_lines, "LANES", DEPTH + 1)  # rows too short for the kernel
     by_tensors = scored(features, classes, 1)
     torch.testing.assert_close(compiled, by_tensors, rtol=1e-4, atol=1e-4)
 

@@ -154,6 +154,19 @@ def test_parquet_keeps_schema_groups_and_the_way_back(tmp_path):
     assert (tmp_path / "back.parquet").read_bytes() == source.read_bytes()
 
 
+def test_parquet_damaged_since_the_import_is_refused_before_its_footer_is_asked(tmp_path):
+    source = tmp_path / "data.parquet"
+    _parquet(source)
+    dataset = read_source(source)
+    whole = source.read_bytes()
+    label, gzip, unknown = b"\x05label", b"\x15\x04", b"\x15\x22"  # no codec has the number 17
+    source.write_bytes(whole.replace(label + gzip, label + unknown))
+    assert source.read_bytes() != whole
+    with pytest.raises(MismatchError, match="changed since it was imported"):
+        export(dataset, _edits(dataset), tmp_path / "clean.parquet")
+    assert not (tmp_path / "clean.parquet").exists()
+
+
 def test_parquet_parts_become_parts(tmp_path):
     root, out = tmp_path / "hub", tmp_path / "clean"
     frame = _frame()
@@ -250,7 +263,7 @@ def test_a_zip_exports_its_list_and_on_request_its_folders(tmp_path, outer, spli
                 for name, shade in (("cat", 20), ("dog", 140)):
                     data = png(shade + 10 * number + i)
                     opened.writestr(f"{outer}{place}{name}/{i}.png", data)
-    dataset = create(NewProject(str(tmp_path / "pets.zip")), tmp_path / "home")[0].dataset
+    dataset = create(NewProject(str(tmp_path / "pets.zip")), tmp_path / "home").dataset
     edits, out = _edits(dataset), tmp_path / "clean"
     made = export(dataset, edits, out, options=ExportOptions(copy_images=copy))
     assert natural_format(dataset) == made.format == "folder"

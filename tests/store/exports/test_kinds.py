@@ -55,7 +55,7 @@ def test_each_split_may_be_of_another_kind(tmp_path, train, valid, test):
         WRITE[given[split]](reviews(start=100 * number), path, index=False)
     parts = {split: str(path) for split, path in files.items() if split != "train"}
     request = NewProject(str(files["train"]), name="mixed", **parts)
-    project, _ = create(request, tmp_path / "home")
+    project = create(request, tmp_path / "home")
     kinds = {split: file.kind for split, file in project.dataset.source.files.items()}
     assert {split: kinds[split] for split in files} == {s: given[s] for s in files}
     for number, split in enumerate(files):
@@ -74,7 +74,7 @@ def test_a_split_whose_columns_stand_in_another_order_changes_in_its_label_only(
     turned = reviews(start=50)[["stars", "label", "text"]]
     turned.to_csv(tmp_path / "test.csv", index=False)
     request = NewProject(str(tmp_path / "train.csv"), name="t", test=str(tmp_path / "test.csv"))
-    data = create(request, tmp_path / "home")[0].dataset
+    data = create(request, tmp_path / "home").dataset
     edits, out = edits_of(data, "test"), tmp_path / "out.csv"
     export(data, edits, out, options=ExportOptions(split="test"))
     pd.testing.assert_frame_equal(pd.read_csv(out), expected(edits, turned))

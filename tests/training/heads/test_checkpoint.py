@@ -94,7 +94,7 @@ def test_only_what_is_left_is_trained_and_what_was_watched_is_told_again(tmp_pat
 def test_a_training_that_had_stopped_by_itself_stays_stopped(tmp_path):
     rows = clouds()[0]
     whole, told = told_of(rows, FREE, at(tmp_path, rows, FREE))
-    assert len(told) < FREE.stopping_for(len(rows.features))[0]
+    assert len(told) < FREE.most_epochs(len(rows.features))
     again, told_again = told_of(rows, FREE, at(tmp_path, rows, FREE))
     assert_same(again, whole)
     assert told_again == told

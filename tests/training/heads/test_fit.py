@@ -1,13 +1,16 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.training.features import Standardised
 from influence_core.training.heads.fit import fit_heads
-from influence_core.training.heads.steps import gradients, margin
+from influence_core.training.heads.steps import forward, gradients, margin
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, TurnoverHead, member_masks
 
@@ -37,10 +40,11 @@ def test_written_out_gradients_equal_autograd():
     )
     (loss * scale.repeat(1, 2)[0]).sum().backward()
     params = [p.detach().clone() for p in head.parameters()]
-    grads, full = gradients(x, labels[None], scale, member_masks(keys, CONFIG), params, CONFIG.p)
+    seen = forward(x, member_masks(keys, CONFIG), params)
+    grads = gradients(x, labels[None], scale, seen, params[2], CONFIG.p)
     for name, grad in zip(("W1", "b1", "W2"), grads, strict=True):
         assert torch.allclose(grad, getattr(head, name).grad, atol=1e-6), name
-    assert torch.allclose(full, head(x), atol=1e-5)
+    assert torch.allclose(seen.full, head(x), atol=1e-5)
 
 
 def test_a_seed_gives_the_same_weights_twice_and_another_seed_others():
@@ -55,8 +59,33 @@ def test_training_learns_and_stops_by_itself():
     X, y, k = toy(300)
     fit = fit_heads(Rows(X, y, k), CONFIG, HeadTraining(batch=16, learning_rate=5e-3))
     assert fit.history[-1].flipped_accuracy > 0.9
-    errors = [e.flipped_error for e in fit.history]
-    assert fit.epochs == int(np.argmin(errors)) + 1
+    assert fit.epochs == len(fit.history) < HeadTraining().max_epochs
+
+
+def ended_after(errors, training, rows=160):
+    """Epochs after which a training with these errors stops, by the rule said once more."""
+    steps = -(-rows // training.batch_for(rows))
+    for epoch in range(2, len(errors) + 1):
+        early = epoch * steps * training.learning_rate < 0.05
+        fell = errors[0] - errors[epoch - 1]
+        if not early and errors[epoch // 2 - 1] - errors[epoch - 1] <= max(0, 0.05 * fell):
+            return epoch
+    return None
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30), st.floats(1e-4, 1e-1))
+def test_a_training_ends_when_its_later_half_gained_next_to_nothing(errors, rate):
+    training = HeadTraining(batch=16, learning_rate=rate)
+    found = (e for e in range(1, len(errors) + 1) if training.has_ended(errors[:e], 160))
+    assert next(found, None) == ended_after(errors, training)
+    assert not HeadTraining(epochs=9, learning_rate=rate).has_ended(errors, 160)
+
+
+def test_an_early_rise_of_the_error_ends_nothing_before_the_weights_have_moved():
+    errors = [0.26, 0.25, 0.26, 0.25, 0.24, 0.23, 0.22, 0.21]  # as of digits through 1,280 units
+    training = HeadTraining(batch=32)
+    assert not any(training.has_ended(errors[:epoch], 500) for epoch in range(1, 9))
+    assert replace(training, learning_rate=2e-3).has_ended(errors[:4], 500)
 
 
 def test_groups_with_all_rows_equal_the_single_head():

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.evaluation.retrain import label_losses, retrain
-from influence_core.training.heads.replay import Tape, weight_gradients
+from influence_core.training.heads.adam_numba import through_step
+from influence_core.training.heads.replay import weight_gradients
+from influence_core.training.heads.tape import Tape, sizes
 from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig
 
@@ -20,7 +22,7 @@ TRAINING = HeadTraining(epochs=4, batch=16, learning_rate=5e-3, seed=4, eps=1e-4
 ROOM = 1 << 24
 
 
-def replayed(rows, config, training, x, labels, *, room=ROOM, weights=None, shares=1):
+def replayed(rows, config, training, x, labels, *, room=ROOM, weights=None, shares=1, whole=False):
     """(T, N) from tapes of shares of the members, all members added up."""
     labels = torch.as_tensor(labels)
     weights = torch.eye(len(labels)) if weights is None else weights
@@ -29,16 +31,17 @@ def replayed(rows, config, training, x, labels, *, room=ROOM, weights=None, shar
     for first in range(0, config.members, size):
         share = range(first, min(first + size, config.members))
         tape = Tape(rows, config, training, share, room)
-        total = total + weight_gradients(tape, x, labels, weights).sum(1)
+        total = total + weight_gradients(tape, x, labels, weights, whole_rows=whole).sum(1)
     return total
 
 
-def oracle(rows, config, training, x, labels):
+def oracle(rows, config, training, x, labels, whole):
     tape = Tape(rows, config, training, range(config.members), ROOM)
     every = rows.features.rows(torch.arange(len(rows.features)))
     return replay_oracle.weight_gradients(
-        every, rows.labels, rows.keys, tape.batches, config, training, x, torch.as_tensor(labels)
-    )
+        every, rows.labels, rows.keys, tape.batches, config, training, x, torch.as_tensor(labels),
+        whole,
+    )  # fmt: skip
 
 
 def close(found, wanted, within=2e-3):
@@ -50,9 +53,11 @@ def close(found, wanted, within=2e-3):
 @given(
     n=st.integers(5, 40), batch=st.integers(1, 20), classes=st.integers(2, 4),
     members=st.integers(1, 3), width=st.sampled_from([2, 5, 8]), p=st.sampled_from([0.5, 0.25]),
-    decay=st.sampled_from([0.0, 0.01]), seed=st.integers(0, 5),
+    decay=st.sampled_from([0.0, 0.01]), seed=st.integers(0, 5), whole=st.booleans(),
 )  # fmt: skip
-def test_replay_is_autograd_through_the_training(n, batch, classes, members, width, p, decay, seed):
+def test_replay_is_autograd_through_the_training(
+    n, batch, classes, members, width, p, decay, seed, whole
+):
     rows, _, x, y = toy_rows.clouds(n, seed)
     rows = toy_rows.Rows(rows.features, rows.labels % classes, rows.keys)
     config = HeadConfig(6, classes, members=members, width=width, p=p, seed=seed)
@@ -60,9 +65,26 @@ def test_replay_is_autograd_through_the_training(n, batch, classes, members, wid
         epochs=2, batch=batch, learning_rate=5e-3, seed=seed, weight_decay=decay, eps=1e-3
     )
     y = y[:4] % classes
-    close(
-        replayed(rows, config, training, x[:4], y), oracle(rows, config, training, x[:4], y), 5e-3
-    )
+    found = replayed(rows, config, training, x[:4], y, whole=whole)
+    close(found, oracle(rows, config, training, x[:4], y, whole), 5e-3)
+
+
+def test_of_rows_learned_by_heart_both_sides_tell_more_than_the_derivative():
+    rows, _, x, y = toy_rows.clouds(60)
+    x, y = x[:20], y[:20]
+    config = replace(CONFIG, members=8, width=64)
+    training = replace(TRAINING, epochs=40)
+    weights = torch.cat([1.0 - torch.eye(60), torch.ones(60, 1)], 1)
+    losses = label_losses(
+        retrain(replace(rows, weights=weights), config, training, x), y
+    )  # (61, T)
+    actual = (losses[:-1] - losses[-1]).T.ravel()
+
+    def agrees(whole):
+        told = replayed(rows, config, training, x, y, whole=whole).numpy()
+        return np.corrcoef(-told.ravel(), actual)[0, 1]
+
+    assert agrees(True) > agrees(False) + 0.03
 
 
 def test_a_small_change_of_a_weight_changes_the_loss_as_replay_says():
@@ -80,16 +102,51 @@ def test_a_small_change_of_a_weight_changes_the_loss_as_replay_says():
     assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(found, slope, strict=True))
 
 
-@pytest.mark.parametrize("gradients", [0, 1, 9, 23])
-def test_memory_changes_nothing_but_time(gradients):
+@pytest.mark.parametrize("width", [8, 5])  # with twins and without
+@pytest.mark.parametrize(("records", "gradients"), [(0, 0), (1, 0), (23, 0), (24, 0), (24, 9)])
+def test_memory_changes_nothing_but_time(records, gradients, width):
     rows, _, x, y = toy_rows.clouds(60)
-    training = replace(TRAINING, epochs=6)  # 24 steps: two anchors
-    whole = replayed(rows, CONFIG, training, x[:3], y[:3])
-    size = 4 * sum(t.numel() for t in Tape(rows, CONFIG, training, range(3), 0).loop.params)
-    room = size * (3 * (2 + 16) + gradients)
-    tape = Tape(rows, CONFIG, training, range(3), room)
-    assert tape.kept_steps == gradients and not tape.whole
-    assert torch.equal(replayed(rows, CONFIG, training, x[:3], y[:3], room=room), whole)
+    config, training = replace(CONFIG, width=width), replace(TRAINING, epochs=6)
+    whole = replayed(rows, config, training, x[:3], y[:3])  # 24 steps: two anchors
+    state, record, _ = sizes(config, 3, 16, 24)
+    room = 2 * state + records * record + gradients * state // 3
+    tape = Tape(rows, config, training, range(3), room)
+    assert (tape.kept_records, tape.whole) == (records, records == 24)
+    assert records < 24 or tape.kept_gradients == gradients
+    assert torch.equal(replayed(rows, config, training, x[:3], y[:3], room=room), whole)
+
+
+def test_what_is_counted_is_what_is_kept():
+    rows, *_ = toy_rows.clouds(64)  # four batches of 16
+    tape = Tape(rows, CONFIG, TRAINING, range(3), ROOM)
+    tape.end()
+    state, record, _ = sizes(CONFIG, 3, 16, 16)
+    counted = [(own.params, own.first, own.second) for own in tape.anchors]
+    assert 4 * sum(t.numel() for own in counted for one in own for t in one) == state
+    kept = [t for own in tape.records.values() for t in (own.h, own.full, own.W2)]
+    assert 4 * sum(t.numel() for t in kept) == 16 * record
+
+
+@given(
+    targets=st.integers(1, 3), size=st.integers(1, 300), step=st.integers(1, 9),
+    seed=st.integers(0, 9),
+)  # fmt: skip
+def test_the_compiled_step_of_adam_backwards_is_the_written_one(targets, size, step, seed):
+    rng = torch.Generator().manual_seed(seed)
+    theta, m_bar, v_bar = (torch.randn(targets, 2, size, generator=rng) for _ in range(3))
+    g = torch.randn(2, size, generator=rng) * (torch.rand(2, size, generator=rng) > 0.3)
+    old = 0.1 * torch.randn(2, size, generator=rng) * (g != 0)
+    m, v = 0.9 * old + 0.1 * g, 0.001 * g.square()
+    lr, eps, c1, c2 = 5e-3, 1e-4, 1 - 0.9**step, 1 - 0.999**step
+    root = (v.double() / c2).sqrt()
+    by_m = m_bar - theta * lr / (c1 * (root + eps))
+    slope = torch.where(root > 0, lr * m / (2 * c1 * c2 * (root + eps) ** 2 * root), 0.0)
+    by_v = v_bar + theta * slope
+    wanted = 0.1 * by_m + 0.002 * (m - 0.9 * old) / 0.1 * by_v
+    along = through_step(theta, m_bar, v_bar, old, m, v, (lr, eps, c1, c2))
+    close(along, wanted, 1e-4)
+    close(m_bar, 0.9 * by_m, 1e-4)
+    close(v_bar, 0.999 * by_v, 1e-4)
 
 
 def test_a_second_pass_over_a_tape_gives_the_same():

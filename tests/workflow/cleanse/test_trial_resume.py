@@ -19,7 +19,8 @@ from influence_core.workflow.cleanse import trials
 from influence_core.workflow.cleanse.cleansings import Cleansing, save_cleansing
 from influence_core.workflow.cleanse.export import edits_of
 from influence_core.workflow.cleanse.target_split import TargetSplit
-from influence_core.workflow.cleanse.trial import RANDOM_DRAWS, trial
+from influence_core.workflow.cleanse.trial import trial
+from influence_core.workflow.evaluate.arms import RANDOM_DRAWS
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 from influence_core.workflow.train.resume import parts_at
@@ -105,7 +106,7 @@ def test_a_cancelled_trial_ends_like_an_unbroken_one(session, fits):
 def test_the_log_probabilities_are_the_same_to_the_bit(session, fits, monkeypatch):
     seen, real = [], module.retrain
     monkeypatch.setattr(
-        "influence_core.workflow.cleanse.trial.retrain",
+        "influence_core.workflow.evaluate.arms.retrain",
         lambda *args, **kwargs: seen.append(real(*args, **kwargs)) or seen[-1],
     )
     stop_after(lambda **how: again(session, **how), 3)

@@ -62,4 +62,4 @@ def test_what_goes_through_the_training_is_refused_with_advice(tmp_path, name):
     x = session.split_features("test").rows(torch.arange(1))
     nowhere = Cluster.__new__(Cluster)
     with pytest.raises(ModelError, match=f"'{name}' goes through the training on one machine; le"):
-        ScanTask.of(nowhere, session, name, x, torch.tensor([0]))
+        ScanTask.of(nowhere, session, name, session.targets(x, torch.tensor([0])))

@@ -10,10 +10,11 @@ from tiny import project
 from influence_core.errors import CancelledError, DataError, ModelError, StoreError
 from influence_core.evaluation import retrain
 from influence_core.evaluation.change import predicted_change
-from influence_core.influence import ESTIMATORS
+from influence_core.evaluation.choose import best_estimator
+from influence_core.influence import DEFAULT_ESTIMATOR, ESTIMATORS
 from influence_core.store.evaluations import FILE, read_evaluation, write_evaluation
 from influence_core.store.project import Project
-from influence_core.workflow.evaluate import stand_in
+from influence_core.workflow.evaluate import default, stand_in
 from influence_core.workflow.evaluate.changes import calibration_of
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.evaluate.work import Work, choose_targets
@@ -61,18 +62,33 @@ def test_every_stage_leaves_its_table_with_the_run(world):
     assert report.record.checks["isolation"].passed
 
 
-def test_the_default_estimator_is_the_best_measured_one_and_says_why(world):
+def test_by_few_items_no_estimator_takes_the_place_of_the_default_and_it_says_why(world):
     session, report, _ = world
     record = read_evaluation(session.project.root)
-    assert record.estimator == Project.open(session.project.root).settings.default_estimator
-    assert record.estimator in ESTIMATORS
-    assert record.reason.startswith("LDS ")
+    assert Project.open(session.project.root).settings.default_estimator == ""
+    assert record.estimator == DEFAULT_ESTIMATOR
+    assert record.reason.startswith("agreement with retraining ")
+    count = len(choose_targets(session, SMALL)[2])
+    few = f"{count} items are too few to tell whether another is better, take 50"
+    assert record.reason.endswith(few)
     assert "for this model without some rows" in record.reason
     assert "for models trained like it" in record.reason
     for question in ("same", "lds"):
         table = report.tables[question]
         own = table[table["estimator"] == record.estimator].groupby(["kind", "key"])["lds"].mean()
         assert record.figures[question] == pytest.approx(own.mean())
+
+
+def test_by_enough_items_the_best_measured_one_is_named(world, monkeypatch):
+    session, report, _ = world
+    monkeypatch.setattr(default, "FEWEST", 1)
+    work = Work(session, SMALL, *choose_targets(session, SMALL), None, None)
+    work.settings = dict(report.record.settings)
+    default.choose_default(work)
+    able = [name for name in ESTIMATORS if name != "combined" or len(default._blend(work)) > 1]
+    found = [default._by_estimator(report.tables[name]) for name in ("same", "lds")]
+    assert work.estimator == best_estimator(found, able)
+    assert "too few" not in work.reason
 
 
 def test_this_model_is_retrained_from_its_own_start_and_replay_tells_it(world):

@@ -18,7 +18,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decisions")
     lines = [f"{i:04},The music of film {i} was fine.,{('1-2', '03')[i % 2]}" for i in range(40)]
     (folder / "src.csv").write_text("id,text,label\n" + "\n".join(lines) + "\n")
-    return create(NewProject(str(folder / "src.csv")), folder / "home")[0]
+    return create(NewProject(str(folder / "src.csv")), folder / "home")
 
 
 def row(made, given):

@@ -16,7 +16,7 @@ from influence_core.workflow.explain.explain import ExplainOptions, explain, fin
 from influence_core.workflow.explain.noise import NoiseCheck
 from influence_core.workflow.explain.verdict import Verdict, verdict_of
 from influence_core.workflow.review.doubt import doubted_rows
-from influence_core.workflow.review.nearest import nearest_rows
+from influence_core.workflow.review.nearest import likeness, nearest_rows
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -27,6 +27,17 @@ def session(tmp_path_factory):
     made = project(tmp_path_factory.mktemp("home") / "tiny", n=90)
     train(made, TrainOptions(members=4, width=64, epochs=8))
     return open_session(type(made).open(made.root))
+
+
+def test_what_is_unlike_all_training_rows_is_told(session):
+    rows = session.features.rows(torch.arange(len(session.evidence)))
+    assert not likeness(session, rows[3]).strange  # it is one of them
+    strange = likeness(session, -rows.mean(0) - 5 * rows.std(0) * torch.sign(rows[3]))
+    assert strange.strange and "believe the prediction little" in strange.sentence
+    unit = rows / rows.norm(dim=1, keepdim=True)
+    cosine = unit @ unit.T - 3 * torch.eye(len(rows))
+    usual = np.quantile(cosine.max(1).values.numpy(), 0.01)
+    assert strange.usual == pytest.approx(usual, abs=1e-5)
 
 
 def verdict(**other):

@@ -20,6 +20,7 @@ from influence_core.workflow.explain.verify import (
     Verified,
     flipping_size,
     kept_verified,
+    key_of,
     verify,
 )
 from influence_core.workflow.session import open_session
@@ -133,6 +134,14 @@ def test_a_damaged_outcome_says_what_to_do(session, item):
     path.unlink()
 
 
-def test_an_item_of_ones_own_is_refused(session):
-    with pytest.raises(DataError, match="Only an item of a split"):
-        verify(session, own_item(session, "a lovely warm film"), RIDGE)
+def test_an_item_of_ones_own_is_verified_and_found_again_by_its_content(session):
+    own = own_item(session, "a lovely warm film")
+    found = verify(session, own, RIDGE, 3)
+    assert "these 3 rows" in found.sentence and len(found.keys) == 3
+    same = own_item(session, "a lovely warm film")
+    again = kept_verified(session.project, session.run.id, key_of(same), [RIDGE])
+    assert again.sentence == found.sentence
+    other = own_item(session, "a lovely cold film")
+    assert kept_verified(session.project, session.run.id, key_of(other), [RIDGE]) is None
+    with pytest.raises(DataError, match="neither a key nor content"):
+        key_of(replace(own, content=None))

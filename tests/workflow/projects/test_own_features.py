@@ -48,7 +48,7 @@ def made(folder, frame=None, features=X, *, encoder=None, test=None, **options):
         features = str(folder / "own.npy")
     chosen = ReadOptions(features=features, label_column="label", **options)
     request = NewProject(str(folder / "rows.csv"), test=test, encoder=encoder, options=chosen)
-    return create(request, folder / "home")[0]
+    return create(request, folder / "home")
 
 
 def rows_of(project):
@@ -113,9 +113,7 @@ def test_a_column_of_lists_is_taken_and_kept_once(tmp_path):
     frame = table(emb=list(X))
     frame.to_parquet(tmp_path / "rows.parquet")
     options = ReadOptions(features="emb", label_column="label")
-    project, _ = create(
-        NewProject(str(tmp_path / "rows.parquet"), options=options), tmp_path / "home"
-    )
+    project = create(NewProject(str(tmp_path / "rows.parquet"), options=options), tmp_path / "home")
     assert_placed(project)
     assert project.dataset.train.extra_columns == ["age"]
     assert project.features("train").filename  # mapped

@@ -19,6 +19,7 @@ from influence_core.store.project import Project
 from influence_core.workflow.projects import uploads
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.findings import findings_of
 from influence_core.workflow.projects.uploads import forget_upload, keep_upload, safe_name
 
 
@@ -89,13 +90,14 @@ def pets(path, prefix="", shades=(("cat", 40), ("dog", 200)), n=10):
 @pytest.mark.parametrize("kind", [None, "folder"])
 def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
     archive, home = pets(tmp_path / "pets.zip"), tmp_path / "home"
-    made, findings = create(NewProject(str(archive), options=ReadOptions(kind=kind)), home)
-    other, others = create(NewProject(str(archive.with_suffix("")), name="other"), home)
+    made = create(NewProject(str(archive), options=ReadOptions(kind=kind)), home)
+    other = create(NewProject(str(archive.with_suffix("")), name="other"), home)
     assert made.root.name == "pets"
     assert made.dataset.classes == other.dataset.classes == ("cat", "dog")
     for one, two in zip(made.dataset, other.dataset, strict=True):
         assert (one.name, len(one)) == (two.name, len(two))
         assert Counter(one.labels.tolist()) == Counter(two.labels.tolist())
+    findings, others = (findings_of(p.dataset, p.settings.encoder) for p in (made, other))
     assert [f.what for f in findings] == [f.what for f in others]
     accounts = [
         account_of(p.dataset.source, {s.name: len(s) for s in p.dataset}) for p in (made, other)
@@ -110,7 +112,7 @@ def test_a_project_of_a_zip_holds_what_that_of_its_folder_holds(tmp_path, kind):
 def test_splits_come_from_a_zip_each(tmp_path):
     train, test = pets(tmp_path / "pets.zip"), pets(tmp_path / "later.zip", n=3)
     wish = NewProject(str(train), test=str(test), options=ReadOptions(valid_share=0.2))
-    made, _ = create(wish, tmp_path / "home")
+    made = create(wish, tmp_path / "home")
     assert {split.name: len(split) for split in made.dataset} == {
         "train": 16, "valid": 4, "test": 6
     }  # fmt: skip

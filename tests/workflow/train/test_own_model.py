@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.data.options import ReadOptions
-from influence_core.errors import DataError, StoreError
+from influence_core.errors import DataError, MismatchError, StoreError
 from influence_core.influence.base import Targets
-from influence_core.models.own.named import read_places
 from influence_core.store.project import Project, projects_home
+from influence_core.training.features import Standardised
+from influence_core.workflow.cleanse.rounds import ranking
+from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.explain.explain import (
     ExplainOptions,
     explain,
@@ -20,10 +22,13 @@ from influence_core.workflow.explain.explain import (
     misclassified,
 )
 from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.projects.named import read_places
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train import own_model
+from influence_core.workflow.session_network import Leaning
+from influence_core.workflow.train import own_linear, own_model
 from influence_core.workflow.train.head import TrainOptions, train
+from influence_core.workflow.train.own_linear import leave_one_out
 from influence_core.workflow.train.own_model import publish_probabilities
 
 N, TEST, D, C = 150, 60, 6, 3
@@ -63,7 +68,7 @@ class Study:
         )
         source, test = str(self.folder / "train.csv"), str(self.folder / "test.csv")
         request = NewProject(source, test=test, name="study", options=options)
-        return create(request, projects_home())[0]
+        return create(request, projects_home())
 
     def place(self, name):
         return str(self.folder / name)
@@ -114,14 +119,68 @@ def test_the_ridge_is_about_their_residuals_and_nothing_is_trained(study, monkey
     theirs = study.proba[numbers(split)[at]].astype(np.float32)
     assert np.allclose(item.proba, theirs)
     found = explain(session, item, RIDGE, keep=True).scores
-    # By hand: the same estimator asked with their probabilities of this item.
+    # By hand: the same estimator asked with the average of their probabilities of this item and of
+    # those of a linear model.
     x = session.split_features("test").rows(torch.tensor([at]))
     label = torch.tensor([item.predicted])
-    targets = Targets(x, label, torch.from_numpy(theirs)[None])
+    linear = leave_one_out(session.features, session.evidence.labels, C)
+    other = (x @ linear.weight + linear.bias).softmax(1)
+    targets = Targets(x, label, (torch.from_numpy(theirs)[None] + other) / 2)
+    rows = torch.from_numpy(study.proba[numbers(project.dataset.train)]).float()
+    assert torch.allclose(session.evidence.leaning, (rows + linear.outside) / 2, atol=1e-5)
     wanted = (
         session.prepared("flipped-ridge").query(targets).scores(slice(0, len(session.evidence)))
     )
     assert np.allclose(found, wanted.scores[0].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_harms_a_split_is_the_mean_over_its_mistakes_by_their_probabilities(study):
+    project = study.project()
+    session = open_session(project, publish_probabilities(project, study.places).id, "cpu")
+    found = ranking(session, TargetSplit("test", "misclassified"), "flipped-ridge")
+    split = project.dataset.split("test")
+    theirs = study.proba[numbers(split)].astype(np.float32)
+    rows, ridge = slice(0, N), session.prepared("flipped-ridge")
+    slow, unaveraged = [], []
+    for at in np.flatnonzero(theirs.argmax(1) != split.labels):
+        x = session.split_features("test").rows(torch.tensor([at]))
+        label, own = torch.tensor([int(split.labels[at])]), torch.from_numpy(theirs[at])[None]
+        linear = session.leaning.linear.proba(x)
+        for told, out in (((own + linear) / 2, slow), (own, unaveraged)):
+            out.append(ridge.query(Targets(x, label, told)).scores(rows).scores[0].numpy())
+    assert np.allclose(found.score, np.mean(slow, 0), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found.score, np.mean(unaveraged, 0), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("damping", own_linear.DAMPINGS)
+def test_each_row_is_predicted_by_a_linear_model_that_has_not_seen_it(damping, monkeypatch):
+    monkeypatch.setattr(own_linear, "DAMPINGS", (damping,))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 5))
+    x -= x.mean(0)  # as standardised ones are
+    features = Standardised.using(x.astype(np.float32), torch.zeros(5), torch.ones(5))
+    labels = torch.arange(40) % 3
+    found = leave_one_out(features, labels, 3)
+    own, wanted = np.c_[x, np.ones(40)], np.eye(3)[labels.numpy()]
+    ridge = np.diag([damping * (x**2).sum(0).mean()] * 5 + [0.0])
+    sharp = float(found.bias.sum())  # the shares of the classes sum to one
+    for i in range(0, 40, 7):
+        rest = np.delete(np.arange(40), i)
+        fit = np.linalg.solve(own[rest].T @ own[rest] + ridge, own[rest].T @ wanted[rest])
+        alone = torch.from_numpy(own[i] @ fit * sharp).softmax(0)
+        assert torch.allclose(found.outside[i].double(), alone, atol=1e-4)
+
+
+def test_a_linear_model_of_other_rows_is_refused(study):
+    project = study.project()
+    run = publish_probabilities(project, study.places)
+    tensors = run.tensors()
+    assert open_session(project, run.id, "cpu").leaning is not None
+    tensors["leaning/rows"] = tensors["leaning/rows"][1:]
+    with pytest.raises(MismatchError, match="linear model"):
+        Leaning.of(run, tensors, open_session(project, run.id, "cpu").head)
+    del tensors["leaning/rows"]  # a run of before
+    assert Leaning.of(run, tensors, open_session(project, run.id, "cpu").head) is None
 
 
 def test_with_other_splits_alone_a_run_of_ours_lends_its_flipped_side(study):
@@ -204,6 +263,10 @@ def test_other_classes_and_other_splits_are_one_sentence(study):
 def test_what_does_not_name_splits_and_files_is_refused(told):
     with pytest.raises(DataError, match="--proba"):
         read_places(told)
+
+
+def test_a_comma_in_a_path_parts_no_files():
+    assert read_places("train=/a,b/x.npy, test=t.npy") == {"train": "/a,b/x.npy", "test": "t.npy"}
 
 
 def test_new_makes_project_and_run_at_once_or_neither(study):

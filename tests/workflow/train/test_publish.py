@@ -21,6 +21,7 @@ from influence_core.data.images import open_image
 from influence_core.errors import DataError, ModelError
 from influence_core.influence.network_scan import network_scan
 from influence_core.store.project import Project
+from influence_core.training.networks.own_loop import EPOCHS
 from influence_core.turnover.inject.inject import inject
 from influence_core.turnover.layer import TurnoverDropout
 from influence_core.turnover.masks import as_keys
@@ -250,3 +251,13 @@ def test_training_rows_without_a_label_are_refused(tmp_path):
     project = Project.create(tmp_path / "p", "P", build_dataset(parts, ["x", "y"]), "minilm")
     with pytest.raises(DataError, match="row 2 has no label"):
         publish(project, Bag(), letters)
+
+
+@pytest.mark.parametrize("epochs", [None, 2.5])
+def test_epochs_are_those_told_at_the_call_or_by_the_trainer(project, tokenizer, epochs):
+    model = bert(tokenizer)
+    inject(model, where=1)
+    model.__dict__[EPOCHS] = 4.0  # as `KeyCallback` leaves it
+    run = publish(project, model, encoder_of(tokenizer), epochs=epochs)
+    assert run.record.metrics["epochs"] == (4.0 if epochs is None else 2.5)
+    assert Project.open(project.root).run(run.id).record.metrics == run.record.metrics

@@ -37,6 +37,9 @@ def _lines(rows, form: str, names: str = "text,label", end: str = "\n") -> str:
     return end.join([names, *(form.format(*row) for row in rows)]) + end
 
 
+BARE_BY_PANDAS = written(SAID, by_pandas=True, quoting=csv.QUOTE_NONE, escapechar="\\")
+
+
 @pytest.mark.parametrize(
     ("text", "rows", "quoting", "blanks"),
     [
@@ -47,8 +50,9 @@ def _lines(rows, form: str, names: str = "text,label", end: str = "\n") -> str:
         (written(SAID, **BACKSLASH), SAID, "backslash", False),
         (written(SAID, by_pandas=True, **BACKSLASH), SAID, "backslash", False),
         (written(SAID, quoting=csv.QUOTE_NONE, escapechar="\\"), SAID, "backslash", False),
-        (written(SAID, by_pandas=True, quoting=csv.QUOTE_NONE, escapechar="\\"), SAID,
-         "backslash", False),
+        # pandas before 3 leaves quotes as they are there
+        (BARE_BY_PANDAS, SAID,
+         "backslash" if r'\"' in BARE_BY_PANDAS else "none-backslash", False),
         # fields without quotes
         (_lines(ROWS, '"Great\\, {0},{1}'), [(f'"Great, {t}', x) for t, x in ROWS],
          "none-backslash", False),

@@ -1,38 +1,51 @@
-"""The confusion matrix, and what a click on it means."""
+"""The confusion matrix, and what a click on it means; Errors and Explore draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.ui.errors.filters import choose
+Choose = Callable[[str, str], None]  # true class, predicted class
 
 # Pale enough at both ends that the counts stay readable on it, in the light and the dark theme.
 SCALE = [[0, "rgba(217, 119, 6, 0)"], [1, "rgba(217, 119, 6, 0.75)"]]
 MARKERS = 4_000  # clickable cells at most; the fullest come first
+_CLICKS = "confusion_clicks"
 MOST = 40  # classes in one picture; of more, those with the most errors
 
 
-def confusion(classes: tuple[str, ...], table: pd.DataFrame) -> None:
-    """Draw it; a click on a cell sets the filters of both classes."""
-    known = table[table["label_number"] >= 0]
-    size = len(classes)
-    counts = np.zeros((size, size), dtype=np.int64)
-    np.add.at(counts, (known["label_number"], known["predicted_number"]), 1)
+def confusion(
+    classes: Sequence[str], counts: np.ndarray, cell: tuple[str, str] | None, choose: Choose
+) -> None:
+    """Draw it.
+
+    Args:
+        classes: names.
+        counts: (C, C) items by true and predicted class.
+        cell: true and predicted class of the cell that has a frame.
+        choose: hears which cell was clicked.
+    """
     shown = most_confused(counts)
-    st.plotly_chart(
-        figure(tuple(classes[c] for c in shown), counts[np.ix_(shown, shown)]),
-        key="confusion",
-        on_select=lambda: _clicked([classes[c] for c in shown], classes),
-        selection_mode="points",
-        config={"displayModeBar": False},
-        alt="Confusion matrix: true class by predicted class, number of items",
-    )
+    names = [classes[c] for c in shown]
+    marked = tuple(map(names.index, cell)) if cell and {*cell} <= {*names} else None
+    # Plotly's own selection would outlive the filter and fade all other counts: each click begins a
+    # chart of its own, in which the cell that the filter asks for has a frame.
+    key = _key()
+    with st.container(key="confusion"):
+        st.plotly_chart(
+            figure(tuple(names), counts[np.ix_(shown, shown)], marked),
+            key=key,
+            on_select=lambda: _clicked(key, names, choose),
+            selection_mode="points",
+            config={"displayModeBar": False},
+            alt="Confusion matrix: true class by predicted class, number of items",
+        )
+    size = len(classes)
     part = "" if len(shown) == size else f" The {len(shown)} of {size} classes with most errors."
     st.caption(
-        f"Rows are true classes, columns predictions. Click a cell to filter the list.{part}"
+        "Rows are true classes, columns predictions. Click a cell to list its items, right ones "
+        f"too; click it again to leave it.{part}"
     )
 
 
@@ -42,8 +55,16 @@ def most_confused(counts: np.ndarray, most: int = MOST) -> np.ndarray:
     return np.sort(np.argsort(-wrong, kind="stable")[:most])
 
 
-def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
-    """Errors coloured by share of their true class, the diagonal left pale."""
+def figure(
+    classes: tuple[str, ...], counts: np.ndarray, marked: tuple[int, ...] | None = None
+) -> go.Figure:
+    """Errors coloured by share of their true class, the diagonal left pale.
+
+    Args:
+        classes: names.
+        counts: (C, C) items by true and predicted class.
+        marked: row and column of the cell that has a frame.
+    """
     names = [_short(c) for c in classes]
     side = 22 if len(classes) <= 15 else max(8, 450 // len(classes))  # pixels of a cell, about
     row_sums = counts.sum(1, keepdims=True)
@@ -96,16 +117,27 @@ def figure(classes: tuple[str, ...], counts: np.ndarray) -> go.Figure:
         clickmode="event+select",
         dragmode=False,
     )
+    if marked is not None:
+        row, column = marked
+        out.add_shape(
+            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
+            line={"width": 2, "color": "#3278c4"},
+        )  # fmt: skip
     return out
 
 
-def _clicked(shown: Sequence[str], classes: Sequence[str]) -> None:
-    points = st.session_state["confusion"]["selection"]["points"]
+def _key() -> str:
+    return f"confusion_cells_{st.session_state.get(_CLICKS, 0)}"
+
+
+def _clicked(key: str, shown: Sequence[str], choose: Choose) -> None:
+    if key != _key():  # told twice, while the page before the chart is drawn again
+        return
+    points = st.session_state[key]["selection"]["points"]
+    st.session_state[_CLICKS] = st.session_state.get(_CLICKS, 0) + 1
     if points:
         row, column = points[0]["customdata"]
-        choose([shown[int(row)]], [shown[int(column)]], classes)
-    else:  # a double click clears the choice
-        choose([], [], classes)
+        choose(shown[int(row)], shown[int(column)])
 
 
 def _short(name: str, length: int = 18) -> str:

@@ -1,5 +1,7 @@
 """Files of the user by the split that they are about, as the command line names them."""
 
+import re
+
 from influence_core.errors import DataError
 
 
@@ -9,7 +11,8 @@ def read_places(told: str) -> dict[str, str]:
     Raises:
         DataError: it is not written so.
     """
-    pairs = [part.partition("=") for part in told.split(",")]
+    # A comma before no "split=" is one of a path.
+    pairs = [part.partition("=") for part in re.split(r",(?=[^,=/]*=)", told)]
     places = {split.strip(): path.strip() for split, _, path in pairs}
     if len(places) < len(pairs) or not all(split and path for split, path in places.items()):
         raise DataError(
