@@ -74,7 +74,7 @@ def draw() -> None:
     st.html(f"<style>{STYLE}{alive.STYLE}</style>")
     st.logo(LOGO, size="large")
     wait_for_libraries()
-    from pages.ui.frame.login import require_login
+    from pages.ui.frame.people.login import require_login
     from pages.ui.frame.settings import settings_box
     from pages.ui.frame.shell import shell
 
@@ -110,8 +110,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.ui.frame.doors import Doors
     from pages.ui.frame.first import load_libraries
+    from pages.ui.frame.people.doors import Doors
 
     # Threads of one session that wait must not spin on the cores that another session needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -29,9 +29,13 @@ from influence_core.installed import sample_root
 from influence_core.models.encoders import load_encoder
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised
-from influence_core.workflow.explain.causes import MANY, Cause, causes_of
-from influence_core.workflow.explain.group import Group, group_positions, mean_scores
-from influence_core.workflow.explain.verify_cause import VerifiedCause, question_of, verify_cause
+from influence_core.workflow.explain.groups.causes import MANY, Cause, causes_of
+from influence_core.workflow.explain.groups.group import Group, group_positions, mean_scores
+from influence_core.workflow.explain.proof.verify_cause import (
+    VerifiedCause,
+    question_of,
+    verify_cause,
+)
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.session import Session, open_session
 from influence_core.workflow.train.head import TrainOptions, train

@@ -26,13 +26,13 @@ from influence_core.influence.base import Targets
 from influence_core.training.heads.types import Rows
 
 OUT = Path(__file__).with_suffix(".md")
-MOST = 500  # rows along which is searched, as in `workflow.explain.verify`
+MOST = 500  # rows along which is searched, as in `workflow.explain.proof.verify`
 WAYS = ("static", "adaptive")
 MEMBERS, VOTES = 2, 3
 
 
 def strengths(own: Ran, targets: Targets) -> Strengths:
-    """As `workflow.explain.fewest` has them, without a project."""
+    """As `workflow.explain.proof.fewest` has them, without a project."""
 
     def found(gone: np.ndarray) -> np.ndarray:
         weights = torch.ones(len(own.evidence), 1)

@@ -25,7 +25,7 @@ from influence_core.evaluation.lds import lds
 from influence_core.influence import ESTIMATORS
 from influence_core.influence.base import Evidence, Targets
 from influence_core.workflow.session_network import averaged
-from influence_core.workflow.train.own_linear import leave_one_out
+from influence_core.workflow.train.own.linear import leave_one_out
 
 OUT = Path(__file__).with_name("own_proba.md")
 CASES = (("digits", 500), ("digits", 1200), ("fashion", 1500), ("reviews", 1500))

@@ -21,7 +21,7 @@ from influence_core.workflow.explain.explain import (
     find_item,
     misclassified,
 )
-from influence_core.workflow.explain.prove import prove, smallest_flip
+from influence_core.workflow.explain.proof.prove import prove, smallest_flip
 from influence_core.workflow.session import Session, open_session
 
 LIMIT = 10.0

@@ -91,7 +91,7 @@ def show(
         project, new = _project(folder, home, name, label, text, own)
         given = _saved(folder, "proba", proba)
         if given is not None:
-            from influence_core.workflow.train.own_model import publish_probabilities
+            from influence_core.workflow.train.own.probabilities import publish_probabilities
 
             try:
                 publish_probabilities(project, {"train": given}, known_out_of_sample=True)

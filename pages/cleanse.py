@@ -21,16 +21,16 @@ from influence_core.workflow.other_splits import labelled_splits, lacks_target_s
 from influence_core.workflow.results import ESTIMATORS, saved_slices
 from influence_core.workflow.session import Session
 from influence_core.workflow.slices.grammar import SAVED
-from influence_core.workflow.train.run_names import run_names
+from influence_core.workflow.train.runs.names import run_names
 from pages.ui.cleanse.export import export_box
 from pages.ui.cleanse.history import history_box
 from pages.ui.cleanse.preview import choose_round, preview
 from pages.ui.cleanse.trial import trial_box
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible
-from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.expected import expected
 from pages.ui.frame.hint import hint
+from pages.ui.frame.jobs import panel as jobs_ui
+from pages.ui.frame.jobs.expected import expected
 from pages.ui.frame.shell import in_one_sentence, need_session, plain
 
 VERB = "cleanse"

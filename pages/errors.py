@@ -30,7 +30,7 @@ from pages.ui.errors.item_label import chip, reviews_of
 from pages.ui.errors.own import own_item_box
 from pages.ui.errors.switches import switches
 from pages.ui.frame.hint import hint
-from pages.ui.frame.landed import landed
+from pages.ui.frame.jobs.landed import landed
 from pages.ui.frame.menu import menu
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import get_ready, in_one_sentence, need, need_session, plain

@@ -11,9 +11,9 @@ from influence_core.workflow.review.desk import Desk
 from influence_core.workflow.review.queue import STATES, QueueFilter
 from pages.ui.draw import numbers
 from pages.ui.frame.hint import hint
+from pages.ui.frame.people.who import ask_name
 from pages.ui.frame.settings import reviewer
 from pages.ui.frame.shell import desk_of, in_one_sentence, need_session, plain
-from pages.ui.frame.who import ask_name
 from pages.ui.labels.bulk import grid
 from pages.ui.labels.desk import Queue, desk_component
 from pages.ui.labels.proposed import proposed_box, proposed_hint

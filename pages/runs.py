@@ -10,13 +10,13 @@ import streamlit as st
 from influence_core.errors import StoreError
 from influence_core.workflow.evaluate.agreement import of_default
 from influence_core.workflow.results import Project, Run, RunRecord, Split, to_hex
-from influence_core.workflow.train.compare_encoders import encoder_scores, verdict
-from influence_core.workflow.train.compare_runs import RunComparison, compare_runs, splits_of
 from influence_core.workflow.train.curves import learning_curves
-from influence_core.workflow.train.run_names import run_names
+from influence_core.workflow.train.runs.compare import RunComparison, compare_runs, splits_of
+from influence_core.workflow.train.runs.compare_encoders import encoder_scores, verdict
+from influence_core.workflow.train.runs.names import run_names
 from pages.ui.draw import content, numbers
 from pages.ui.draw.content import visible
-from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.jobs import panel as jobs_ui
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import in_one_sentence, open_project, plain
 from pages.ui.train import train_controls

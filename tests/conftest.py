@@ -22,7 +22,7 @@ settings.load_profile("turnover")
 torch.set_num_threads(2)
 
 # One cluster at a time is enough for a machine.
-RAY = ("tests/workflow/cluster/", "tests/cli/test_ray.py")
+RAY = ("tests/workflow/cluster/", "tests/cli/ask/test_ray.py")
 # Whole apps, browsers, clusters and jobs; single slow tests elsewhere carry the mark themselves.
 SLOW = (*RAY, "tests/app/", "tests/browser/", "tests/jobs/")
 

@@ -81,6 +81,30 @@ def test_no_room_is_missing_from_the_architecture_page():
             assert f"`{room.name}/`" in page, room.name
 
 
+def _is_there(dotted):
+    """Whether `room.module` or `room.module.name` stands in influence_core."""
+    place, names = ROOT / "influence_core", dotted.split(".")
+    while names and (place / names[0]).is_dir():
+        place /= names.pop(0)
+    if names and (place / f"{names[0]}.py").is_file():
+        place = place / f"{names.pop(0)}.py"
+    else:
+        place /= "__init__.py"
+    return not names or re.search(rf"\b{names[0]}\b", place.read_text("utf-8")) is not None
+
+
+def test_modules_named_in_the_code_exist():
+    rooms = {p.stem for p in (ROOT / "influence_core").glob("[a-z]*") if p.suffix in ("", ".py")}
+    found = []
+    for folder in ("influence_core", "pages", "tests", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for name in re.findall(r"`([a-z_]\w*(?:\.\w+)+)`", path.read_text("utf-8")):
+                is_file = name.endswith((".json", ".jsonl", ".toml", ".md"))
+                if name.split(".")[0] in rooms and not is_file and not _is_there(name):
+                    found.append(f"{path.name}: {name}")
+    assert not found, "\n".join(found)
+
+
 # Retired words and what is said instead; ARCHITECTURE has the glossary.
 RETIRED = {
     "trunk": "encoder", "trunks": "encoder", "judge": "target split", "foretell": "predict",

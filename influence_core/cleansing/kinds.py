@@ -2,7 +2,8 @@
 
 HDBSCAN (Campello, Moulavi and Sander 2013) on the directions in which rows differ from their mean:
 a kind is a dense place, and a row between such places is of none. How much each row counts says
-which kind comes first, and which row stands for it. Pure; called by `workflow.explain.causes`.
+which kind comes first, and which row stands for it. Pure; called by
+`workflow.explain.groups.causes`.
 """
 
 from collections.abc import Sequence

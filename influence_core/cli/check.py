@@ -23,7 +23,7 @@ from influence_core.cli.common import (
     verb,
 )
 from influence_core.cli.new import new_verb, read_options
-from influence_core.cli.publish import OutOfSampleOption, ProbaOption
+from influence_core.cli.train.publish import OutOfSampleOption, ProbaOption
 from influence_core.data.options import ReadOptions
 from influence_core.disk.atomic import write_text
 from influence_core.visible import visible

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from influence_core.cli.ask.explain import usual_split
 from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
@@ -21,12 +22,11 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.cli.explain import usual_split
 from influence_core.data.keys import to_hex
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project, list_projects
-from influence_core.workflow.explain.behind import rows_behind
 from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.groups.behind import rows_behind
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session, open_session
 

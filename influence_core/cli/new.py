@@ -22,8 +22,8 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
-from influence_core.cli.publish import OutOfSampleOption, ProbaOption, show_run
-from influence_core.cli.then import ThenOption, check_steps, follow, told_training
+from influence_core.cli.train.publish import OutOfSampleOption, ProbaOption, show_run
+from influence_core.cli.train.then import ThenOption, check_steps, follow, told_training
 from influence_core.data.options import NO_COLUMN, ReadOptions
 from influence_core.data.readers.registry import PREVIEW_ROWS, READERS
 from influence_core.data.source import QUOTINGS
@@ -244,7 +244,7 @@ def new_verb(
 
 def _published(project: Project, places: dict[str, str], **how: Any) -> "Run":
     """The run of the user's model; without it, there is no project either."""
-    from influence_core.workflow.train.own_model import publish_probabilities
+    from influence_core.workflow.train.own.probabilities import publish_probabilities
 
     try:
         return publish_probabilities(project, places, **how)

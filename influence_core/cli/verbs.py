@@ -16,13 +16,13 @@ from influence_core.visible import visible
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # Typer's own, for which it has no public name
 
-# Verb: its module in this folder, and the first line of its help; in the order of the help.
+# Verb: its module under `cli`, and the first line of its help; in the order of the help.
 VERBS = {
     "app": ("serve", "Serve the dashboard."),
     "new": ("new", "Make a project from data of your own."),
     "check": ("check", "Say what is wrong with a data set, and end with 4 if a rule is broken."),
     "train": (
-        "basic",
+        "train.train",
         "Train once: a head on the frozen encoder, or with --mode finetune the whole network.",
     ),
     "projects": (
@@ -30,67 +30,70 @@ VERBS = {
         "List the projects of the home, with their newest run and what was found about it.",
     ),
     "errors": ("look", "List the items that the model gets wrong, the worst first."),
-    "explain": ("explain", "Show which training rows helped and which harmed one item."),
+    "explain": ("ask.explain", "Show which training rows helped and which harmed one item."),
     "causes": (
-        "causes",
+        "ask.causes",
         "Say which kinds of training rows are behind a group of errors, all of them by default.",
     ),
     "slices": (
-        "slices",
+        "ask.slices",
         "Find parts of the data on which the model errs more than their classes explain.",
     ),
     "predict": (
-        "basic",
+        "train.train",
         "Predict the rows that came without labels, and write class and probability to a file.",
     ),
     "verify": (
-        "verify",
+        "ask.verify",
         "Retrain without the rows behind an answer, beside random ones, and say what changed.",
     ),
     "labels": (
-        "labels",
+        "clean.labels",
         "List training rows whose label is suspicious, the most suspicious first.",
     ),
-    "decide": ("labels", "Write decisions from a file: all of it, or nothing if a line is bad."),
+    "decide": (
+        "clean.labels",
+        "Write decisions from a file: all of it, or nothing if a line is bad.",
+    ),
     "decisions": (
-        "decisions",
+        "clean.decisions",
         "Write all decisions to a file, or say how far the reviewers are.",
     ),
     "cleanse": (
-        "cleanse",
+        "clean.cleanse",
         "Find training rows that harm the target split and keep the list for `turnover export`.",
     ),
     "trial": (
-        "cleanse",
+        "clean.cleanse",
         "Retrain with and without the rows of a cleansing, beside nothing and random rows.",
     ),
     "score": (
-        "score",
+        "clean.score",
         "Retrain with the decisions so far, and say how far they move the accuracy.",
     ),
     "export": (
-        "export",
+        "clean.export",
         "Write the cleansed training set, or another split as it was decided, in its own format.",
     ),
     "report": (
-        "export",
+        "clean.export",
         "Write one self-contained HTML page about a cleansing, to send to a colleague.",
     ),
-    "evaluate": ("trust", "Measure how far the scores can be believed on this very data."),
+    "evaluate": ("ask.trust", "Measure how far the scores can be believed on this very data."),
     "estimators": (
-        "trust",
+        "ask.trust",
         "Say what each estimator does, where it comes from, and what it was measured to be worth.",
     ),
     "encode": (
-        "basic",
+        "train.train",
         "Make the features that training needs; stopped, it goes on from there the next time.",
     ),
     "publish": (
-        "publish",
+        "train.publish",
         "Show a model of your own, by its probabilities or out of a turn-over checkpoint.",
     ),
     "map": (
-        "map",
+        "ask.map",
         "Place the training rows on a map of two dimensions (UMAP of the encoder's features).",
     ),
     "jobs": ("jobs", "List the jobs of a project; cancel or resume one."),
@@ -111,7 +114,7 @@ VERBS = {
         "Serve the verbs to an agent over standard input and output (Model Context Protocol).",
     ),
     "audit": (
-        "network",
+        "train.network",
         "Show whether a row's flipped side reads anything that the row has taught.",
     ),
 }

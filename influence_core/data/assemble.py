@@ -1,6 +1,6 @@
 """From what readers found to a `Dataset`: bad rows, splits, classes, keys.
 
-`data.readers.read_source` is the only caller. Everything that may refuse a source because of its
+`data.readers.registry` is the only caller. Everything that may refuse a source because of its
 rows is here, so each refusal is one sentence that names the row as the user's editor does.
 """
 

@@ -4,7 +4,7 @@ A ranking says what each row does while all others are there. Where rows stand i
 (copies, near copies) the first few of it are enough to know, but once they are gone others count
 for more; so the strengths are computed again after each part. The outcome is never larger than
 that of the static prefix, which is searched first and kept where it is as small. Called by
-`workflow.explain.fewest`.
+`workflow.explain.proof.fewest`.
 """
 
 import math

@@ -3,7 +3,7 @@
 A few small retrainings without the first 4, 16, 64, … rows, all in one go; between the last size
 that keeps the prediction and the first that changes it, the lead of the predicted class is taken to
 fall evenly with the logarithm of the size. An estimate to begin with: `proof` is what counts.
-Called by `workflow.explain.verify`.
+Called by `workflow.explain.proof.verify`.
 """
 
 import threading

@@ -6,7 +6,7 @@ retraining share all of them, so they differ by the data alone. The random rows 
 every retraining.
 
 `smallest_flip` looks for the fewest rows from the top of a ranking without which the predicted
-class changes, by doubling and then halving. Called by `workflow.prove`.
+class changes, by doubling and then halving. Called by `workflow.explain.proof.prove`.
 """
 
 import threading

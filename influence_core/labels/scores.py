@@ -2,7 +2,7 @@
 
 The flipped side's probabilities are out-of-sample for every row from a single training run, so all
 that usually needs K-fold training (cleanlab's decision among it) comes for free. Called by
-`workflow.label_scores`, which stores the table with the run.
+`workflow.review.scores`, which stores the table with the run.
 """
 
 from dataclasses import dataclass

@@ -12,18 +12,18 @@ from threading import Event
 import numpy as np
 import streamlit as st
 
-from influence_core.workflow.explain.behind import counted_by
-from influence_core.workflow.explain.causes import Cause, Causes, causes_of
+from influence_core.workflow.explain.groups.behind import counted_by
+from influence_core.workflow.explain.groups.causes import Cause, Causes, causes_of
 from influence_core.workflow.explain.live import LiveScan
-from influence_core.workflow.explain.verify_cause import kept_causes, question_of
+from influence_core.workflow.explain.proof.verify_cause import kept_causes, question_of
 from influence_core.workflow.results import ESTIMATORS, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.act import act_on
 from pages.ui.draw import content, numbers
 from pages.ui.draw.bar import bar
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.scans import live_scans
+from pages.ui.frame.jobs import panel as jobs_ui
+from pages.ui.frame.jobs.scans import live_scans
 
 VERB = "causes"
 FIRST = 4  # cards before more are asked for

@@ -18,7 +18,7 @@ from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers
 from pages.ui.draw.hover import pictures_on_hover
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs
+from pages.ui.frame.jobs import panel as jobs
 from pages.ui.frame.paging import page_of
 
 MOST_COLOURS = 12  # classes with a colour of their own; the smaller ones share a grey

@@ -18,8 +18,8 @@ from influence_core.workflow.expected import (
 )
 from influence_core.workflow.results import PRESETS, STANDARD, Project
 from influence_core.workflow.train.head import TrainOptions
-from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import settings
+from pages.ui.frame.jobs import panel as jobs_ui
 
 VERB = "train"
 DEFAULTS = TrainOptions()

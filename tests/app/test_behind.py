@@ -9,7 +9,7 @@ from errors_page import start, worst
 from influence_core.errors import CancelledError
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.cleanse.decided import decided_edits
-from influence_core.workflow.explain.behind import rows_behind
+from influence_core.workflow.explain.groups.behind import rows_behind
 from influence_core.workflow.review.suspects import suspects
 from pages.ui.errors import behind
 

@@ -8,8 +8,8 @@ from errors_page import start, worst
 
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.cleanse.decided import decided_edits
-from influence_core.workflow.explain.causes import causes_of
-from influence_core.workflow.explain.group import Group, group_positions
+from influence_core.workflow.explain.groups.causes import causes_of
+from influence_core.workflow.explain.groups.group import Group, group_positions
 
 CELL = {"true": "positive", "pred": "negative"}
 

@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.train.head import TrainOptions, train
-from pages.ui.frame import doors
-from pages.ui.frame.doors import MOST_IN_ALL, MOST_OF_SESSION, host_allowed, origin_allowed
+from pages.ui.frame.people import doors
+from pages.ui.frame.people.doors import MOST_IN_ALL, MOST_OF_SESSION, host_allowed, origin_allowed
 
 PATHS = ("/", "/triage", "/_stcore/health", "/_stcore/host-config", "/media/0.png",
          "/component/x/y.js", "/_stcore/bidi-components/x/y.js", "/_stcore/metrics",

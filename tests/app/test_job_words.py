@@ -7,7 +7,7 @@ import pytest
 
 from influence_core.jobs import Job
 from influence_core.progress import Progress
-from pages.ui.frame.job_words import duration, ending, queued, speed, where
+from pages.ui.frame.jobs.words import duration, ending, queued, speed, where
 
 JOB = Job("20260101-000000-aaaaaa", Path(), "Train", (), "2026-01-01", "me", "running")
 

@@ -74,7 +74,7 @@ def test_a_scan_that_ends_while_the_page_looks_is_drawn_whole(half_way, monkeypa
 
 def cancel_half_way():
     """Wait until something is ranked, and give up then."""
-    from pages.ui.frame.scans import live_scans
+    from pages.ui.frame.jobs.scans import live_scans
 
     before = set(live_scans()._current)
     while not (new := set(live_scans()._current) - before):

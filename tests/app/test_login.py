@@ -9,7 +9,7 @@ import streamlit as st
 from errors_page import APP
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.frame.login import AUTHLIB, SETTINGS, login_configured, what_is_wrong
+from pages.ui.frame.people.login import AUTHLIB, SETTINGS, login_configured, what_is_wrong
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.session import open_session
-from influence_core.workflow.train.compare_runs import compare_runs
-from influence_core.workflow.train.own_model import publish_probabilities
+from influence_core.workflow.train.own.probabilities import publish_probabilities
+from influence_core.workflow.train.runs.compare import compare_runs
 
 
 @pytest.fixture

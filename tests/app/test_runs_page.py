@@ -13,9 +13,9 @@ from influence_core.disk.atomic import write_json
 from influence_core.disk.formats import stamped
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.train.compare_encoders import FILE, EncoderScore
-from influence_core.workflow.train.compare_runs import compare_runs
 from influence_core.workflow.train.head import TrainOptions, train
+from influence_core.workflow.train.runs.compare import compare_runs
+from influence_core.workflow.train.runs.compare_encoders import FILE, EncoderScore
 
 
 def on_runs(**switches):

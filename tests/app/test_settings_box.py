@@ -16,10 +16,10 @@ from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
 from influence_core.store.reviews.store import open_reviews
 from influence_core.workflow.review.desk import open_desk
-from influence_core.workflow.train.compare_runs import compare_runs
 from influence_core.workflow.train.head import TrainOptions, train
-from pages.ui.frame import jobs as jobs_ui
+from influence_core.workflow.train.runs.compare import compare_runs
 from pages.ui.frame import shell
+from pages.ui.frame.jobs import panel as jobs_ui
 
 
 def opens(test):

@@ -14,9 +14,9 @@ from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.audit_report import audit_report
-from influence_core.workflow.train.compare_runs import compare_runs
 from influence_core.workflow.train.curves import learning_curves
 from influence_core.workflow.train.head import TrainOptions, train
+from influence_core.workflow.train.runs.compare import compare_runs
 
 
 def trained(folder):

@@ -35,8 +35,8 @@ from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
 from influence_core.workflow.evaluate.work import recipe
 from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
 from influence_core.workflow.explain.map import read_map
-from influence_core.workflow.explain.verify import Question, kept_verified
-from influence_core.workflow.explain.verify_cause import kept_causes, question_of
+from influence_core.workflow.explain.proof.verify import Question, kept_verified
+from influence_core.workflow.explain.proof.verify_cause import kept_causes, question_of
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import label_table

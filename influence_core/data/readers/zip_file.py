@@ -5,7 +5,7 @@ and written as rows, so a name can lead nowhere and a link points at nothing. An
 is refused all the same, before a byte is written. What is promised by the archive's directory is
 not believed; bytes are counted as they come out. What the folders mean is found out as for a folder
 on disk (`picture_tree`), and whether a picture can be used is asked when its row is read.
-Called by `workflow.uploads`; the reader of Parquet takes it from there (`as_packed`).
+Called by `workflow.projects.uploads`; the reader of Parquet takes it from there (`as_packed`).
 """
 
 import json

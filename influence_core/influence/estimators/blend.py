@@ -2,7 +2,7 @@
 
 score(t, i) = Σ_e w_e · s_e(t, i) / size_e(t), size_e(t) the root mean square of e's scores over
 an evenly spaced sample of the rows, so that units do not matter. The weights are fitted by
-`evaluation.blend`, which keeps them only if they beat the best single estimator on targets and
+`evaluation.choose`, which keeps them only if they beat the best single estimator on targets and
 subsets that they were not fitted on. Until then it is the flipped-residual ridge by itself.
 """
 

@@ -1,9 +1,10 @@
 """A CSV with some rows gone or relabelled, every other byte as it was, and the way back.
 
-The source is walked record by record with the parser that imported it (`data.csv_format`), so row
-numbers agree; records that nothing happens to are copied, a relabelled one changes in its label
-field only. Decoding and encoding by one strict codec is the identity, and that is not taken on
-trust: what was read is encoded again and hashed on the way, and must hash to the source's sha256.
+The source is walked record by record with the parser that imported it
+(`data.readers.text.csv_format`), so row numbers agree; records that nothing happens to are copied,
+a relabelled one changes in its label field only. Decoding and encoding by one strict codec is the
+identity, and that is not taken on trust: what was read is encoded again and hashed on the way, and
+must hash to the source's sha256.
 
 Every difference is also noted as a patch, so the source can be rebuilt from the export and its
 manifest alone.

@@ -2,7 +2,7 @@
 
 The csv module tells values, not places. These pure functions find the places in a record's raw
 text, so that an export touches one field and copies the rest. Records come from
-`data.csv_format`, which has checked their quotes already. `store.export_csv` is the caller.
+`data.readers.text.csv_format`, which has checked their quotes already. `csv_bytes` is the caller.
 """
 
 import re

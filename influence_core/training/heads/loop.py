@@ -1,7 +1,7 @@
 """The state of a head's training: parameters, optimiser, margins; one epoch and one look at a time.
 
 A loop may hold a share of the members only: members never look at each other, so shares that see
-the same batches can be trained apart and put together again (`workflow.cluster_train`).
+the same batches can be trained apart and put together again (`workflow.cluster.train`).
 Called by `heads`.
 """
 

@@ -7,7 +7,7 @@
     print(report)
 
 The model is changed in place; weights keep their names. What both sides would share is frozen by
-default, so that the trained part is isolated; `audit` then proves it. Callers: `training.network`,
+default, so that the trained part is isolated; `audit` then proves it. Callers: `training.networks`,
 users with their own training script.
 """
 

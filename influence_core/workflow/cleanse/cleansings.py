@@ -2,7 +2,7 @@
 
 Written by `turnover cleanse` (on the command line or as a job of the Cleanse page), read by trials,
 reports and exports. A file is written in one step and never changed; the newest is the default.
-What is measured about one later lies in `cleansings/<id>/` (`workflow.trials`).
+What is measured about one later lies in `cleansings/<id>/` (`workflow.cleanse.trials`).
 """
 
 from collections.abc import Sequence

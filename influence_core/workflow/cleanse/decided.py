@@ -1,7 +1,7 @@
 """What reviewers decided of a split, as edits; and which rows they said are right.
 
 A decision counts when more than half of those who have a word agree, and when the row's content is
-still what they saw (`store.review_state`). Cleansing and export read this.
+still what they saw (`store.reviews.state`). Cleansing and export read this.
 """
 
 from contextlib import closing

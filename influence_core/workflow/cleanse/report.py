@@ -21,7 +21,7 @@ EXAMPLES = 12
 
 
 def cleansing_report(project: Project, name: str, number: int | None = None) -> CleansingReport:
-    """Everything that is known about a cleansing, in plain values for `store.report`.
+    """Everything that is known about a cleansing, in plain values for `report_page`.
 
     Args:
         project: whose. name: of the cleansing. number: of a round, None for the one taken.

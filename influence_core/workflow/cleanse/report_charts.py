@@ -1,7 +1,7 @@
 """Two small pictures as SVG text, drawn by hand so that a report needs nothing but itself.
 
 `dot_plot` shows every retraining of every arm, `line_plot` the curve over shares of removed rows.
-Both are pure: numbers in, text out; all words are escaped. `store.report` is the caller.
+Both are pure: numbers in, text out; all words are escaped. `report_page` is the caller.
 """
 
 from collections.abc import Sequence

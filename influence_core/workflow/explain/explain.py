@@ -22,8 +22,8 @@ from influence_core.influence.scan import KnownScores, Ranking, Top, scan
 from influence_core.progress import Progress, ProgressFn
 from influence_core.workflow.cluster.cluster import Cluster
 from influence_core.workflow.cluster.scan import ScanTask, scan_on_cluster
-from influence_core.workflow.explain.change import Effects, effects_of
 from influence_core.workflow.explain.flipped import flipped_predictions, flipped_proba
+from influence_core.workflow.explain.proof.change import Effects, effects_of
 from influence_core.workflow.session import Session
 from influence_core.workflow.session_network import network_query
 

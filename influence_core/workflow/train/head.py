@@ -41,7 +41,7 @@ from influence_core.workflow.cluster.train import ClusterLoop, sides_on_cluster,
 from influence_core.workflow.train.audit import audit_head, write_audit
 from influence_core.workflow.train.finding import sides_finding
 from influence_core.workflow.train.resume import head_checkpoint
-from influence_core.workflow.train.run_tables import prediction_table, row_table, split_metrics
+from influence_core.workflow.train.runs.tables import prediction_table, row_table, split_metrics
 from influence_core.workflow.train.watch import held_out
 
 

@@ -5,7 +5,7 @@ kill, a cancel or a power cut finds it there and goes on; on a CPU it ends with 
 unbroken training. The checkpoint goes when the run is stored.
 
 Under `accelerate launch` the processes share every batch, and the first one stores the run.
-Called by `cli.basic`; `networks` says what a network run keeps on disk.
+Called by `cli.train.train`; `networks` says what a network run keeps on disk.
 """
 
 import os
@@ -47,7 +47,7 @@ class NetworkOptions:
             the project's own encoder.
         blocks: last blocks with masks beside the classifier; None is the plan's default.
         p: share of units on a row's learned side.
-        twins: "off", "start" or "widen" (`turnover.twins`).
+        twins: "off", "start" or "widen" (`turnover.inject.twins`).
         learning_rate: None is that of the kind of network.
         training: everything else; its learning rate is not read.
     """

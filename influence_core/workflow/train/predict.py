@@ -22,7 +22,7 @@ from influence_core.progress import ProgressFn
 from influence_core.store.exports.csv_fields import escaped
 from influence_core.training.features import Standardised
 from influence_core.workflow.session import Session
-from influence_core.workflow.train.run_tables import prediction_table
+from influence_core.workflow.train.runs.tables import prediction_table
 
 FOLDER = "unlabelled"  # beside the features of the splits, whose names may be the same
 SUFFIXES = (".csv", ".parquet")

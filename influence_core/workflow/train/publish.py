@@ -48,7 +48,7 @@ from influence_core.turnover.calls import Inputs
 from influence_core.turnover.layer import turnover_layers
 from influence_core.workflow.train.audit import write_audit
 from influence_core.workflow.train.finding import sides_finding
-from influence_core.workflow.train.run_tables import predictions, row_table, split_metrics
+from influence_core.workflow.train.runs.tables import predictions, row_table, split_metrics
 
 _LOG = logging.getLogger(__name__)
 

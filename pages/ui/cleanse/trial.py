@@ -11,7 +11,7 @@ from influence_core.workflow.expected import trial_text
 from influence_core.workflow.other_splits import lacks_target_split
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.jobs import panel as jobs_ui
 
 VERB = "trial"
 COLOURS = dict(zip(ARMS.values(), ("#6b7280", "#2563eb", "#d97706"), strict=True))

@@ -10,7 +10,7 @@ from threading import Event
 import streamlit as st
 
 from influence_core.progress import Progress
-from influence_core.workflow.explain.behind import Behind, counted_by, rows_behind
+from influence_core.workflow.explain.groups.behind import Behind, counted_by, rows_behind
 from influence_core.workflow.explain.live import LiveScan
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.review.suspects import counting, suspects
@@ -20,8 +20,8 @@ from pages.ui.draw.bar import bar
 from pages.ui.draw.text import plain
 from pages.ui.errors.item_label import decided_chip
 from pages.ui.errors.mark import is_marked, mark_control
+from pages.ui.frame.jobs.scans import live_scans
 from pages.ui.frame.paging import page_of
-from pages.ui.frame.scans import live_scans
 
 PAGE = 24
 _AT_ONCE = 0.2  # seconds: a count sooner than this is drawn without its progress

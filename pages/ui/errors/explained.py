@@ -24,7 +24,7 @@ from pages.ui.errors.proof import proof_box
 from pages.ui.errors.scores_file import scores_box
 from pages.ui.errors.sides import draw_side
 from pages.ui.errors.switches import switches
-from pages.ui.frame.scans import live_scans
+from pages.ui.frame.jobs.scans import live_scans
 from pages.ui.frame.shell import plain
 
 Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]  # status, lists, pulse

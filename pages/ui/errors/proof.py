@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.workflow.explain.change import expected_change, sentence
 from influence_core.workflow.explain.explain import Explanation, Item
-from influence_core.workflow.explain.verify import (
+from influence_core.workflow.explain.proof.change import expected_change, sentence
+from influence_core.workflow.explain.proof.verify import (
     MOST,
     PredictedChange,
     Question,
@@ -26,7 +26,7 @@ from influence_core.workflow.results import CONTENT_WORDS, to_hex
 from influence_core.workflow.session import Session
 from pages.ui.act import act_on
 from pages.ui.draw import numbers
-from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.jobs import panel as jobs_ui
 from pages.ui.frame.shell import or_toast, plain
 
 VERB = "verify"

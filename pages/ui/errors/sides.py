@@ -5,9 +5,9 @@ from math import isnan
 
 import streamlit as st
 
-from influence_core.workflow.explain.change import expected_change
 from influence_core.workflow.explain.explain import Explanation
 from influence_core.workflow.explain.noise import NoiseCheck
+from influence_core.workflow.explain.proof.change import expected_change
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers

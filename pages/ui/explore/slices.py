@@ -12,7 +12,7 @@ from influence_core.workflow.slices.selection import Selection, View
 from pages.ui.draw import numbers
 from pages.ui.draw.text import plain
 from pages.ui.explore.address import MOST_TEXT, narrow
-from pages.ui.frame.scans import live_scans
+from pages.ui.frame.jobs.scans import live_scans
 from pages.ui.frame.shell import or_toast
 
 _SECONDS = 0.5

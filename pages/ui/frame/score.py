@@ -10,7 +10,7 @@ from influence_core.jobs import Job
 from influence_core.workflow.cleanse.score import Standing, standing
 from influence_core.workflow.results import Project
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.jobs import panel as jobs_ui
 
 VERB = "score"
 HELP = (

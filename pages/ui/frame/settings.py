@@ -14,7 +14,7 @@ from influence_core.workflow.results import (
     pick_device,
 )
 from pages.ui.draw.text import plain
-from pages.ui.frame.login import account_box, login_configured
+from pages.ui.frame.people.login import account_box, login_configured
 
 T = TypeVar("T")
 MOST_NAME = 100

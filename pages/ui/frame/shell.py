@@ -26,10 +26,10 @@ from influence_core.workflow.results import (
 )
 from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.session import Session, open_session
-from influence_core.workflow.train.run_names import run_names
+from influence_core.workflow.train.runs.names import run_names
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
 from pages.ui.frame import settings
+from pages.ui.frame.jobs import panel as jobs_ui
 from pages.ui.frame.menu import forget, menu, missing
 from pages.ui.frame.score import keep_score, score_strip
 

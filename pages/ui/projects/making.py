@@ -10,8 +10,8 @@ from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.named import read_places
 from influence_core.workflow.projects.uploads import forget_upload
 from influence_core.workflow.results import Project, projects_home
-from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.landed import LANDED
+from pages.ui.frame.jobs import panel as jobs_ui
+from pages.ui.frame.jobs.landed import LANDED
 from pages.ui.frame.menu import drop
 from pages.ui.projects.cards import short
 from pages.ui.projects.wizard_findings import account

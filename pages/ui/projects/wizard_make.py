@@ -14,7 +14,7 @@ from influence_core.workflow.projects.preview import Inspection
 from influence_core.workflow.results import ReadOptions, projects_home
 from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
+from pages.ui.frame.jobs import panel as jobs_ui
 from pages.ui.projects.wizard_proba import own_predictions
 from pages.ui.projects.wizard_source import ChosenSource
 from pages.ui.train import set_in, training_settings, what_follows

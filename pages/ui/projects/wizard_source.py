@@ -26,8 +26,8 @@ from influence_core.workflow.projects.uploads import (
     keep_zip,
 )
 from influence_core.workflow.results import projects_home
-from pages.ui.frame.doors import LOOPBACK
-from pages.ui.frame.login import login_configured
+from pages.ui.frame.people.doors import LOOPBACK
+from pages.ui.frame.people.login import login_configured
 from pages.ui.projects.waiting import stoppable
 
 ALLOW = "TURNOVER_ALLOW_PATHS"

@@ -8,8 +8,8 @@ from influence_core.workflow.other_splits import labelled_splits, lacks_target_s
 from influence_core.workflow.results import EvaluationRecord, read_evaluation
 from influence_core.workflow.session import Session
 from pages.ui.draw.text import plain
-from pages.ui.frame import jobs as jobs_ui
-from pages.ui.frame.expected import expected
+from pages.ui.frame.jobs import panel as jobs_ui
+from pages.ui.frame.jobs.expected import expected
 from pages.ui.frame.shell import in_one_sentence
 
 VERB = "evaluate"

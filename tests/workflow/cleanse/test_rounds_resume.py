@@ -185,7 +185,7 @@ def test_a_killed_verb_goes_on_and_its_file_goes_when_the_list_is_kept(session, 
 
 
 def test_a_verb_that_was_ended_in_its_trial_has_its_rounds_at_once(session, fits, monkeypatch):
-    from influence_core.cli import cleanse as verbs
+    from influence_core.cli.clean import cleanse as verbs
 
     def ended(*args, **kwargs):
         raise CancelledError("Stopped on request; what was finished before is kept.")

@@ -26,7 +26,7 @@ from influence_core.workflow.explain.explain import (
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions
-from influence_core.workflow.train.own_model import publish_probabilities
+from influence_core.workflow.train.own.probabilities import publish_probabilities
 
 ROWS, K = 5 * CHUNK + 100, 15
 
