@@ -14,7 +14,7 @@ import torch
 
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.review.doubt import OTHERS, OWN, SURE
 from influence_core.workflow.review.nearest import Nearest, nearest_rows
 from influence_core.workflow.review.scores import flagged_rows

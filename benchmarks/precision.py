@@ -23,7 +23,7 @@ from scipy.stats import spearmanr
 from influence_core.influence.estimators.turnover import torch_scores
 from influence_core.store.project import Project
 from influence_core.turnover.head import hidden
-from influence_core.workflow.explain.explain import find_item, misclassified
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.session import Session, open_session
 
 HEADER = (

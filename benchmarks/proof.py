@@ -14,13 +14,8 @@ import numpy as np
 import torch
 
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    Item,
-    explain,
-    find_item,
-    misclassified,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import Item, find_item, misclassified
 from influence_core.workflow.explain.proof.prove import prove, smallest_flip
 from influence_core.workflow.session import Session, open_session
 

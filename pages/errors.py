@@ -4,15 +4,15 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
+from influence_core.workflow.explain.explain import ExplainOptions
+from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.items import (
     Item,
     find_item,
     labelled_items,
     misclassified,
     predictions,
 )
-from influence_core.workflow.explain.flipped import judged_by
 from influence_core.workflow.explain.verdict import doubted_labels
 from influence_core.workflow.results import from_hex, to_hex
 from influence_core.workflow.review.scores import doubt_of

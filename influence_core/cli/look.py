@@ -25,8 +25,8 @@ from influence_core.cli.common import (
 from influence_core.data.keys import to_hex
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project, list_projects
-from influence_core.workflow.explain.explain import misclassified
 from influence_core.workflow.explain.groups.behind import rows_behind
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session, open_session
 

@@ -18,10 +18,9 @@ from influence_core.installed import sample_names, sample_root
 from influence_core.labels.agreement import agreement
 from influence_core.models.device import DEVICES, device_name, memory_words, pick_device
 from influence_core.store.evaluations import EvaluationRecord, read_evaluation
-from influence_core.store.exports.edits import Edit, ExportOptions
-from influence_core.store.exports.plan import FORMATS as EXPORT_FORMATS
-from influence_core.store.exports.plan import OWN as OWN_FORMATS
-from influence_core.store.exports.plan import natural_format, usual_suffix
+from influence_core.store.exports.edits import FORMATS as EXPORT_FORMATS
+from influence_core.store.exports.edits import OWN as OWN_FORMATS
+from influence_core.store.exports.edits import Edit, ExportOptions, natural_format, usual_suffix
 from influence_core.store.project import Project, list_projects
 from influence_core.store.reviews.events import Event, new_action
 from influence_core.store.reviews.proposals import accepted

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.explain.map import nearest_on_map, read_map
 from influence_core.workflow.session import Session
 from pages.ui.draw import content, numbers

@@ -9,7 +9,7 @@ from tiny import project
 
 from influence_core.store.evaluations import EvaluationRecord, write_evaluation
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 from pages.ui.draw.numbers import day

@@ -3,7 +3,8 @@
 import pytest
 from errors_page import start, worst
 
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.one_row import score_of
 from pages.ui.draw.difference import differences, shared_words
 

@@ -6,7 +6,8 @@ from errors_page import influences, start, worst
 from influence_core.installed import sample_root
 from influence_core.store.project import Project, projects_home
 from influence_core.store.samples import install_samples
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.verdict import verdict_of
 
 

@@ -10,7 +10,7 @@ from influence_core.cli import app
 from influence_core.disk.names import projects_home
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.decided import decided_edits
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.items import ItemReviews
 from influence_core.workflow.session import open_session

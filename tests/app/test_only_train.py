@@ -8,7 +8,7 @@ from influence_core.store.project import projects_home
 from influence_core.workflow.cleanse.cleansings import save_cleansing
 from influence_core.workflow.cleanse.find_harm import DECISIONS, CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

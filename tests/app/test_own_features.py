@@ -9,7 +9,7 @@ from errors_page import APP
 from own_project import NAME, trained
 from streamlit.testing.v1 import AppTest
 
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.own.probabilities import publish_probabilities
 from influence_core.workflow.train.runs.compare import compare_runs

@@ -8,7 +8,8 @@ from errors_page import start
 from tiny import project
 
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.explain.explain import ExplainOptions, explain, misclassified
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.explain.map import map_path
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
@@ -39,7 +40,7 @@ def test_the_file_is_written_at_once_and_the_page_says_where():
 
 
 def find(session, key):
-    from influence_core.workflow.explain.explain import find_item
+    from influence_core.workflow.explain.items import find_item
 
     return find_item(session, "test", key)
 

@@ -17,7 +17,7 @@ from influence_core.influence import ESTIMATORS
 from influence_core.store.evaluations import read_evaluation, write_evaluation
 from influence_core.store.project import Project, projects_home
 from influence_core.workflow.evaluate.agreement import agreements
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

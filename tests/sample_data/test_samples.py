@@ -14,7 +14,7 @@ from influence_core.store.project import Project
 from influence_core.workflow.evaluate.agreement import agreements, items
 from influence_core.workflow.evaluate.default import FEWEST
 from influence_core.workflow.evaluate.work import EvaluateOptions, choose_targets
-from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.curves import learning_curves

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import misclassified
+from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
 
 APP = Path(__file__).resolve().parents[2] / "app.py"

@@ -4,12 +4,8 @@ import numpy as np
 from tiny import project
 
 from influence_core.errors import TurnoverError
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.projects.overview import overview
 from influence_core.workflow.review.scores import duplicate_pairs, label_table
 from influence_core.workflow.session import open_session

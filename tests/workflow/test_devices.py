@@ -22,7 +22,8 @@ from influence_core.influence.base import Scores
 from influence_core.influence.scan import mean_influence, scan
 from influence_core.progress import Progress
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

@@ -33,7 +33,8 @@ from influence_core.training.heads.types import HeadTraining
 from influence_core.workflow.cleanse.cleansings import load_cleansing
 from influence_core.workflow.cleanse.trials import kept_sweep, kept_trial
 from influence_core.workflow.evaluate.work import recipe
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.explain.proof.verify import Question, kept_verified
 from influence_core.workflow.explain.proof.verify_cause import kept_causes, question_of

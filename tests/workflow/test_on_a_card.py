@@ -18,7 +18,8 @@ from influence_core.workflow.cleanse.trials import run_trial
 from influence_core.workflow.evaluate.evaluate import evaluate
 from influence_core.workflow.evaluate.work import EvaluateOptions
 from influence_core.workflow.explain.all_scores import write_scores
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.proof.prove import prove
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session

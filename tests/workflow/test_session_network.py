@@ -21,13 +21,8 @@ from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cleanse.trial import trial
 from influence_core.workflow.cleanse.trials import selection_of
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-    own_item,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified, own_item
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
 from influence_core.workflow.session_network import (

@@ -29,18 +29,9 @@ from influence_core.influence import ESTIMATORS
 from influence_core.progress import Progress
 from influence_core.workflow.cluster.cluster import perhaps_connected
 from influence_core.workflow.explain.all_scores import check_place, write_scores
-from influence_core.workflow.explain.explain import (
-    Among,
-    ExplainOptions,
-    Explanation,
-    Item,
-    Toward,
-    explain,
-    find_item,
-    misclassified,
-    own_item,
-)
+from influence_core.workflow.explain.explain import Among, ExplainOptions, Explanation, explain
 from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.items import Item, Toward, find_item, misclassified, own_item
 from influence_core.workflow.explain.named import described
 from influence_core.workflow.explain.noise import check_noise
 from influence_core.workflow.explain.verdict import verdict_of

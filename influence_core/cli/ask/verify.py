@@ -25,7 +25,8 @@ from influence_core.cli.common import (
 from influence_core.data.keys import to_hex
 from influence_core.disk.records import plain
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.explain.explain import Among, Toward
+from influence_core.workflow.explain.explain import Among
+from influence_core.workflow.explain.items import Toward
 from influence_core.workflow.explain.proof.verify import Question, Side, verify
 from influence_core.workflow.session import open_session
 

@@ -33,7 +33,7 @@ from influence_core.workflow.exchange.export_proposals import export_proposals, 
 from influence_core.workflow.exchange.export_rows import export_decisions
 from influence_core.workflow.exchange.import_decisions import find_format
 from influence_core.workflow.exchange.standing import changed_rows
-from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.review.items import ItemReviews
 from influence_core.workflow.review.scores import label_table

@@ -21,8 +21,7 @@ from influence_core.cli.common import (
 )
 from influence_core.errors import DataError
 from influence_core.progress import Progress, check_cancel
-from influence_core.store.exports.edits import ExportOptions
-from influence_core.store.exports.plan import FORMATS
+from influence_core.store.exports.edits import FORMATS, ExportOptions
 from influence_core.store.exports.revert import revert
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.cleansings import newest_cleansing

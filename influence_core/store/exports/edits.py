@@ -1,4 +1,4 @@
-"""One change to one row, and what else an export needs to be told.
+"""One change to one row, and what else an export needs to be told: options and format.
 
 `Edit` is the unit that reviews, cleansing and exports share: remove this row or give it another
 label, with the reason, the score behind it, who decided and when. Workflow makes edits, every
@@ -8,12 +8,14 @@ format of `store.exports` applies them, and the manifest keeps them word for wor
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 
 from influence_core.data.dataset import Dataset
 from influence_core.data.keys import HexKey
+from influence_core.data.readers.packed import packing_of
 from influence_core.disk.records import Stored
 from influence_core.errors import DataError, MismatchError, StoreError
 
@@ -120,3 +122,40 @@ def edits_by_row(dataset: Dataset, edits: Sequence[Edit], split: str = "train") 
 def count_actions(edits: Sequence[Edit]) -> dict[str, int]:
     """How many rows each action touches."""
     return {action: sum(edit.action == action for edit in edits) for action in ACTIONS}
+
+
+FORMATS = {
+    "csv": "CSV",
+    "fasttext": "fastText",
+    "json": "JSON lines or records",
+    "xlsx": "Excel workbook",
+    "parquet": "Parquet",
+    "arrow": "Arrow or Feather",
+    "hf": "Hugging Face dataset folder",
+    "folder": "Image folder",
+}
+
+
+OWN = {
+    "folder": "image folders",
+    "xlsx": "workbooks",
+    "fasttext": "files of fastText",
+}  # only such a source becomes one
+
+
+def natural_format(dataset: Dataset, split: str = "train") -> str:
+    """The format of a split's source; for data built by a program, the one that fits."""
+    file = dataset.source.files.get(split)
+    if file is None:
+        return "csv" if dataset.modality == "text" else "parquet"
+    return {"hub": "hf", "zip": "folder", "texts": "csv"}.get(file.kind, file.kind)
+
+
+def usual_suffix(dataset: Dataset, form: str, split: str = "train") -> str:
+    """How an export in this format is called: as the source if it is its own, "" for a folder."""
+    file = dataset.source.files.get(split)
+    if file is not None and not file.parts and file.kind == form and form not in ("hf", "folder"):
+        path = Path(file.path)
+        return Path(path.stem).suffix + path.suffix if packing_of(path) == "gz" else path.suffix
+    usual = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet", "arrow": ".arrow"}
+    return "" if file is not None and file.parts else usual.get(form, "")

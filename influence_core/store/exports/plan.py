@@ -13,7 +13,7 @@ from typing import Any
 from influence_core.data.dataset import Dataset
 from influence_core.data.labelling.split_names import our_name, renamed_splits
 from influence_core.data.options import ReadOptions
-from influence_core.data.readers.packed import packing_of, unpack
+from influence_core.data.readers.packed import unpack
 from influence_core.data.readers.registry import read_again
 from influence_core.data.readers.tables import FILES, SUFFIXES
 from influence_core.data.readers.text.csv_file import form_of
@@ -32,24 +32,15 @@ from influence_core.store.exports.convert import (
     to_json,
     to_parquet,
 )
-from influence_core.store.exports.edits import Edit, ExportOptions, edits_by_row
+from influence_core.store.exports.edits import (
+    FORMATS,
+    OWN,
+    Edit,
+    ExportOptions,
+    edits_by_row,
+    natural_format,
+)
 from influence_core.store.exports.listing import LISTING, Pictures, list_folder, list_zip
-
-FORMATS = {
-    "csv": "CSV",
-    "fasttext": "fastText",
-    "json": "JSON lines or records",
-    "xlsx": "Excel workbook",
-    "parquet": "Parquet",
-    "arrow": "Arrow or Feather",
-    "hf": "Hugging Face dataset folder",
-    "folder": "Image folder",
-}
-OWN = {
-    "folder": "image folders",
-    "xlsx": "workbooks",
-    "fasttext": "files of fastText",
-}  # only such a source becomes one
 
 
 @dataclass(frozen=True)
@@ -115,24 +106,6 @@ class ExportPlan:
         # Its hash tells more surely than its folder which file it was.
         name = Path(self.file.path).name if self.file.path else ""
         return {**asdict(self.file), "path": name, "parts": list(self.file.parts)}
-
-
-def natural_format(dataset: Dataset, split: str = "train") -> str:
-    """The format of a split's source; for data built by a program, the one that fits."""
-    file = dataset.source.files.get(split)
-    if file is None:
-        return "csv" if dataset.modality == "text" else "parquet"
-    return {"hub": "hf", "zip": "folder", "texts": "csv"}.get(file.kind, file.kind)
-
-
-def usual_suffix(dataset: Dataset, form: str, split: str = "train") -> str:
-    """How an export in this format is called: as the source if it is its own, "" for a folder."""
-    file = dataset.source.files.get(split)
-    if file is not None and not file.parts and file.kind == form and form not in ("hf", "folder"):
-        path = Path(file.path)
-        return Path(path.stem).suffix + path.suffix if packing_of(path) == "gz" else path.suffix
-    usual = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet", "arrow": ".arrow"}
-    return "" if file is not None and file.parts else usual.get(form, "")
 
 
 def make_plan(

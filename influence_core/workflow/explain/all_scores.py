@@ -22,7 +22,8 @@ from influence_core.errors import DataError, StoreError
 from influence_core.influence.base import Query
 from influence_core.influence.scan import KnownScores, full_scores
 from influence_core.progress import ProgressFn
-from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label, query_of
+from influence_core.workflow.explain.explain import ExplainOptions, query_of
+from influence_core.workflow.explain.items import Item, asked_label
 from influence_core.workflow.explain.named import named
 from influence_core.workflow.session import Session
 

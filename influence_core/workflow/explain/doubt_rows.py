@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import Session
 
 

@@ -19,7 +19,8 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from influence_core.errors import CancelledError
-from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item, explain
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation, explain
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.session import Session
 
 Key = tuple[str, str, str, str, ExplainOptions, str]

@@ -20,7 +20,7 @@ from influence_core.disk.formats import VERSION, current, upgraded
 from influence_core.errors import DataError, StoreError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.session import Session
 
 MOST = 20_000  # points; more make a browser slow

@@ -3,7 +3,7 @@
 from typing import Any
 
 from influence_core.data.keys import to_hex
-from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.session import Session
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from influence_core.workflow.explain.explain import ExplainOptions, Item, asked_label, query_of
+from influence_core.workflow.explain.explain import ExplainOptions, query_of
+from influence_core.workflow.explain.items import Item, asked_label
 from influence_core.workflow.session import Session
 
 

@@ -134,7 +134,7 @@ class ItemReviews:
         """What the decisions change.
 
         Args:
-            table: `explain.predictions` of the split: label and predicted are class names.
+            table: `items.predictions` of the split: label and predicted are class names.
         """
         given = table["label"].to_numpy().astype(object)
         predicted = table["predicted"].to_numpy()

@@ -19,7 +19,7 @@ from influence_core.cleansing.slices import Judged, measure, search, within
 from influence_core.data.keys import to_hex
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session
 from influence_core.workflow.slices.columns import (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from influence_core.store.slices import SavedSlice, saved_slices
-from influence_core.workflow.explain.explain import predictions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.session import Session
 from influence_core.workflow.slices.find import Slice
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from influence_core.data.dataset import Split, containing
-from influence_core.workflow.explain.explain import Which, predictions
+from influence_core.workflow.explain.items import Which, predictions
 from influence_core.workflow.explain.map import read_map
 from influence_core.workflow.review.scores import flagged_keys
 from influence_core.workflow.session import Session
@@ -73,7 +73,7 @@ class View:
     Attributes:
         split: the rows.
         classes: names in label order.
-        table: `explain.predictions` of them.
+        table: `items.predictions` of them.
         suspicious: (n,) whether a training row's label is flagged; False for other splits.
         places: (n, 2) on the map; NaN where a row has no place. None if there is no map.
     """
@@ -184,7 +184,7 @@ class View:
 
 
 def cells(table: pd.DataFrame, classes: int) -> npt.NDArray[np.int64]:
-    """(C, C) labelled rows of `explain.predictions` by true and predicted class."""
+    """(C, C) labelled rows of `items.predictions` by true and predicted class."""
     known = table[table["label_number"] >= 0]
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (known["label_number"], known["predicted_number"]), 1)

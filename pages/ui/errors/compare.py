@@ -10,13 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    Explanation,
-    Item,
-    item_content,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation
 from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.items import Item, item_content
 from influence_core.workflow.explain.one_row import RowScore, score_of
 from influence_core.workflow.results import ESTIMATORS, Split, from_hex, to_hex
 from influence_core.workflow.session import Session

@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.workflow.explain.explain import ExplainOptions, Explanation, Item
+from influence_core.workflow.explain.explain import ExplainOptions, Explanation
 from influence_core.workflow.explain.flipped import judged_by
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.explain.live import LiveScan
 from influence_core.workflow.explain.noise import NoiseCheck, check_noise, has_null
 from influence_core.workflow.explain.seen import seen_by_encoder

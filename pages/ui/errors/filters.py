@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import streamlit as st
 
-from influence_core.workflow.explain.explain import Which
+from influence_core.workflow.explain.items import Which
 from influence_core.workflow.results import Split, containing
 from pages.ui.draw import numbers
 from pages.ui.draw.content import visible

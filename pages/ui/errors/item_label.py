@@ -8,7 +8,7 @@ import secrets
 
 import streamlit as st
 
-from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.results import Project
 from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.items import ItemReviews, Word

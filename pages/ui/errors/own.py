@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from influence_core.workflow.explain.explain import class_number, own_item
+from influence_core.workflow.explain.items import class_number, own_item
 from influence_core.workflow.session import Session
 from pages.ui.errors import compare
 from pages.ui.errors.explained import explained, finished_answer, probabilities

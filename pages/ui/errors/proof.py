@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.workflow.explain.explain import Explanation, Item
+from influence_core.workflow.explain.explain import Explanation
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.explain.proof.change import expected_change, sentence
 from influence_core.workflow.explain.proof.verify import (
     MOST,

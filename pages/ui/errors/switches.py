@@ -7,7 +7,8 @@ retraining on this project.
 import streamlit as st
 
 from influence_core.workflow.evaluate.agreement import agreements, told
-from influence_core.workflow.explain.explain import ExplainOptions, Item
+from influence_core.workflow.explain.explain import ExplainOptions
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.results import ESTIMATORS
 from influence_core.workflow.session import Session
 from pages.ui.frame.shell import plain

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from influence_core.workflow.explain.explain import Which
+from influence_core.workflow.explain.items import Which
 from influence_core.workflow.slices.selection import NOTHING, Selection, View
 from pages.ui.draw import numbers
 

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from influence_core.cli import app
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
 from influence_core.workflow.explain.groups.behind import rows_behind
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, has_features, train
 

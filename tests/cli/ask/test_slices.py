@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.store.project import Project
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_positions
-from influence_core.workflow.explain.explain import predictions
 from influence_core.workflow.explain.groups.group import Group, group_positions
+from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.session import open_session
 from influence_core.workflow.slices.grammar import slice_of
 

@@ -18,10 +18,9 @@ from influence_core.data.build import build_dataset
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
 from influence_core.errors import MismatchError, StoreError, TurnoverError
-from influence_core.store.exports.edits import ExportOptions
+from influence_core.store.exports.edits import ExportOptions, natural_format
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import Manifest, manifest_path
-from influence_core.store.exports.plan import natural_format
 from influence_core.store.exports.revert import revert
 from influence_core.workflow.projects.create import NewProject, create
 

@@ -17,12 +17,8 @@ from influence_core.workflow.cleanse.rounds import ranking
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cluster import scan as module
 from influence_core.workflow.cluster.scan import ScanTask, mean_on_cluster, scan_on_cluster
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions

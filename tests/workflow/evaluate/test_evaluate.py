@@ -18,7 +18,8 @@ from influence_core.workflow.evaluate import default, stand_in
 from influence_core.workflow.evaluate.changes import calibration_of
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
 from influence_core.workflow.evaluate.work import Work, choose_targets
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.proof.change import expected_change, sentence
 from influence_core.workflow.explain.proof.prove import Expected, prove, smallest_flip
 from influence_core.workflow.session import open_session

@@ -7,7 +7,8 @@ import pytest
 from tiny import project
 
 from influence_core.workflow.explain import ahead
-from influence_core.workflow.explain.explain import explain, find_item, misclassified
+from influence_core.workflow.explain.explain import explain
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.session import Session, open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

@@ -14,13 +14,8 @@ from tiny import project
 from influence_core.errors import CancelledError, DataError, ModelError, StoreError
 from influence_core.influence import ESTIMATORS
 from influence_core.workflow.explain.all_scores import WHAT, write_scores
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    own_item,
-    query_of,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain, query_of
+from influence_core.workflow.explain.items import find_item, own_item
 from influence_core.workflow.explain.one_row import score_of
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train

@@ -5,7 +5,8 @@ from tiny import project
 
 from influence_core.errors import DataError
 from influence_core.workflow.explain.doubt_rows import doubt_rows
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

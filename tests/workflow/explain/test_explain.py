@@ -4,14 +4,8 @@ from tiny import png, project
 
 from influence_core.errors import DataError, ModelError
 from influence_core.influence import ESTIMATORS
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-    own_item,
-    predictions,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified, own_item, predictions
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

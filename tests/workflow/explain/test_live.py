@@ -10,7 +10,8 @@ from tiny import project
 from influence_core.errors import CancelledError, DataError
 from influence_core.store.evaluations import FILE, EvaluationRecord, write_evaluation
 from influence_core.workflow.explain import live
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.live import (
     AnswerCache,
     LiveScan,

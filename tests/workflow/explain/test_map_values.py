@@ -4,7 +4,8 @@ import torch
 from tiny import project
 
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.map import nearest_on_map
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train

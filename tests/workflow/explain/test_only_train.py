@@ -12,13 +12,8 @@ from influence_core.workflow.cleanse.find_harm import DECISIONS, CleanseOptions,
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.cleanse.trials import run_sweep, run_trial
 from influence_core.workflow.evaluate.evaluate import EvaluateOptions, evaluate
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-    predictions,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified, predictions
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

@@ -12,7 +12,8 @@ from influence_core.store.project import Project, projects_home
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
 from influence_core.store.samples import install_samples
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.noise import NoiseCheck
 from influence_core.workflow.explain.verdict import Verdict, verdict_of
 from influence_core.workflow.review.doubt import doubted_rows

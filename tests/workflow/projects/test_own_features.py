@@ -7,7 +7,7 @@ import pytest
 from influence_core.data.options import ReadOptions
 from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import find_item, own_item
+from influence_core.workflow.explain.items import find_item, own_item
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train

@@ -15,7 +15,8 @@ from influence_core.store.project import Project, projects_home
 from influence_core.workflow.cleanse.find_harm import DECISIONS, CleanseOptions, find_harm
 from influence_core.workflow.cleanse.target_split import TargetSplit
 from influence_core.workflow.evaluate.evaluate import STAGES, EvaluateOptions, evaluate
-from influence_core.workflow.explain.explain import explain, find_item
+from influence_core.workflow.explain.explain import explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.explain.map import make_map
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session

@@ -22,7 +22,8 @@ from influence_core.disk.checkpoint import FOLDER
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.store.project import Project
 from influence_core.training.networks.types import NetworkTraining
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.network import (
     NetworkOptions,

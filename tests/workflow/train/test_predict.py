@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from influence_core.cli import app
 from influence_core.models.text import TextEncoder
 from influence_core.store.project import Project, projects_home
-from influence_core.workflow.explain.explain import own_item
+from influence_core.workflow.explain.items import own_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.predict import predict
 

@@ -25,7 +25,8 @@ from influence_core.training.networks.own_loop import EPOCHS
 from influence_core.turnover.inject.inject import inject
 from influence_core.turnover.layer import TurnoverDropout
 from influence_core.turnover.masks import as_keys
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item, own_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, own_item
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.publish import publish
 

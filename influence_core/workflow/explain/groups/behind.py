@@ -17,7 +17,7 @@ import torch
 
 from influence_core.influence.scan import scan
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.workflow.explain.explain import as_items, misclassified
+from influence_core.workflow.explain.items import as_items, misclassified
 from influence_core.workflow.session import Session
 
 MOST = 300  # errors, the worst first

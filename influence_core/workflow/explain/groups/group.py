@@ -19,7 +19,7 @@ from influence_core.errors import DataError
 from influence_core.influence.base import LinearPrepared, Prepared, Targets
 from influence_core.influence.scan import mean_over, scan
 from influence_core.progress import ProgressFn
-from influence_core.workflow.explain.explain import as_items, class_number, predictions
+from influence_core.workflow.explain.items import as_items, class_number, predictions
 from influence_core.workflow.session import Session
 from influence_core.workflow.slices.grammar import KINDS, slice_of
 

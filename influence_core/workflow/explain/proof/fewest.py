@@ -12,7 +12,8 @@ import torch
 from influence_core.evaluation.adaptive import Strengths
 from influence_core.influence.base import LongQuery
 from influence_core.influence.estimators.replay import prepare
-from influence_core.workflow.explain.explain import Among, Item, candidates
+from influence_core.workflow.explain.explain import Among, candidates
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.session import Session
 
 

@@ -23,7 +23,7 @@ from influence_core.progress import ProgressFn
 from influence_core.workflow.evaluate.changes import calibration_of, keep_changes
 from influence_core.workflow.evaluate.stand_in import SENTENCE
 from influence_core.workflow.evaluate.work import recipe
-from influence_core.workflow.explain.explain import Item
+from influence_core.workflow.explain.items import Item
 from influence_core.workflow.explain.proof.change import Effects
 from influence_core.workflow.session import Session
 

@@ -29,13 +29,8 @@ from influence_core.evaluation.flip_size import estimated_flip
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.evaluate.changes import calibration_of
-from influence_core.workflow.explain.explain import (
-    Among,
-    ExplainOptions,
-    Item,
-    Toward,
-    explain,
-)
+from influence_core.workflow.explain.explain import Among, ExplainOptions, explain
+from influence_core.workflow.explain.items import Item, Toward
 from influence_core.workflow.explain.proof.fewest import replayed_strengths
 from influence_core.workflow.explain.proof.prove import (
     Expected,

@@ -26,8 +26,8 @@ from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
 from influence_core.store.project import Project
 from influence_core.workflow.evaluate.arms import retrained
-from influence_core.workflow.explain.explain import class_number
 from influence_core.workflow.explain.groups.group import Positions
+from influence_core.workflow.explain.items import class_number
 from influence_core.workflow.explain.proof.verify import FOLDER
 from influence_core.workflow.review.scores import flagged_rows
 from influence_core.workflow.review.suspects import suspects

@@ -8,14 +8,10 @@ from tiny import project
 
 from influence_core.data.keys import to_hex
 from influence_core.errors import CancelledError
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
 from influence_core.workflow.explain.groups import behind
 from influence_core.workflow.explain.groups.behind import COLUMNS, rows_behind
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 

@@ -10,8 +10,9 @@ from influence_core.data.keys import to_hex
 from influence_core.errors import CancelledError, DataError, ModelError
 from influence_core.influence import ESTIMATORS
 from influence_core.store.project import Project
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item, predictions
+from influence_core.workflow.explain.explain import ExplainOptions, explain
 from influence_core.workflow.explain.groups.group import Group, group_positions, push_on
+from influence_core.workflow.explain.items import find_item, predictions
 from influence_core.workflow.session import open_session
 
 # A blend's mean is in units of its own, and a pass takes a while.

@@ -11,7 +11,8 @@ from tiny import project
 from influence_core.errors import DataError, StoreError
 from influence_core.evaluation.retrain import label_losses, retrain, without
 from influence_core.workflow.evaluate.work import recipe
-from influence_core.workflow.explain.explain import ExplainOptions, explain, find_item, own_item
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, own_item
 from influence_core.workflow.explain.proof.fewest import replayed_strengths
 from influence_core.workflow.explain.proof.prove import smallest_flip
 from influence_core.workflow.explain.proof.verify import (

@@ -15,12 +15,8 @@ from influence_core.store.project import Project, projects_home
 from influence_core.training.features import Standardised
 from influence_core.workflow.cleanse.rounds import ranking
 from influence_core.workflow.cleanse.target_split import TargetSplit
-from influence_core.workflow.explain.explain import (
-    ExplainOptions,
-    explain,
-    find_item,
-    misclassified,
-)
+from influence_core.workflow.explain.explain import ExplainOptions, explain
+from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.projects.create import NewProject, create
 from influence_core.workflow.projects.named import read_places
 from influence_core.workflow.review.scores import label_table
