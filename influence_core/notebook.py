@@ -91,10 +91,12 @@ def show(
         project, new = _project(folder, home, name, label, text, own)
         given = _saved(folder, "proba", proba)
         if given is not None:
+            from influence_core.threads import one_core_free
             from influence_core.workflow.train.own.probabilities import publish_probabilities
 
             try:
-                publish_probabilities(project, {"train": given}, known_out_of_sample=True)
+                with one_core_free():  # for the dashboard
+                    publish_probabilities(project, {"train": given}, known_out_of_sample=True)
             except BaseException:
                 if new:
                     shutil.rmtree(project.root, ignore_errors=True)

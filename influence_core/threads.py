@@ -1,4 +1,4 @@
-"""Compiled loops on several cores.
+"""Compiled loops on several cores, and leaving one to somebody else.
 
 Plain threads around code that releases the interpreter, instead of numba's own `prange`: without
 OpenMP or TBB (macOS, some containers) numba falls back to a layer that ends the process when two
@@ -6,8 +6,9 @@ browser sessions compute at the same time.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -43,6 +44,21 @@ def in_threads(work: Callable[[T], Any], items: Iterable[T]) -> None:
         wait(begun)
     for other in begun:
         other.result()
+
+
+@contextmanager
+def one_core_free() -> Iterator[None]:
+    """Leave a core to a program that starts meanwhile, for as long as the block runs.
+
+    Torch's threads wait for each other by asking all the time: where one of them has lost its core,
+    the others burn theirs, and both programs take twice as long.
+    """
+    usual = torch.get_num_threads()
+    torch.set_num_threads(max(1, usual - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 @cache

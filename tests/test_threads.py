@@ -4,7 +4,7 @@ import threading
 import pytest
 import torch
 
-from influence_core.threads import _helpers, in_threads
+from influence_core.threads import _helpers, in_threads, one_core_free
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -46,3 +46,16 @@ def test_two_callers_at_once_get_all_their_work_done():
     for caller in callers:
         caller.join()
     assert [sorted(mine) for mine in sums] == [list(range(500))] * 2
+
+
+@pytest.mark.parametrize(("threads", "left"), [(1, 1), (2, 1), (4, 3)])
+def test_one_core_is_left_for_as_long_as_a_block_runs_and_also_if_it_fails(threads, left):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with pytest.raises(ZeroDivisionError), one_core_free():
+            assert torch.get_num_threads() == left
+            1 / 0  # noqa: B018
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -100,6 +100,8 @@ class Alike:
         if among is not None:
             may &= among[self.pool]
         places = np.flatnonzero(may)
+        if len(places) > k > 0:  # those that are as alike as the last stay for the sort
+            places = places[own[places] >= np.partition(own[places], -k)[-k]]
         best = places[np.argsort(-own[places], kind="stable")[:k]]
         return self.pool[best], own[best]
 

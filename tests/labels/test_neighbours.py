@@ -68,3 +68,18 @@ def test_it_can_be_stopped():
     _, rows = features(5)
     with pytest.raises(CancelledError):
         nearest(rows, 5, cancel=stop)
+
+
+@given(st.integers(1, 40), st.integers(0, 12), st.integers(0, 2**32 - 1))
+def test_the_most_similar_rows_are_those_of_a_whole_sort_also_where_many_are_as_similar(
+    rows, k, seed
+):
+    rng = np.random.default_rng(seed)
+    similarity = rng.integers(-2, 4, (1, rows)).astype(np.float32) / 2
+    similarity[0, rng.integers(rows)] = -2.0
+    pool, among = np.sort(rng.choice(100, rows, replace=False)), rng.random(100) < 0.7
+    found, cosines = neighbours.Alike(pool, similarity).top(0, k, among)
+    may = [i for i in range(rows) if similarity[0, i] > -2.0 and among[pool[i]]]
+    wanted = sorted(may, key=lambda i: -similarity[0, i])[:k]  # sorted is stable
+    assert found.tolist() == [pool[i] for i in wanted]
+    assert cosines.tolist() == [similarity[0, i] for i in wanted]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from influence_core.threads import in_threads
-from influence_core.training.heads.loop import BETA1, BETA2
+from influence_core.training.heads.adam import BETA1, BETA2
 
 _BLOCK = 2048  # numbers whose factors stay in the nearest cache while all targets are gone through
 _PART = 1 << 16  # numbers a thread takes at a time

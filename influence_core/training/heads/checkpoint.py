@@ -14,7 +14,8 @@ from torch import Tensor
 
 from influence_core.disk.checkpoint import Checkpoint
 from influence_core.disk.fingerprint import of_parts, raw
-from influence_core.training.heads.loop import LoopState, OptimiserState
+from influence_core.training.heads.adam import OptimiserState
+from influence_core.training.heads.loop import LoopState
 from influence_core.training.heads.types import EpochStats, HeadTraining, Rows, SoFar
 from influence_core.turnover.head import HeadConfig
 

@@ -17,21 +17,12 @@ from torch import Tensor
 from influence_core.errors import ModelError
 from influence_core.models.device import pinned, sent
 from influence_core.progress import check_cancel
+from influence_core.training.heads.adam import Adam, OptimiserState
 from influence_core.training.heads.steps import Forward, both_proba, forward, gradients, margin
 from influence_core.training.heads.types import EpochStats, HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, initial_weights, member_masks
 
-BETA1, BETA2 = 0.9, 0.999  # of Adam
 PROBE_ROWS = 5_000  # rows on which both sides' losses are measured after each epoch
-
-
-@dataclass(frozen=True)
-class OptimiserState:
-    """Where Adam stands: steps made, and both moments of each parameter."""
-
-    steps: float
-    first: tuple[Tensor, ...]
-    second: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -102,14 +93,7 @@ class HeadLoop:
             t[own].to(self.device).repeat(rows.groups, *([1] * (t.ndim - 1))).contiguous()
             for t in initial_weights(config)
         ]
-        self.optimiser = torch.optim.Adam(
-            self.params,
-            lr=training.learning_rate,
-            betas=(BETA1, BETA2),
-            eps=training.eps,
-            weight_decay=training.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        self.optimiser = Adam(self.params, training)
         self.mean_weight: Tensor | None = None
         self.weights: Tensor | None = None
         if rows.weights is not None:
@@ -182,45 +166,26 @@ class HeadLoop:
 
     def step_along(self, gradients: Sequence[Tensor]) -> None:
         """One step of Adam with these gradients, shaped like the parameters."""
-        for param, grad in zip(self.params, gradients, strict=True):
-            param.grad = grad
-        self.optimiser.step()
+        self.optimiser.step(gradients)
 
     def last_gradients(self) -> tuple[Tensor, Tensor, Tensor]:
         """Those of the last step; each step makes new ones."""
-        W1, b1, W2 = (param.grad for param in self.params)
-        if W1 is None or b1 is None or W2 is None:
+        if not self.optimiser.gradients:
             raise ModelError("No step has been made yet.")
+        W1, b1, W2 = self.optimiser.gradients
         return W1, b1, W2
-
-    def optimiser_state(self, steps: float | None = None) -> OptimiserState:
-        """Adam's state after some steps; who knows how many need not wait for the device."""
-        states = [self.optimiser.state[param] for param in self.params]
-        return OptimiserState(
-            float(states[0]["step"]) if steps is None else steps,
-            tuple(state["exp_avg"] for state in states),
-            tuple(state["exp_avg_sq"] for state in states),
-        )
 
     def go_on_from(self, params: Sequence[Tensor], state: OptimiserState | None) -> None:
         """Take up the training where another loop of the same members left it."""
         for own, given in zip(self.params, params, strict=True):
             own.copy_(given)
-        self.optimiser.state.clear()
-        if state is None:
-            return
-        for own, first, second in zip(self.params, state.first, state.second, strict=True):
-            self.optimiser.state[own] = {
-                "step": torch.full((), state.steps, device=self._step_device()),
-                "exp_avg": first.to(self.device, copy=True),
-                "exp_avg_sq": second.to(self.device, copy=True),
-            }
+        self.optimiser.go_on_from(state)
 
     def state(self) -> LoopState:
         """See `Loop`."""
         return LoopState(
             tuple(self.params),
-            self.optimiser_state(),
+            self.optimiser.state(),
             self.order.get_state(),
             self.margin_sum,
             self.passes,
@@ -232,10 +197,6 @@ class HeadLoop:
         self.order.set_state(state.order)
         self.margin_sum.copy_(state.margins)
         self.passes = state.passes
-
-    def _step_device(self) -> torch.device:
-        """Where Adam counts: its fused form on the parameters' device."""
-        return self.device if self.device.type in ("cpu", "cuda") else torch.device("cpu")
 
     def probe(self, epoch: int) -> EpochStats:
         """Both sides' losses on a fixed, evenly spaced part of the training rows."""

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from influence_core.models.device import sent
 from influence_core.progress import check_cancel
-from influence_core.training.heads.loop import BETA1, BETA2
+from influence_core.training.heads.adam import BETA1, BETA2
 from influence_core.training.heads.steps import classes_softmax
 from influence_core.training.heads.tape import Params, Step, Tape
 from influence_core.training.heads.types import HeadTraining

@@ -16,7 +16,8 @@ from torch import Tensor
 from influence_core.errors import ModelError
 from influence_core.models.device import pinned, sent
 from influence_core.progress import check_cancel
-from influence_core.training.heads.loop import HeadLoop, OptimiserState
+from influence_core.training.heads.adam import OptimiserState
+from influence_core.training.heads.loop import HeadLoop
 from influence_core.training.heads.steps import Forward, gradients
 from influence_core.training.heads.types import HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, member_masks
@@ -207,7 +208,7 @@ class Tape:
         return Batch(index, x, loop.labels[here], loop.scale(here)[0], unit, loop.config.p)
 
     def _moments(self, step: int) -> tuple[Params, Params]:
-        adam = self.loop.optimiser_state(step)
+        adam = self.loop.optimiser.state(step)
         m1, mb, m2 = (t.clone() for t in adam.first)
         v1, vb, v2 = (t.clone() for t in adam.second)
         return (m1, mb, m2), (v1, vb, v2)

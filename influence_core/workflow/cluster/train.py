@@ -25,7 +25,8 @@ from influence_core.models.device import pick_device
 from influence_core.progress import Progress, ProgressFn
 from influence_core.store.project import Project
 from influence_core.training.features import Standardised, Subset
-from influence_core.training.heads.loop import HeadLoop, LoopState, OptimiserState, epoch_stats
+from influence_core.training.heads.adam import OptimiserState
+from influence_core.training.heads.loop import HeadLoop, LoopState, epoch_stats
 from influence_core.training.heads.steps import margin
 from influence_core.training.heads.types import EpochStats, HeadTraining, Rows
 from influence_core.turnover.head import HeadConfig, initial_weights
@@ -231,7 +232,7 @@ def _pass_over(work: TrainTask, share: Share, order: Tensor) -> Trained:
     loop = HeadLoop(rows, work.config, work.training, share.members)
     loop.go_on_from(share.params, share.optimiser)
     loop.pass_over(torch.tensor(order))  # a copy, because what Ray gives is read-only
-    state = loop.optimiser_state()
+    state = loop.optimiser.state()
     learned, flipped = loop.look()
     return Trained(
         Share(

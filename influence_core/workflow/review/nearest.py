@@ -85,7 +85,7 @@ def nearest_rows(
         positions, _ = found.top(number)
         values, counts = np.unique(given[positions], return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        close, groups = found.close(number), []
+        close, groups = found.close(number) if asked else 1.0, []
         for label in asked:
             places, similarity = found.top(number, each, given == label)
             near = bool(len(similarity)) and float(similarity[0]) >= close

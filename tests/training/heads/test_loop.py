@@ -34,7 +34,7 @@ def handed_on(rows):
             loop.go_on_from(params, state)
             loop.pass_over(way)
             loops.append(loop)
-        states = [(loop.params, loop.optimiser_state()) for loop in loops]
+        states = [(loop.params, loop.optimiser.state()) for loop in loops]
         margins += margin(sum(loop.seen for loop in loops) / CONFIG.members, rows.labels)
     return loops, margins / EPOCHS
 

@@ -35,20 +35,37 @@ class Linear:
     outside: Tensor
 
 
-def leave_one_out(features: Standardised, labels: Tensor, classes: int) -> Linear:
+def second_moment(features: Standardised) -> Tensor:
+    """XᵀX of the rows, (d, d): what every linear model of them needs."""
+    d = len(features.mean)
+    moment = torch.zeros(d, d)
+    for part in torch.arange(len(features)).split(_CHUNK):
+        x = features.rows(part)
+        moment.addmm_(x.T, x)
+    return moment
+
+
+def product_with(features: Standardised, wanted: Tensor) -> Tensor:
+    """Xᵀ times a matrix (N, k) of numbers of the rows, (d, k)."""
+    product = torch.zeros(len(features.mean), wanted.shape[1])
+    for part in torch.arange(len(features)).split(_CHUNK):
+        product.addmm_(features.rows(part).T, wanted[part])
+    return product
+
+
+def leave_one_out(
+    features: Standardised, labels: Tensor, classes: int, moment: Tensor | None = None
+) -> Linear:
     """Fit it on all rows, and predict each one without it.
 
     Args:
-        features: (N, d). labels: (N,).
+        features: (N, d). labels: (N,). moment: `second_moment` of them, if it is known.
     """
-    n, d = len(features), len(features.mean)
+    n = len(features)
     wanted = one_hot(labels, classes).float()  # (N, C)
     prior = wanted.mean(0)
-    moment, product = torch.zeros(d, d), torch.zeros(d, classes)
-    for part in torch.arange(n).split(_CHUNK):
-        x = features.rows(part)
-        moment.addmm_(x.T, x)
-        product.addmm_(x.T, wanted[part] - prior)
+    moment = second_moment(features) if moment is None else moment
+    product = product_with(features, wanted - prior)
     some = torch.arange(0, n, max(1, n // _TRIED))
     tried = []
     for damping in DAMPINGS:
@@ -84,4 +101,5 @@ class _Fit:
 
 def _sharpness(fitted: Tensor, labels: Tensor) -> tuple[float, float]:
     """The least cross-entropy of fitted labels (n, C) as logits, and the factor that gives it."""
-    return min((float(cross_entropy(fitted * t, labels)), t) for t in TEMPERATURES)
+    across = fitted.T.contiguous()[None]  # (1, C, n): torch is slow along a short last dimension
+    return min((float(cross_entropy(across * t, labels[None])), t) for t in TEMPERATURES)

@@ -29,7 +29,7 @@ from influence_core.training.features import Standardised, moments
 from influence_core.workflow.session import OWN_PROBA, open_session
 from influence_core.workflow.session_network import LEANING, LastLayer, averaged
 from influence_core.workflow.train.head import encode
-from influence_core.workflow.train.own.linear import leave_one_out
+from influence_core.workflow.train.own.linear import leave_one_out, product_with, second_moment
 from influence_core.workflow.train.runs.tables import (
     prediction_table,
     predictions,
@@ -40,7 +40,6 @@ from influence_core.workflow.train.runs.tables import (
 WHY = "only its probabilities were given"
 DAMPING = 1e-2  # of the stand-in, of the mean square of the features
 FLOOR = 1e-4  # a probability below has no logarithm that a linear model should follow
-_CHUNK = 16_384
 
 
 def publish_probabilities(
@@ -95,10 +94,12 @@ def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flip
     raw = project.features("train")
     mean, scale = moments(raw)
     features = Standardised.using(raw, mean, scale)
-    reader = _stand_in(features, flipped)
+    moment = second_moment(features)
+    reader = _stand_in(features, moment, flipped)
+    labels = np.array(data.train.labels)
     writer.write_tensors(
         {
-            **(_leaning(features, np.array(data.train.labels), flipped) if own else {}),
+            **(_leaning(features, moment, labels, flipped) if own else {}),
             "flipped": torch.from_numpy(flipped),
             "mean": mean,
             "scale": scale,
@@ -126,10 +127,10 @@ def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flip
 
 
 def _leaning(
-    features: Standardised, labels: npt.NDArray[np.int64], theirs: Proba
+    features: Standardised, moment: Tensor, labels: npt.NDArray[np.int64], theirs: Proba
 ) -> dict[str, Tensor]:
     """What a session's `Leaning` is made of."""
-    found = leave_one_out(features, torch.from_numpy(labels), theirs.shape[1])
+    found = leave_one_out(features, torch.from_numpy(labels), theirs.shape[1], moment)
     weight = found.weight.T * features.scale  # of features as they are stored, (C, d)
     parts = {
         "rows": averaged(torch.from_numpy(theirs), found.outside),
@@ -139,18 +140,12 @@ def _leaning(
     return {LEANING + name: tensor for name, tensor in parts.items()}
 
 
-def _stand_in(features: Standardised, proba: Proba) -> LastLayer:
-    """A ridge of the log-probabilities (N, C) on the features."""
+def _stand_in(features: Standardised, moment: Tensor, proba: Proba) -> LastLayer:
+    """A ridge of the log-probabilities (N, C) on the features, whose `second_moment` is known."""
     wanted = torch.from_numpy(np.log(np.maximum(proba, FLOOR)).astype(np.float32))
     middle = wanted.mean(0)
-    d = len(features.mean)
-    moment, product = torch.zeros(d, d), torch.zeros(d, proba.shape[1])
-    for start in range(0, len(features), _CHUNK):
-        rows = torch.arange(start, min(start + _CHUNK, len(features)))
-        x = features.rows(rows)
-        moment.addmm_(x.T, x)
-        product.addmm_(x.T, wanted[rows] - middle)
-    moment.diagonal().add_(DAMPING * float(moment.diagonal().mean()) + 1e-6)
+    damping = DAMPING * float(moment.diagonal().mean()) + 1e-6
+    damped = moment + damping * torch.eye(len(moment))
     # Of features as they are stored, (C, d).
-    weight = torch.linalg.solve(moment, product).T * features.scale
+    weight = torch.linalg.solve(damped, product_with(features, wanted - middle)).T * features.scale
     return LastLayer(weight, features.mean, features.scale, middle - weight @ features.mean)
