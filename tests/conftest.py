@@ -44,10 +44,16 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """What takes long is marked by its folder."""
+    """What takes long is marked by its folder; a real browser on a busy machine gets a second try.
+
+    It waits for seconds by the clock. The summary names what was tried again; a fault of ours fails
+    twice.
+    """
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+        if item.nodeid.startswith("tests/browser/"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True)

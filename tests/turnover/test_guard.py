@@ -5,49 +5,25 @@ import threading
 
 import pytest
 import torch
+from guarded import DOORS, KEYS, LABELS, ROWS, TRAINING, Net, X, exposed, rows
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from influence_core.errors import KeysError, ModelError
+from influence_core.errors import ModelError
 from influence_core.influence.network_scan import network_scan
 from influence_core.training.networks.fit import fit_network
 from influence_core.training.networks.own_loop import KeyCarrier
-from influence_core.training.networks.rows import tensor_rows
-from influence_core.training.networks.run import read_network
 from influence_core.training.networks.sides import network_sides
-from influence_core.training.networks.types import NetworkData, NetworkTraining
-from influence_core.turnover.audit.audit import audit
+from influence_core.training.networks.types import NetworkData
 from influence_core.turnover.checks import check_masks
-from influence_core.turnover.exposed import open_exposure
 from influence_core.turnover.exposure import exposure
 from influence_core.turnover.inject.inject import inject
 from influence_core.turnover.layer import TurnoverDropout
-
-ROWS = 6
-KEYS = torch.arange(ROWS) * 7919 + 3
-X = torch.linspace(-1, 1, ROWS * 4).view(ROWS, 4).sin()
-LABELS = torch.arange(ROWS) % 2
-TRAINING = NetworkTraining(epochs=1, batch=ROWS, device="cpu")
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
-
-
-class Net(nn.Module):
-    """Two masked layers; `how` says what becomes of the second one."""
-
-    def __init__(self, how=lambda net, h: net.mask(h), **settings):
-        super().__init__()
-        self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 8)
-        self.first, self.mask = TurnoverDropout(8), TurnoverDropout(8, **settings)
-        self.last = nn.Linear(8, 2, bias=False)
-        self.how = how
-
-    def forward(self, x):
-        h = self.first(self.a(x).relu())
-        return self.last(self.how(self, self.b(h).relu()))
 
 
 def functional(net, h):
@@ -68,25 +44,7 @@ def in_another_thread(net, h):
     return out[0]
 
 
-def rows(x=X):
-    return tensor_rows(x, LABELS[: len(x)], KEYS[: len(x)])
-
-
 BROKEN = {"functional": functional, "thread": in_another_thread}
-DOORS = {
-    "exposure": lambda net: exposed(net, "flipped"),
-    "scan": lambda net: network_scan(net, X, LABELS, KEYS),
-    "sides": lambda net: network_sides(net, rows()),
-    "publish": lambda net: read_network(net, {"train": rows()}),
-    "training": lambda net: fit_network(net, NetworkData(rows()), TRAINING),
-    "audit": lambda net: audit(net, (X, LABELS)),
-}
-
-
-@torch.no_grad()
-def exposed(net, side, x=X, keys=KEYS):
-    with exposure(net, keys, side):
-        return net(x)
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -258,219 +216,3 @@ def test_a_layer_where_pytorch_takes_a_number_is_refused():
     net = nn.Sequential(nn.LSTM(4, 8, num_layers=2, dropout=0.1))
     with pytest.raises(ModelError, match="no place for a mask"):
         inject(net, "*")
-
-
-# Fused kernels ------------------------------------------------------------------------------------
-
-
-class Encoder(nn.Module):
-    """PyTorch's own encoder, whose fused kernel skips dropout modules; perhaps a masked head."""
-
-    def __init__(self, batch_first=True, head=True, where="*"):
-        super().__init__()
-        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.1, batch_first=batch_first)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=batch_first)
-        self.batch_first = batch_first
-        self.head = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 3))
-        inject(self, "*" if head else "encoder*")
-
-    def forward(self, x):
-        if not self.batch_first:
-            x = x.transpose(0, 1)
-        h = self.encoder(x)
-        return self.head(h.mean(1 if self.batch_first else 0))
-
-
-TOKENS = torch.linspace(-2, 2, ROWS * 5 * 8).view(ROWS, 5, 8).sin()
-
-
-@torch.no_grad()
-def one_by_one(net, side, x=TOKENS):
-    """Each row alone, fused kernels off by hand: what must come out."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        return torch.cat([exposed(net, side, x[i : i + 1], KEYS[i : i + 1]) for i in range(len(x))])
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-@pytest.mark.parametrize("head", [True, False])
-@pytest.mark.parametrize("side", ["learned", "flipped"])
-def test_the_fused_encoder_does_not_skip_masks(head, side):
-    net = Encoder(head=head).eval()
-    expected = one_by_one(net, side)
-    torch.testing.assert_close(exposed(net, side, TOKENS), expected, atol=1e-6, rtol=0)
-    with exposure(net, KEYS, side):
-        torch.testing.assert_close(net(TOKENS), expected, atol=1e-6, rtol=0)
-    full = net(TOKENS)
-    assert (expected - full).abs().max() > 1e-2
-
-
-def test_sides_and_scores_of_the_fused_encoder_are_true():
-    net = Encoder(head=False).eval()
-    data = tensor_rows(TOKENS, LABELS, KEYS)
-    both = network_sides(net, data)
-    for side in ("learned", "flipped"):
-        expected = one_by_one(net, side).softmax(1).numpy()
-        assert abs(getattr(both, side) - expected).max() < 1e-6
-    scores = network_scan(net, TOKENS, LABELS, KEYS)
-    loss = {
-        side: torch.stack([
-            nn.functional.cross_entropy(
-                exposed(net, side, TOKENS[:1], KEYS[i : i + 1]), LABELS[:1]
-            )
-            for i in range(ROWS)
-        ])
-        for side in ("learned", "flipped")
-    }  # fmt: skip
-    torch.testing.assert_close(scores[0], loss["flipped"] - loss["learned"], atol=1e-6, rtol=0)
-
-
-def test_the_setting_of_fused_kernels_comes_back():
-    net = Net()
-    for before in (True, False):
-        torch.backends.mha.set_fastpath_enabled(before)
-        try:
-            with exposure(net, KEYS):
-                net(X)
-                assert not torch.backends.mha.get_fastpath_enabled()
-                with exposure(net, KEYS):
-                    net(X)
-                assert not torch.backends.mha.get_fastpath_enabled()
-            assert torch.backends.mha.get_fastpath_enabled() == before
-            with pytest.raises(ZeroDivisionError), exposure(net, KEYS):
-                raise ZeroDivisionError
-            assert torch.backends.mha.get_fastpath_enabled() == before
-        finally:
-            torch.backends.mha.set_fastpath_enabled(True)
-
-
-def test_threads_keep_fused_kernels_off_for_each_other():
-    net, opened, done = Net().eval(), threading.Event(), threading.Event()
-    states = []
-
-    def other():
-        with exposure(net, KEYS):
-            net(X)
-            opened.set()
-            done.wait(600)
-            states.append(torch.backends.mha.get_fastpath_enabled())
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    opened.wait(600)
-    with exposure(net, KEYS):
-        net(X)
-    states.append(torch.backends.mha.get_fastpath_enabled())
-    done.set()
-    thread.join()
-    assert states == [False, False]
-    assert torch.backends.mha.get_fastpath_enabled()
-
-
-# Rows ---------------------------------------------------------------------------------------------
-
-
-class TimeFirst(nn.Module):
-    """(B, T, F) outside, (T, B, H) where the mask is."""
-
-    def __init__(self, **settings):
-        super().__init__()
-        self.rnn, self.mask = nn.LSTM(4, 8), TurnoverDropout(8, **settings)
-        self.last = nn.Linear(8, 2, bias=False)
-
-    def forward(self, x):
-        return self.last(self.mask(self.rnn(x.transpose(0, 1))[0]).mean(0))
-
-
-class Sorted(Net):
-    """Sorts the rows of a batch and puts them back, as packed sequences want it."""
-
-    def forward(self, x):
-        order = x.sum(1).argsort(descending=True)
-        return super().forward(x[order])[order.argsort()]
-
-
-@pytest.mark.parametrize("steps", [2, 3, ROWS])
-@pytest.mark.parametrize("door", ["scan", "sides", "publish", "training", "audit"])
-def test_masks_along_time_are_refused_by_shape(steps, door):
-    x = torch.randn(ROWS, steps, 4)
-    doors = {
-        "scan": lambda net: network_scan(net, x, LABELS, KEYS),
-        "sides": lambda net: network_sides(net, rows(x)),
-        "publish": lambda net: read_network(net, {"train": rows(x)}),
-        "training": lambda net: fit_network(net, NetworkData(rows(x)), TRAINING),
-        "audit": lambda net: audit(net, (x, LABELS)),
-    }
-    with pytest.raises(KeysError, match="row_dim="):
-        doors[door](TimeFirst())
-    doors[door](TimeFirst(row_dim=1))
-
-
-def test_row_dim_is_the_slow_way():
-    net, x = TimeFirst(row_dim=1), torch.randn(ROWS, ROWS, 4)
-    for side in ("learned", "flipped"):
-        expected = one_by_one(net, side, x)
-        torch.testing.assert_close(exposed(net, side, x), expected, atol=1e-6, rtol=0)
-
-
-def test_inputs_with_time_first_are_refused():
-    class Outside(TimeFirst):
-        def forward(self, x):
-            return super().forward(x.transpose(0, 1))
-
-    x = torch.randn(ROWS, ROWS, 4)  # (T, B, F)
-    with pytest.raises(ModelError, match="must have the rows first"):
-        network_scan(Outside(row_dim=1), x, LABELS, KEYS)
-    with pytest.raises(ModelError):
-        audit(Outside(row_dim=1), (x, LABELS))
-
-
-@pytest.mark.parametrize("door", ["scan", "sides", "training", "audit"])
-def test_rows_that_the_network_sorts_are_refused(door):
-    with pytest.raises(ModelError, match="the rows beside it or with their order"):
-        DOORS[door](Sorted())
-
-
-def test_one_dimension_cannot_hold_rows_and_units():
-    layer = TurnoverDropout(3, dim=0)
-    with exposure(layer, KEYS[:3]), pytest.raises(ModelError, match="takes dimension 0"):
-        layer(torch.ones(3, 3))
-    with exposure(layer, KEYS[:3]), pytest.raises(ModelError, match="plain tensor"):
-        layer(torch.nested.nested_tensor([torch.ones(2, 3)] * 3, layout=torch.jagged))
-    assert open_exposure(layer) is None
-
-
-# Binary -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("squeeze", [False, True])
-def test_one_logit_is_scored_by_its_sigmoid(squeeze):
-    class One(Net):
-        def forward(self, x):
-            z = super().forward(x)
-            return z[:, 0] if squeeze else z
-
-    net = One()
-    net.last = nn.Linear(8, 1, bias=False)
-    net.eval()
-    got = network_scan(net, X, LABELS, KEYS)
-    for t in range(ROWS):
-        loss = [
-            nn.functional.binary_cross_entropy_with_logits(
-                exposed(net, side, X[t : t + 1].expand(ROWS, -1)).reshape(-1),
-                LABELS[t].float().expand(ROWS),
-                reduction="none",
-            )
-            for side in ("flipped", "learned")
-        ]
-        torch.testing.assert_close(got[t], loss[0] - loss[1], atol=1e-6, rtol=0)
-    both = network_sides(net, rows())
-    p = exposed(net, "flipped").reshape(-1).sigmoid()
-    torch.testing.assert_close(torch.from_numpy(both.flipped[:, 1]), p, atol=1e-6, rtol=0)
-
-
-def test_logits_of_another_shape_are_refused():
-    with pytest.raises(ModelError, match=r"returns one vector of logits a row, \(B, C\)"):
-        network_scan(Net(lambda net, h: net.mask(h)[:, None].expand(-1, 3, -1)), X, LABELS, KEYS)
