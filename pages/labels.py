@@ -15,16 +15,17 @@ from pages.ui.frame.people.who import ask_name
 from pages.ui.frame.settings import reviewer
 from pages.ui.frame.shell import desk_of, in_one_sentence, need_session, plain
 from pages.ui.labels.bulk import grid
+from pages.ui.labels.copies import copies_box, copy_sentences
 from pages.ui.labels.desk import Queue, desk_component
 from pages.ui.labels.proposed import proposed_box, proposed_hint
-from pages.ui.labels.side import exchange_box, progress_box, twin_sentences, twins_box
+from pages.ui.labels.side import exchange_box, progress_box
 from pages.ui.map import map_view
 
 VIEWS = {
     "one": "Single",
     "many": "Grid",
     "map": "Map",
-    "twins": "Duplicates",
+    "copies": "Duplicates",
     "proposed": "Proposed",
 }
 ANY = "any"
@@ -53,7 +54,7 @@ def page() -> None:
         )
         if view in ("one", "many"):
             _which_rows(desk)
-        wanted = _current() if view in ("twins", "proposed") else _filters(desk)
+        wanted = _current() if view in ("copies", "proposed") else _filters(desk)
     flagged = int(desk.scores["flagged"].sum())
     st.caption(
         f"{numbers.count(len(desk.scores))} training rows, {numbers.count(flagged)} flagged · "
@@ -61,11 +62,10 @@ def page() -> None:
         help="Flagged: the side of the network that never saw the row (flipped) predicts another "
         "label, and the row is among the most suspicious, as many as labels are probably wrong. "
         "Percentages beside labels are flipped-side probabilities. Source: Kobayashi et al. 2020, "
-        "arXiv 2012.04207. Alike: cosine similarity of the encoder's features, among at most "
-        "20,000 training rows.",
+        "arXiv 2012.04207.",
     )
-    if view == "twins":
-        twins_box(desk, who)
+    if view == "copies":
+        copies_box(desk, who)
         return
     if view == "proposed":
         proposed_box(desk, who)
@@ -102,7 +102,7 @@ def _how_good(desk: Desk) -> str:
 
 @st.fragment
 def _one(desk: Desk, queue: Queue, who: str) -> None:
-    desk_component(desk, queue, who, twin_sentences(desk))
+    desk_component(desk, queue, who, copy_sentences(desk))
     progress_box(desk)
 
 

@@ -174,5 +174,6 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "verified-cause": (),  # verified/<run>-cause-<items and rows>-<fix>.json
     "score": (),  # score.json
     "slice": (),  # slices/<digest of the name>.json
+    "copies": (),  # copies.json
     "job": (),  # jobs/<id>/job.json
 }

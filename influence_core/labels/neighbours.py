@@ -1,4 +1,4 @@
-"""Nearest neighbours among the training rows: agreement of labels, and near-duplicates.
+"""Nearest neighbours among the training rows: whether their labels agree.
 
 Cosine similarity of standardised encoder features. Rows are compared block by block, so memory is
 one block of similarities; from `SAMPLE` rows on they are compared with a seeded sample of that

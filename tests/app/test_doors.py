@@ -239,7 +239,7 @@ def test_before_a_login_only_small_messages_are_kept(monkeypatch, login, size, t
 
 
 PAGES = ("home", "", "select", "triage", "cleansing", "evaluation", "history")
-VIEWS = ("view=many", "view=twins", "view=map", "new=1", "making=x", "train=reviews", "item=0")
+VIEWS = ("view=many", "view=copies", "view=map", "new=1", "making=x", "train=reviews", "item=0")
 
 
 def test_whoever_is_not_logged_in_gets_and_leaves_nothing(tmp_path):

@@ -58,7 +58,7 @@ def test_no_page_dies_of_a_replaced_picture(made, how, tmp_path):
             replaced(path, how)
         for page in PAGES:
             look(page, how)
-        for view in ("one", "many", "twins", "map"):
+        for view in ("one", "many", "copies", "map"):
             look("labels", how, view=view)
         split = Project.open(projects_home() / "pets").dataset.split("test")
         look("errors", how, item=f"{int(split.keys[0]):016x}")

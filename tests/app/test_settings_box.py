@@ -54,7 +54,7 @@ def test_the_grid_of_labels_does_so_too():
     assert sum((b.key or "").startswith("tick_") for b in test.checkbox) == 12
 
 
-def test_pairs_of_duplicates_do_so_too():
+def test_sets_of_copies_do_so_too():
     texts = [f"{text} {i}" for i in range(30) for text in (GOOD[i % 4], GOOD[i % 4])]
     parts = {"train": {"text": texts, "label": [0, 1] * 30}}
     for name in ("valid", "test"):
@@ -63,10 +63,10 @@ def test_pairs_of_duplicates_do_so_too():
         projects_home() / "twice", "Twice", build_dataset(parts, ["bad", "good"]), "minilm"
     )
     train(made, TrainOptions(members=1, width=8, epochs=1))
-    test = sized(start(project="twice"), "pages/labels.py", 24, view="twins")
-    assert sum(" duplicate, " in c.value for c in test.caption) == 24
+    test = sized(start(project="twice"), "pages/labels.py", 24, view="copies")
+    assert sum("Exact copies" in m.value for m in test.markdown) == 24
     test.selectbox(key="settings_size").set_value(96).run()
-    assert sum(" duplicate, " in c.value for c in test.caption) >= 30
+    assert sum("Exact copies" in m.value for m in test.markdown) == 30
 
 
 def test_the_items_that_two_runs_differ_in_do_so_too():

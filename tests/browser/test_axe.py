@@ -52,7 +52,7 @@ VIEWS = {  # address, and what is there when the view is drawn
     "single": ("triage?project=reviews", ".desk[data-row]:not([data-row=''])"),
     "grid": ("triage?project=fashion&view=Grid", "[class*='st-key-tile_'] img"),
     "map": ("triage?project=fashion&view=Map", ".stPlotlyChart, .st-key-labels_map_make"),
-    "duplicates": ("triage?project=fashion&view=Duplicates", "[class*='st-key-twin_']"),
+    "duplicates": ("triage?project=fashion&view=Duplicates", "[class*='st-key-copies_one_']"),
     "clean data": ("cleansing?project=reviews", ".st-key-cleanse_go"),
     "trust": ("evaluation?project=reviews", ".stExpander"),
     "wizard": ("home?project=reviews&new=1", "[data-testid=stFileUploader]"),

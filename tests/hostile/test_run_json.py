@@ -91,7 +91,7 @@ def test_any_line_of_the_history(made, lines):
 
 
 @SOME
-@given(name=st.sampled_from(["rows", "pred-test", "labels", "label-pairs", "audit"]), edits=EDITS)
+@given(name=st.sampled_from(["rows", "pred-test", "labels", "audit"]), edits=EDITS)
 def test_edits_of_tables(made, name, edits):
     project, run_id = made
     whole = (project.root / "runs" / run_id / f"{name}.parquet").read_bytes()

@@ -7,7 +7,7 @@ from influence_core.errors import TurnoverError
 from influence_core.workflow.explain.explain import ExplainOptions, explain
 from influence_core.workflow.explain.items import find_item, misclassified
 from influence_core.workflow.projects.overview import overview
-from influence_core.workflow.review.scores import duplicate_pairs, label_table
+from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.audit_report import audit_report
 from influence_core.workflow.train.curves import learning_curves
@@ -50,7 +50,6 @@ def _asked(session):
         lambda: session.training,
         lambda: misclassified(session, "test"),
         lambda: label_table(session),
-        lambda: duplicate_pairs(session),
         lambda: _explained(session, "turnover"),
         lambda: _explained(session, "flipped-ridge"),
     ]

@@ -40,6 +40,7 @@ from influence_core.workflow.explain.proof.verify import Question, kept_verified
 from influence_core.workflow.explain.proof.verify_cause import kept_causes, question_of
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
+from influence_core.workflow.review.copies import CopySet, all_copies
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
 from influence_core.workflow.slices.grammar import slice_of
@@ -65,6 +66,7 @@ EXAMPLES = {
     "verified-cause": "*/verified/*-cause-*.json",
     "score": "*/score.json",
     "slice": "*/slices/*.json",
+    "copies": "*/copies.json",
 }
 
 
@@ -142,6 +144,11 @@ def test_a_slice_that_was_saved(films):
     assert held is not None
     assert tuple(sorted(films.dataset.split("test").keys[held].tolist())) == kept.keys
     assert len(kept.keys) == 5
+
+
+def test_sets_of_copies(films):
+    [kept] = all_copies(films)
+    assert kept == CopySet("near", (("train", 0), ("train", 3), ("test", 1)))
 
 
 def test_what_was_verified(films):

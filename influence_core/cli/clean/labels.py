@@ -30,11 +30,19 @@ from influence_core.cli.common import (
     stoppable,
     verb,
 )
+from influence_core.cli.copies import (
+    copies_json,
+    copies_table,
+    found_copies,
+    leave_one,
+    show_copies,
+)
 from influence_core.data.dataset import Split
-from influence_core.data.keys import from_hex, to_hex
+from influence_core.data.keys import to_hex
 from influence_core.data.options import ReadOptions
 from influence_core.data.source import QUOTINGS
 from influence_core.disk.atomic import write_text
+from influence_core.errors import DataError
 from influence_core.labels.scores import COLUMNS
 from influence_core.store.exports.csv_fields import escaped
 from influence_core.store.reviews.store import TRAIN
@@ -43,10 +51,12 @@ from influence_core.workflow.exchange.import_decisions import (
     apply_decisions,
     read_decisions,
 )
-from influence_core.workflow.review.desk import open_desk
-from influence_core.workflow.review.scores import duplicate_pairs, label_table
+from influence_core.workflow.review.copies import Copies
+from influence_core.workflow.review.desk import Desk, open_desk
+from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import Session, open_session
 
+_ON_SCREEN = 20
 LOCAL = "local"  # the reviewer's name where nobody logs in, as in the dashboard
 _SHOWN = ["key", "id", "given", "suggested", "p_given", "p_suggested", "knn_agreement", "flagged"]
 SafeOption = Annotated[
@@ -60,28 +70,49 @@ FormatOption = Annotated[str, typer.Option("--format", help=f"One of {', '.join(
 def labels_verb(
     project: ProjectArgument,
     top: Annotated[
-        int | None, typer.Option(min=1, help="Most suspicious rows; 20 on screen, else all.")
+        int | None,
+        typer.Option(min=1, help="Most suspicious rows, or sets; 20 on screen, else all."),
     ] = None,
     target: Annotated[Path | None, typer.Option("--out", help="CSV file to write.")] = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Equal or nearly equal rows labelled differently.")
+        bool,
+        typer.Option("--duplicates", help="List sets of copies, exact and near, of all splits."),
     ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="With --duplicates: only copies of the same content.")
+    ] = False,
+    keep_one: Annotated[
+        bool,
+        typer.Option(
+            "--keep-one",
+            help="With --duplicates: exclude all but one training row of each listed set, all of a "
+            "set that another split holds a row of.",
+        ),
+    ] = False,
+    reviewer: Annotated[str, typer.Option(help="Who decides, with --keep-one.")] = LOCAL,
     spreadsheet_safe: SafeOption = False,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """List training rows whose label is suspicious, the most suspicious first."""
+    """List training rows whose label is suspicious, the most suspicious first; or copies."""
+    if (keep_one or exact) and not duplicates:
+        raise DataError("--keep-one and --exact are about sets of copies; give --duplicates, too.")
     session = open_session(find_project(project), run, device)
     with bar(json) as tell, stoppable() as cancel:
         label_table(session, progress=tell, cancel=cancel)
     keep_result(run=session.run.id)
+    if duplicates:
+        most = top if top or json or keep_one or target is not None else _ON_SCREEN
+        desk, sets, total = found_copies(session, most, exact)
+        who = reviewer if keep_one else None
+        _copies(desk, sets, total, who, target, spreadsheet_safe, json)
+        return
     desk = open_desk(session)
     table, said = desk.scores, desk.skill.sentences(session.classes)
-    found = _pairs(session) if duplicates else _queue(session, table)
+    found = _queue(session, table)
     if target is not None:
-        shown = found.head(top or len(found))
-        _write_csv(target, shown if duplicates else _to_fill_in(shown), spreadsheet_safe)
+        _write_csv(target, _to_fill_in(found.head(top or len(found))), spreadsheet_safe)
     if json:
         print_json(
             {
@@ -92,23 +123,44 @@ def labels_verb(
                 "accuracy": desk.skill.accuracy,
                 "learned": desk.skill.learned,
                 "notes": said,
-                "columns": {} if duplicates else {**COLUMNS, "id": "The row's id in the source."},
-                "pairs" if duplicates else "queue": records(found.head(top or len(found))),
+                "columns": {**COLUMNS, "id": "The row's id in the source."},
+                "queue": records(found.head(top or len(found))),
             }
         )
         return
     if target is not None:
         out.print(f"{min(top or len(found), len(found)):,} lines in {escape(str(target))}")
         return
+    for sentence in said:
+        out.print(escape(sentence))
     title = f"{int(table['flagged'].sum()):,} of {len(table):,} labels are flagged"
-    if duplicates:
-        title = f"{len(found):,} pairs of (nearly) equal rows have different labels"
-    else:
-        for sentence in said:
-            out.print(escape(sentence))
-    shown = found if duplicates else found[_SHOWN]
-    print_table(title, _with_text(session.project.dataset.train, shown, top or 20))
+    shown = found[_SHOWN].head(top or _ON_SCREEN)
+    print_table(title, _with_text(session.project.dataset.train, shown))
     out.print(f"Next: turnover decide {escape(session.project.root.name)} decisions.csv")
+
+
+def _copies(
+    desk: Desk,
+    found: list[Copies],
+    total: int,
+    reviewer: str | None,
+    target: Path | None,
+    spreadsheet_safe: bool,
+    json: bool,
+) -> None:
+    """Sets of copies; decided on where there is a reviewer."""
+    written = None if reviewer is None else leave_one(desk, found, reviewer)
+    if target is not None:
+        table = copies_table(desk, found)
+        _write_csv(target, table, spreadsheet_safe)
+        if not json:
+            out.print(f"{len(table):,} lines in {escape(str(target))}")
+            return
+    if json:
+        told = {} if written is None else {"written": written}
+        print_json({**copies_json(desk, found, total), **told})
+        return
+    show_copies(desk, found, total, written)
 
 
 @app.command("decide")
@@ -178,41 +230,21 @@ def _to_fill_in(found: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
-def _pairs(session: Session) -> pd.DataFrame:
-    """Both rows of each pair by id, classes by name."""
-    pairs = duplicate_pairs(session)
-    train = session.project.dataset.train
-    out = pd.DataFrame({"kind": pairs["kind"], "similarity": pairs["similarity"]})
-    for side in ("a", "b"):
-        positions = pairs[f"position_{side}"].to_numpy()
-        out[f"key_{side}"] = [to_hex(key) for key in train.keys[positions]]
-        out[f"id_{side}"] = [train.ids[position] for position in positions]
-        out[f"label_{side}"] = _names(session, pairs[f"label_{side}"])
-    return out
-
-
 def _names(session: Session, numbers: pd.Series) -> list[str]:
     return [session.classes[number] if number >= 0 else "" for number in numbers]
 
 
-def _with_text(train: Split, found: pd.DataFrame, top: int) -> pd.DataFrame:
-    """The first rows, with their sentences if they have some."""
-    shown = found.head(top)
+def _with_text(train: Split, shown: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their sentences if they have some."""
     if train.content_column != "text":
         return shown
-    if "key" in shown:
-        keys = shown["key"].to_numpy(dtype=np.uint64)
-    else:
-        keys = np.array([from_hex(key) for key in shown["key_a"]], dtype=np.uint64)
-        shown = shown.drop(columns=["key_a", "key_b"])
+    keys = shown["key"].to_numpy(dtype=np.uint64)
     return shown.assign(text=train.texts(train.positions_of(keys)))
 
 
 def _write_csv(path: Path, frame: pd.DataFrame, spreadsheet_safe: bool) -> None:
     """A table as CSV with the columns of `--json`, keys as 16 hex digits."""
-    plain = frame
-    if "key" in frame:
-        plain = frame.assign(key=[to_hex(key) for key in frame["key"]])
+    plain = frame.assign(key=[key if isinstance(key, str) else to_hex(key) for key in frame["key"]])
     if spreadsheet_safe:
         plain = plain.map(lambda cell: escaped(cell) if isinstance(cell, str) else cell)
     # Python before 3.13 quotes a lone "\r" only if the line end has one.

@@ -14,14 +14,17 @@ from influence_core.data.keys import Keys, content_hashes, occurrence_numbers
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
 
+LEAKED = (
+    "Results on them are too good to be true: take them out of one of the two, as Duplicates on "
+    "the Labels page does."
+)
 # What was compared to say that there are no copies, or none on both sides of a split.
 COMPARED = {
     "text": "Texts were compared as they are, without regard to case, blanks and punctuation, and "
-    "by the letters they share; those alike in meaning only show on the Labels page after a run.",
-    "table": "Rows were compared by all of their columns; near copies show on the Labels page once "
-    "a run is trained.",
+    "by the letters they share; those alike in meaning are no copies.",
+    "table": "Rows were compared by all of their columns; near copies are not looked for.",
     "image": "Pictures were compared byte by byte, and small and grey: a copy that is cropped or "
-    "turned is not found so; those alike to the encoder show on the Labels page after a run.",
+    "turned is not found so; those alike to the encoder are no copies.",
 }
 
 
@@ -55,7 +58,7 @@ def repeated_ids(dataset: Dataset) -> Found:
 
 def copies(dataset: Dataset) -> Found:
     """Rows with the same content, within a split and on both sides of one."""
-    folded = _folded(dataset)
+    folded = folded_hashes(dataset)
     yield from _within(dataset, folded)
     yield from _leaked(dataset, folded)
 
@@ -83,7 +86,7 @@ def _copies(split: Split, rows: Rows, hashes: Keys, apart: str) -> Found:
     differ = (lowest != highest)[group[rows]]
     if differ.any():
         what = rows_have(rows[differ], f"a copy with a different label{apart}", split)
-        advice = "At most one of the labels is right; the Labels page lists them."
+        advice = "At most one of the labels is right; Duplicates on the Labels page lists them."
         yield Finding("conflicting-duplicates", "warning", what, split.name, rows[differ], advice)
     if not differ.all():
         exact = "a copy" if apart else "an exact copy"
@@ -94,7 +97,6 @@ def _copies(split: Split, rows: Rows, hashes: Keys, apart: str) -> Found:
 
 def _leaked(dataset: Dataset, folded: Mapping[str, Keys]) -> Found:
     """Rows outside train whose content is also in train: they make accuracy look better."""
-    advice = "Take them out of one of the two; results on them are too good to be true."
     for split in dataset:
         if split.name == "train":
             continue
@@ -106,7 +108,7 @@ def _leaked(dataset: Dataset, folded: Mapping[str, Keys]) -> Found:
             rows = np.flatnonzero(found)
             if rows.size:
                 what = rows_have(rows, f"the same content as a row of train{apart}", split)
-                yield Finding("leakage", "warning", what, split.name, rows, advice)
+                yield Finding("leakage", "warning", what, split.name, rows, LEAKED)
 
 
 def missing_splits(dataset: Dataset) -> Found:
@@ -168,7 +170,7 @@ _DIVIDING = frozenset({"Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Zl", "Zp", "Zs
 _DIVIDERS = _Dividers()
 
 
-def _folded(dataset: Dataset) -> dict[str, Keys]:
+def folded_hashes(dataset: Dataset) -> dict[str, Keys]:
     """Hashes of the folded texts of every split; {} for pictures."""
     if dataset.modality != "text":
         return {}

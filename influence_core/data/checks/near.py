@@ -11,12 +11,12 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from influence_core.data.checks.contents import folded_text
+from influence_core.data.checks.contents import LEAKED, folded_text
 from influence_core.data.checks.finding import Finding, Found, Rows, Severity, rows_have
 from influence_core.data.checks.looks import SIDE, Looks, looks_of, places_of
 from influence_core.data.dataset import Dataset
@@ -38,10 +38,16 @@ _BLOCK = 1024
 _SEED = 0x6E72
 
 
-@dataclass(frozen=True, eq=False)
-class NearSet:
-    """Rows that are nearly the same, of two contents at least: split and position of each."""
+@dataclass(frozen=True)
+class CopySet:
+    """Rows that are copies of each other: split and position of each, in the data set's order.
 
+    Attributes:
+        kind: "exact" where all hold the same bytes, else "near".
+        rows: two or more.
+    """
+
+    kind: Literal["exact", "near"]
     rows: tuple[tuple[str, int], ...]
 
     def of(self, split: str) -> list[int]:
@@ -74,13 +80,12 @@ def near_copies(
         rows = _rows(leaked)
         if split.name != "train" and rows.size:
             what = rows_have(rows, "a near copy in train", split)
-            advice = "Take them out of one of the two; results on them are too good to be true."
-            yield Finding("near-leakage", "warning", what, split.name, rows, advice)
+            yield Finding("near-leakage", "warning", what, split.name, rows, LEAKED)
 
 
 def near_sets(
     dataset: Dataset, looks: Looks | None = None, cancel: threading.Event | None = None
-) -> list[NearSet]:
+) -> list[CopySet]:
     """Sets of near copies over all splits, the first row's order; exact copies alone are none.
 
     Raises:
@@ -99,7 +104,7 @@ def near_sets(
         rows = [places[m] for m in members.tolist()]
         contents = {int(dataset.split(name).content_hashes[at]) for name, at in rows}
         if len(contents) > 1 and len(rows) <= MOST_SET:
-            out.append(NearSet(tuple(rows)))
+            out.append(CopySet("near", tuple(rows)))
     return out
 
 
@@ -173,17 +178,14 @@ def _found(unit: F32, least: float, cancel: threading.Event | None) -> Iterator[
         check_cancel(cancel)
         part = unit[start : start + _BLOCK]
         cosine = part @ unit[start:].T  # each pair once
-        rows, columns = np.nonzero(cosine >= least)
-        ahead = columns > rows
-        rows, columns = rows[ahead], columns[ahead]
-        order = np.lexsort((-cosine[rows, columns], rows))
-        rows, columns = rows[order], columns[order]
-        first = np.flatnonzero(np.diff(rows, prepend=-1))
-        place = np.arange(len(rows)) - np.repeat(first, np.diff([*first, len(rows)]))
-        for row, column in zip(
-            rows[place < _NEIGHBOURS], columns[place < _NEIGHBOURS], strict=True
-        ):
-            yield start + int(row), start + int(column)
+        close = cosine >= least
+        for row in np.flatnonzero(close.any(1)).tolist():
+            columns = row + 1 + np.flatnonzero(close[row, row + 1 :])
+            if len(columns) > _NEIGHBOURS:
+                nearest = np.argpartition(-cosine[row, columns], _NEIGHBOURS)[:_NEIGHBOURS]
+                columns = columns[nearest]
+            for column in columns.tolist():
+                yield start + row, start + column
 
 
 def _unit(x: F32) -> F32:

@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pandas as pd
 
-from influence_core.labels.duplicates import conflicting_pairs
 from influence_core.labels.neighbours import nearest, neighbour_agreement
 from influence_core.labels.scores import DEFAULT_RANKING, RANKINGS, label_scores, with_ranking
 from influence_core.labels.skill import Skill, flagged, only_known, skill_of
@@ -14,7 +13,6 @@ from influence_core.store.runs import Run
 from influence_core.workflow.session import Session
 
 TABLE = "labels"
-PAIRS = "label-pairs"
 PLANTED = "eval-planted"
 
 
@@ -32,7 +30,7 @@ def label_table(
     Raises:
         StoreError: a table of the run is damaged, or the new one cannot be written.
     """
-    if not (session.run.has_table(TABLE) and session.run.has_table(PAIRS)):
+    if not session.run.has_table(TABLE):
         _compute(session, progress, cancel)
     return believed(session.run.table(TABLE), best_ranking(session))
 
@@ -82,13 +80,6 @@ def _named(run: Run) -> pd.DataFrame:
     )
 
 
-def duplicate_pairs(session: Session) -> pd.DataFrame:
-    """(Near-)duplicates with different labels, columns as `conflicting_pairs` gives them."""
-    if not session.run.has_table(PAIRS):
-        label_table(session)
-    return session.run.table(PAIRS)
-
-
 def best_ranking(session: Session) -> str:
     """The label-quality column that this project's own planted-noise test ranks best."""
     if not session.run.has_table(PLANTED):
@@ -103,8 +94,7 @@ def best_ranking(session: Session) -> str:
 def _compute(session: Session, progress: ProgressFn | None, cancel: threading.Event | None) -> None:
     train = session.project.dataset.train
     labels = np.array(train.labels)
-    found = nearest(session.features, len(train), progress=progress, cancel=cancel)
+    found, _ = nearest(session.features, len(train), progress=progress, cancel=cancel)
     flipped = session.evidence.flipped.float().cpu().numpy()
-    table = label_scores(session.run.table("rows"), flipped, neighbour_agreement(labels, found[0]))
+    table = label_scores(session.run.table("rows"), flipped, neighbour_agreement(labels, found))
     session.run.add_table(TABLE, table)
-    session.run.add_table(PAIRS, conflicting_pairs(labels, train.content_hashes, found))

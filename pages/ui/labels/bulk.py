@@ -60,7 +60,7 @@ def grid(desk: Desk, queue: Queue, who: str, whole: str = SCOPES["all"]) -> None
                 )
         ticked = _tiles(desk, shown)
     _keys(key="bulk_keys", height=0)
-    _undo_button(desk, who)
+    undo_button(desk, who)
     if asked:
         chosen = {"selected": ticked, "page": shown, "all": queue.positions.tolist()}[scope]
         choices = desk.bulk(chosen, verdict, label, note)
@@ -172,7 +172,8 @@ def _saved(choices: list[Choice], what: str) -> None:
         del state[name]
 
 
-def _undo_button(desk: Desk, who: str) -> None:
+def undo_button(desk: Desk, who: str) -> None:
+    """Take back the latest step of this reviewer that stands."""
     steps = desk.undoable(who)
     # Streamlit plays a press again if another run overtakes its own, so a button is of one step.
     last = steps[-1] if steps else ""

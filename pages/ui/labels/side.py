@@ -1,4 +1,4 @@
-"""Beside the triage desk: how far reviewers are, duplicates that disagree, import and export."""
+"""Beside the triage desk: how far reviewers are, import and export."""
 
 import tempfile
 from pathlib import Path
@@ -17,13 +17,10 @@ from influence_core.workflow.exchange.import_decisions import (
 )
 from influence_core.workflow.exchange.standing import changed_rows
 from influence_core.workflow.results import ReadOptions, agreement, to_hex
-from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.desk import Desk
-from influence_core.workflow.review.scores import duplicate_pairs
-from pages.ui.draw import content, numbers
-from pages.ui.frame.paging import page_of
+from pages.ui.draw import numbers
 from pages.ui.frame.reading import QUOTINGS, encoding_menu, found_menu
-from pages.ui.frame.shell import or_toast, plain
+from pages.ui.frame.shell import plain
 
 WEAK = (
     "Read the interval as a guide, not a guarantee: it supposes that wrong labels look more "
@@ -37,31 +34,8 @@ WEAK_HELP = (
     "was too high the other 6."
 )
 LATELY = 50  # decisions that the curve of wrong labels runs over
-PAIRS_SHOWN = 12  # at a time, unless set otherwise
 SHOWN_PROBLEMS = 10
 MOST_HANDED_OUT = 10_000
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _sentences(root: str, run: str, _desk: Desk) -> dict[int, str]:
-    pairs = duplicate_pairs(_desk.session)
-    ids = _desk.session.project.dataset.train.table.column("id")
-    out: dict[int, str] = {}
-    for pair in pairs.itertuples():
-        for here, there, label in (
-            (pair.position_a, pair.position_b, pair.label_b),
-            (pair.position_b, pair.position_a, pair.label_a),
-        ):
-            how = "The same content" if pair.kind == "exact" else "Nearly the same content"
-            name = content.visible(f"{ids[there].as_py()}")
-            label_name = content.visible(_desk.classes[label])
-            out.setdefault(here, f"{how} stands in row {name}, labelled {label_name}.")
-    return out
-
-
-def twin_sentences(desk: Desk) -> dict[int, str]:
-    """Per position, a sentence about a (near-)duplicate with another label."""
-    return _sentences(str(desk.session.project.root), desk.session.run.id, desk)
 
 
 def progress_box(desk: Desk) -> None:
@@ -108,55 +82,6 @@ def _found_lately(found: list[bool]) -> None:
     figure = px.line(curve.dropna(), x="decisions", y="found wrong, %", height=180)
     figure.update_layout(margin={"t": 8, "b": 8}).update_yaxes(rangemode="tozero")
     st.plotly_chart(figure, key="found_lately", alt="Share of decisions that found a wrong label")
-
-
-def twins_box(desk: Desk, who: str) -> None:
-    """Pairs with the same or nearly the same content and different labels."""
-    pairs = duplicate_pairs(desk.session)
-    if pairs.empty:
-        st.info("No two rows with nearly the same content carry different labels.")
-        return
-    st.caption(
-        f"{numbers.count(len(pairs))} pairs with (nearly) the same content and different labels: "
-        "one label of each is wrong, or the content does not decide it.",
-        help="Similarity: cosine of the two rows' encoder features, 1 is the same direction.",
-    )
-    for pair in pairs.iloc[page_of(len(pairs), PAIRS_SHOWN, "twins_page")].itertuples():
-        with st.container(border=True):
-            kind = "Exact" if pair.kind == "exact" else "Near"
-            st.caption(f"{kind} duplicate, {numbers.percent(pair.similarity, 1)} alike")
-            left, right = st.columns(2)
-            sides = (
-                (left, pair.position_a, pair.label_a, pair.label_b),
-                (right, pair.position_b, pair.label_b, pair.label_a),
-            )
-            for column, position, label, other in sides:
-                with column:
-                    place = f"{pair.position_a}_{pair.position_b}_{position}"
-                    _twin(desk, who, int(position), int(label), int(other), place)
-
-
-def _twin(desk: Desk, who: str, position: int, label: int, other: int, place: str) -> None:
-    """One row of a pair; `place` names pair and side, since a row may stand in several pairs."""
-    train = desk.session.project.dataset.train
-    key = int(train.keys[position])
-    content.show(train, key, alt=f"Training row labelled {desk.classes[label]}")
-    word = desk.effective(position)
-    said = "" if word is None else f" · decided: {word.outcome}"
-    st.caption(f"labelled **{plain(desk.classes[label])}**{said}")
-    with st.container(horizontal=True, gap="small"):
-        choices = {
-            f"Change to {plain(desk.classes[other])}": ("relabel", desk.classes[other]),
-            "Keep": ("keep", None),
-            "Exclude": ("exclude", None),
-        }
-        for name, (verdict, new_label) in choices.items():
-            st.button(
-                name,
-                key=f"twin_{verdict}_{place}",
-                on_click=or_toast,
-                args=(desk.decide, who, [Choice(position, verdict, new_label)]),
-            )
 
 
 def exchange_box(desk: Desk, who: str) -> None:

@@ -50,20 +50,67 @@ def test_the_queue_as_table_as_json_and_as_csv_says_the_same(made, tmp_path):
     assert "labels are flagged" in run(app, ["labels", "tiny", "--top", "3"]).stdout
 
 
-def test_duplicates_with_different_labels_are_listed_by_id(tmp_path):
+@pytest.fixture
+def twins(tmp_path):
+    """A project with a row that stands in train twice, and one that test holds as well."""
     texts, labels = sentences(40)
     both = {"text": [*texts, texts[3]], "label": [*labels, 1 - labels[3]]}
     both["id"] = [f"row-{i}" for i in range(41)]
-    dataset = build_dataset({"train": both}, ["bad", "good"])
+    held = {"text": [texts[8], "seen by nobody"], "label": [labels[8], 1], "id": ["a", "b"]}
+    dataset = build_dataset({"train": both, "test": held}, ["bad", "good"])
     made = Project.create(tmp_path / "home" / "twins", "Twins", dataset, "minilm")
     train(made, TrainOptions(members=2, width=32, epochs=1))
+    return Project.open(made.root)
+
+
+def test_duplicates_are_listed_as_sets_with_what_stays(twins, tmp_path):
     told = json.loads(run(app, ["labels", "twins", "--duplicates", "--json"]).stdout)
-    first = told["pairs"][0]
-    assert (first["kind"], first["id_a"], first["id_b"]) == ("exact", "row-3", "row-40")
-    assert {first["label_a"], first["label_b"]} == {"bad", "good"}
+    first, second = told["sets"]
+    assert (told["total"], first["kind"], first["labels_differ"]) == (2, "exact", True)
+    assert [row["id"] for row in first["rows"]] == ["row-3", "row-40"]
+    assert {row["label"] for row in first["rows"]} == {"bad", "good"}
+    assert sum(row["stays"] for row in first["rows"]) == 1
+    assert second["across_splits"]
+    assert [(r["split"], r["stays"]) for r in second["rows"]] == [("train", False), ("test", True)]
     shown = run(app, ["labels", "twins", "--duplicates"])
     assert shown.exit_code == 0, shown.output
+    assert "2 sets of copies" in shown.stdout
     assert "row-40" in shown.stdout
+    only = json.loads(run(app, ["labels", "twins", "--duplicates", "--top", "1", "--json"]).stdout)
+    assert only["sets"] == [first]
+    assert events(twins) == []
+
+
+def test_one_flag_leaves_one_of_each_set_in_one_step(twins):
+    asked = ["labels", "twins", "--duplicates", "--exact", "--keep-one", "--reviewer", "ann"]
+    told = json.loads(run(app, [*asked, "--json"]).stdout)
+    assert told["written"] == 2
+    made = events(twins)
+    assert {(e.reviewer, e.decision.verdict) for e in made} == {("ann", "exclude")}
+    assert len({e.action for e in made}) == 1
+    train = twins.dataset.train
+    gone = {train.ids[train.position(e.decision.key)] for e in made}
+    assert "row-8" in gone
+    assert len(gone & {"row-3", "row-40"}) == 1
+    again = run(app, asked)
+    assert "0 decisions written" in again.stdout
+    assert events(twins) == made
+
+
+def test_the_file_of_the_sets_is_one_of_decisions(twins, tmp_path):
+    path = tmp_path / "copies.csv"
+    out = run(app, ["labels", "twins", "--duplicates", "--out", str(path)])
+    assert "4 lines in" in out.stdout, out.output
+    assert "2 decisions written" in run(app, ["decide", "twins", str(path)]).stdout
+    told = json.loads(run(app, ["labels", "twins", "--duplicates", "--json"]).stdout)
+    assert [one["settled"] for one in told["sets"]] == [True, True]
+
+
+@pytest.mark.parametrize("flag", ["--keep-one", "--exact"])
+def test_flags_of_sets_need_the_sets(made, flag):
+    out = run(app, ["labels", "tiny", flag])
+    assert out.exit_code == 1
+    assert "give --duplicates, too" in out.stderr
 
 
 def test_labels_of_a_project_without_a_run_are_refused_with_the_remedy(bare):

@@ -7,7 +7,6 @@ from influence_core.labels.scores import COLUMNS
 from influence_core.workflow.review.scores import (
     PLANTED,
     best_ranking,
-    duplicate_pairs,
     label_table,
 )
 from influence_core.workflow.session import open_session
@@ -29,7 +28,6 @@ def test_the_table_is_stored_with_the_run_and_read_from_there(session):
     stored = session.run.table("labels").assign(aum=7.0)
     session.run.add_table("labels", stored)
     assert (label_table(session)["aum"] == 7.0).all()
-    assert list(duplicate_pairs(session).columns)[:2] == ["position_a", "position_b"]
 
 
 def test_the_queue_follows_the_column_that_the_evaluation_ranks_best(session):
