@@ -6,8 +6,9 @@ Each time in a new home: nothing is made, and no dashboard runs. The clock start
 called in a process that has imported the library and holds the frame, as a notebook does; it stops
 when the list of mistakes is there, and when the helpful rows of the first one are. With `proba`
 nothing is trained, and no job may have been started; without it a lean head is trained in the
-background meanwhile. Asked: 3 s with `proba`, 10 s without. A busy machine only adds, so the best
-of several times is told, with the machine's load. Needs a Chromium.
+background, and what is listed and explained meanwhile is a linear model's. Asked: 3 s with `proba`,
+10 s without. A busy machine only adds, so the best of several times is told, with the machine's
+load. Needs a Chromium.
 """
 
 import argparse

@@ -32,8 +32,9 @@ from influence_core.data.options import ReadOptions
 from influence_core.disk.atomic import write_json
 from influence_core.disk.names import folder_name, projects_home
 from influence_core.errors import DataError, ResourceError
-from influence_core.jobs import start
+from influence_core.jobs import jobs, start
 from influence_core.store.project import Project
+from influence_core.store.runs import LINEAR
 from influence_core.workflow.projects.create import NewProject, create
 
 APP = ".app.json"  # in the home of projects: where a dashboard was started
@@ -72,7 +73,8 @@ def show(
         label: its column of labels; `text` of sentences, where it has such.
         features: (N, d), a row of numbers a row; no encoder runs then.
         proba: (N, C) out-of-sample probabilities (cross-validation) of the classes in sorted order;
-            nothing is trained then. Else a lean head is trained in the background.
+            nothing is trained then. Else a lean head is trained in the background; with features a
+            linear model of them is on screen meanwhile.
         name: of the project. One of this name and this data is gone on with; of other data, it
             stays, and the new one has a number behind its name.
 
@@ -89,22 +91,36 @@ def show(
         pq.write_table(_arrow(data), folder / "rows.parquet")
         own = _saved(folder, "features", features)
         project, new = _project(folder, home, name, label, text, own)
-        given = _saved(folder, "proba", proba)
-        if given is not None:
-            from influence_core.threads import one_core_free
-            from influence_core.workflow.train.own.probabilities import publish_probabilities
-
-            try:
-                with one_core_free():  # for the dashboard
-                    publish_probabilities(project, {"train": given}, known_out_of_sample=True)
-            except BaseException:
-                if new:
-                    shutil.rmtree(project.root, ignore_errors=True)
-                raise
-        elif not project.runs():
-            arguments = ["train", str(project.root.resolve()), "--size", "lean"]
-            start(project.root, arguments, title="Train for a notebook")
+        try:
+            _give_a_run(project, _saved(folder, "proba", proba), features is not None)
+        except BaseException:
+            if new:
+                shutil.rmtree(project.root, ignore_errors=True)
+            raise
     return Shown(project, f"{url.result()}/?project={project.root.name}")
+
+
+def _give_a_run(project: Project, proba: str | None, has_features: bool) -> None:
+    """The run of a user's probabilities; else a training, unless there is or was one."""
+    from influence_core.threads import one_core_free
+    from influence_core.workflow.train.own.linear_run import publish_linear
+    from influence_core.workflow.train.own.probabilities import publish_probabilities
+
+    with one_core_free():  # for the dashboard
+        if proba is not None:
+            publish_probabilities(project, {"train": proba}, known_out_of_sample=True)
+            return
+        runs = project.runs()
+        if any(not run.config.get(LINEAR) for run in runs) or _trains(project):
+            return
+        if has_features and not runs:
+            publish_linear(project, "shown while a head is trained")
+    arguments = ["train", str(project.root.resolve()), "--size", "lean"]
+    start(project.root, arguments, title="Train for a notebook")
+
+
+def _trains(project: Project) -> bool:
+    return any(job.active and job.arguments[:1] == ("train",) for job in jobs(project.root))
 
 
 def _arrow(data: Any) -> pa.Table:

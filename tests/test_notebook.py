@@ -1,5 +1,6 @@
 """A frame of any kind becomes a project on screen, once, and decisions come back as a frame."""
 
+import time
 import urllib.request
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from influence_core import notebook, show
 from influence_core.errors import DataError
+from influence_core.jobs import find, jobs
 from influence_core.store.project import list_projects, projects_home
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
@@ -39,6 +41,35 @@ def test_a_frame_with_features_and_probabilities_is_shown_without_training(at_ho
     other = show(frame(), label="label", features=X + 1, proba=P).project
     assert other != shown.project
     assert len(list_projects(projects_home())) == 2
+
+
+def test_features_alone_show_a_linear_model_and_train_a_head(at_home, monkeypatch):
+    started = []
+    monkeypatch.setattr(notebook, "start", lambda root, arguments, title: started.append(arguments))
+    shown = show(frame(), label="label", features=X)
+    (run,) = shown.project.runs()
+    assert run.called == "linear model"
+    assert started == [["train", str(shown.project.root), "--size", "lean"]]
+    show(frame(), label="label", features=X)  # the training has never begun
+    assert len(started) == 2
+    assert len(shown.project.runs()) == 1
+    show(frame(), label="label", features=X, proba=P)
+    show(frame(), label="label", features=X)
+    assert len(started) == 2
+
+
+@pytest.mark.slow
+def test_the_head_is_trained_once_and_then_stands_first(at_home):
+    shown = show(frame(), label="label", features=X)
+    show(frame(), label="label", features=X)
+    (job,) = jobs(shown.project.root)
+    end = time.monotonic() + 300
+    while find(job.root, job.id).active and time.monotonic() < end:
+        time.sleep(0.2)
+    assert find(job.root, job.id).state == "done"
+    assert [run.called for run in shown.project.runs()] == ["head", "linear model"]
+    show(frame(), label="label", features=X)
+    assert len(jobs(shown.project.root)) == 1
 
 
 def test_arrow_and_datasets_are_the_same_frame(at_home):

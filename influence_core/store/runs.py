@@ -41,6 +41,7 @@ MODEL = "model.safetensors"
 PROGRESS = "progress.jsonl"
 Kind = Literal["head", "network"]
 OWN_MODEL = "own_model"  # in the config of a network run of which only probabilities are known
+LINEAR = "linear_model"  # and of one that is no network, but linear in the features
 
 
 def code_version() -> str:
@@ -100,7 +101,8 @@ class RunRecord:
     @property
     def called(self) -> str:
         """Its kind for people."""
-        return "own model" if self.config.get(OWN_MODEL) else self.kind
+        own = "own model" if self.config.get(OWN_MODEL) else self.kind
+        return "linear model" if self.config.get(LINEAR) else own
 
     @property
     def trained(self) -> str:

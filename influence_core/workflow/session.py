@@ -30,7 +30,7 @@ from influence_core.models.device import pick_device
 from influence_core.models.encoders import Encoder, is_own, load_encoder
 from influence_core.store.evaluations import read_evaluation
 from influence_core.store.project import Project
-from influence_core.store.runs import RECORD, Run
+from influence_core.store.runs import LINEAR, RECORD, Run
 from influence_core.training.features import Standardised
 from influence_core.training.heads.types import HeadTraining
 from influence_core.training.networks.encoder import NetworkEncoder
@@ -88,7 +88,9 @@ class Session:
     @property
     def own_features(self) -> bool:
         """Whether the user made the features, so that nothing new can be encoded."""
-        return self.run.record.kind == "head" and is_own(self.run.record.encoder)
+        record = self.run.record
+        linear = bool(record.config.get(LINEAR))
+        return (record.kind == "head" or linear) and is_own(record.encoder)
 
     @property
     def training(self) -> HeadTraining:

@@ -22,7 +22,7 @@ from influence_core.influence import ESTIMATORS
 from influence_core.influence.estimators.blend import COMBINED
 from influence_core.influence.estimators.turnover import TURNOVER
 from influence_core.influence.network_scan import NetworkQuery
-from influence_core.store.runs import RECORD, Run
+from influence_core.store.runs import LINEAR, RECORD, Run
 from influence_core.store.tables import DatasetHeader
 from influence_core.training.networks.encoder import WEIGHTS, NetworkEncoder
 from influence_core.training.networks.kept import KEPT, KeptSettings, build_kept
@@ -34,6 +34,7 @@ SHARE = 0.5  # of that linear model in the average with a user's probabilities
 FOREIGN = "This network was trained by a script of its author's, so it cannot be built again here"
 ONE_BY_ONE = "Its scan of a whole network answers for one item at a time."
 HEAD_ONLY = "It reads the weights of a turn-over head, and this run trained a whole network."
+NOT_LINEAR = "It reads the weights of a turn-over head, and this run is a linear model."
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,8 @@ def network_encoder(run: Run, root: Path, device: torch.device) -> NetworkEncode
 def not_kept(run: Run) -> str:
     """Why the network of this run cannot be built again, in a sentence; "" if it can be."""
     config = run.record.config
+    if config.get(LINEAR):
+        return "A linear model has no masks; train a head, which has."
     if config.get("network") is not None or config.get("kept") is not None:
         return ""
     return f"{FOREIGN}: {config.get('not_kept', 'an older version published it')}."
@@ -195,7 +198,8 @@ def unavailable(run: Run, blend: Iterable[str] = (), *, many: bool = False) -> d
     """
     if run.record.kind != "network":
         return {}
-    missing = {name: HEAD_ONLY for name, entry in ESTIMATORS.items() if entry.needs_head}
+    why = NOT_LINEAR if run.record.config.get(LINEAR) else HEAD_ONLY
+    missing = {name: why for name, entry in ESTIMATORS.items() if entry.needs_head}
     if parts := [ESTIMATORS[name].title for name in blend if name in missing]:
         missing[COMBINED.name] = f"Its parts here read a turn-over head: {', '.join(parts)}."
     if reason := not_kept(run):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.workflow.explain.items import misclassified
 from influence_core.workflow.session import open_session
+from influence_core.workflow.train.own.linear_run import publish_linear
 from influence_core.workflow.train.own.probabilities import publish_probabilities
 from influence_core.workflow.train.runs.compare import compare_runs
 
@@ -72,6 +73,18 @@ def test_every_page_is_drawn_for_a_model_of_ones_own(published, page):
     assert [box.value for box in test.error] == []
     run = next(box for box in test.selectbox if box.label == "Run")
     assert "own model on probabilities of train" in run.help.replace("\\", "")
+
+
+@pytest.mark.parametrize("page", ["errors", "labels", "cleanse", "trust", "runs"])
+def test_every_page_is_drawn_for_the_linear_model_that_stands_there_first(project, page):
+    publish_linear(project)
+    test = opened(page)
+    assert not test.exception
+    assert [box.value for box in test.error] == []
+    run = next(box for box in test.selectbox if box.label == "Run")
+    assert "linear model on own:" in run.help.replace("\\", "")
+    if page == "errors":
+        assert any("features of this project are your own" in c.value for c in test.caption)
 
 
 def test_a_mistake_of_ones_own_model_is_explained(project, published):

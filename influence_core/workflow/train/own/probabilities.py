@@ -11,6 +11,7 @@ file are the user's, and `last` is a linear stand-in, for what has no probabilit
 
 import threading
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -90,24 +91,39 @@ def _flipped_of_a_run(project: Project) -> tuple[Proba, str]:
 
 
 def _write(writer: RunWriter, project: Project, proba: Mapping[str, Proba], flipped: Proba) -> None:
-    data, own = project.dataset, "train" in proba
     raw = project.features("train")
     mean, scale = moments(raw)
     features = Standardised.using(raw, mean, scale)
     moment = second_moment(features)
-    reader = _stand_in(features, moment, flipped)
-    labels = np.array(data.train.labels)
-    writer.write_tensors(
-        {
-            **(_leaning(features, moment, labels, flipped) if own else {}),
-            "flipped": torch.from_numpy(flipped),
-            "mean": mean,
-            "scale": scale,
-            "last": reader.weight,
-            "bias": reader.bias,
-            **{OWN_PROBA + name: torch.from_numpy(part) for name, part in proba.items()},
-        }
-    )
+    more = {OWN_PROBA + name: torch.from_numpy(part) for name, part in proba.items()}
+    if "train" in proba:
+        labels = np.array(project.dataset.train.labels)
+        more |= _leaning(features, moment, labels, flipped)
+    write_run(writer, project, _stand_in(features, moment, flipped), flipped, proba, more)
+
+
+def write_run(
+    writer: RunWriter,
+    project: Project,
+    reader: LastLayer,
+    flipped: Proba,
+    proba: Mapping[str, Proba] = MappingProxyType({}),
+    more: Mapping[str, Tensor] = MappingProxyType({}),
+) -> None:
+    """Keep tensors, tables and metrics of a model that has no learned side.
+
+    Args:
+        writer: of a network run.
+        project: whose rows are judged.
+        reader: what predicts the rows of splits without probabilities.
+        flipped: out-of-sample probabilities of the training rows, (N, C).
+        proba: probabilities by split, where they are known.
+        more: tensors beside those that every network run has.
+    """
+    data = project.dataset
+    mean, scale = reader.mean, reader.scale
+    own = {"mean": mean, "scale": scale, "last": reader.weight, "bias": reader.bias}
+    writer.write_tensors({"flipped": torch.from_numpy(flipped), **own, **more})
     nothing = np.full(len(data.train), np.nan, np.float32)
     sides = Sides(flipped, np.full_like(flipped, np.nan), nothing, nothing)
     writer.write_table("rows", row_table(data.train, sides, None))

@@ -34,7 +34,7 @@ def _name(record: RunRecord, day: str) -> str:
 def _size(record: RunRecord) -> str:
     """The size that was chosen, or members and hidden units where they are none of a size."""
     if record.kind == "network":
-        return "whole network"
+        return "whole network" if record.called == "network" else record.called
     head, options = (record.config.get(name) for name in ("head", "options"))
     if not isinstance(head, Mapping):
         return record.kind

@@ -26,6 +26,8 @@ def record(ident="a", created="2026-11-03T09:05:00+00:00", **other):
         ({"config": {"head": {"members": 8, "width": 32}}}, "lean, 3 Nov, 89.4 %"),
         ({"config": {"head": {"members": 2, "width": 8}}}, "2 × 8, 3 Nov, 89.4 %"),
         ({"kind": "network", "config": {}}, "whole network, 3 Nov, 89.4 %"),
+        ({"kind": "network", "config": {"own_model": "x"}}, "own model, 3 Nov, 89.4 %"),
+        ({"kind": "network", "config": {"linear_model": True}}, "linear model, 3 Nov, 89.4 %"),
         ({"config": {}}, "head, 3 Nov, 89.4 %"),
     ],
 )
