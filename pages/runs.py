@@ -7,23 +7,21 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from influence_core.errors import StoreError
 from influence_core.workflow.evaluate.agreement import of_default
 from influence_core.workflow.results import Project, Run, RunRecord, Split, to_hex
 from influence_core.workflow.train.curves import learning_curves
 from influence_core.workflow.train.runs.compare import RunComparison, compare_runs, splits_of
-from influence_core.workflow.train.runs.compare_encoders import encoder_scores, verdict
 from influence_core.workflow.train.runs.names import run_names
 from pages.ui.draw import content, numbers
 from pages.ui.draw.content import visible
 from pages.ui.frame.jobs import panel as jobs_ui
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import in_one_sentence, open_project, plain
+from pages.ui.runs.encoders import encoders
+from pages.ui.runs.slices import CHANGES, changed_slices, run_slices
 from pages.ui.train import train_controls
 
 SHOWN = 24  # changed items that are listed at a time, unless set otherwise
-ENCODER_WIDTH = 210  # pixels
-CHANGES = {"fixed": "Wrong → right", "broken": "Right → wrong"}
 _ACCURACY = (
     "Share of the labelled items of this split whose most probable class is their label. Source: "
     "softmax of the full network, mean of its members."
@@ -61,8 +59,9 @@ def page() -> None:
             },
         )  # fmt: skip
         _open_run(project, records)
+        run_slices(project, records)
         _compare(project, records)
-        _encoders(project)
+        encoders(project)
     else:
         st.info("Nothing has been trained yet. The form below trains the first run.")
     _predict(project)
@@ -233,48 +232,8 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
         help=f"{_ACCURACY} Below: the second run less the first, in percentage points.",
     )
     st.info(plain(found.sentence))
+    changed_slices(project, first, second)
     _changed(project, found, first, second)
-
-
-def _encoders(project: Project) -> None:
-    """Encoders that were tried on this data."""
-    try:
-        scores = encoder_scores(project)
-    except StoreError as error:  # the rest of the page stays
-        st.warning(plain(visible(str(error))))
-        return
-    if not scores:
-        return
-    st.markdown("**Encoders compared**")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "encoder": visible(score.encoder),
-                f"right on {score.split}": f"{numbers.percent(score.accuracy, 1)} "
-                f"± {100 * score.error:.1f}",
-                "wrong labels found": numbers.percent(score.label_ap),
-                "seconds a thousand rows": f"{score.seconds:.2g}",
-                "numbers a row": score.numbers,
-            }
-            for score in scores
-        ),
-        hide_index=True,
-        key="encoders_table",
-        column_config={
-            # A name of the hub is long; the figures beside it must not leave a narrow screen.
-            "encoder": st.column_config.Column(width=ENCODER_WIDTH),
-            "wrong labels found": st.column_config.Column(
-                help="Average precision of the flipped side's doubt, with a tenth of the labels "
-                "made wrong on purpose; guessing gives 10 %."
-            ),
-        },
-    )
-    st.info(plain(verdict(scores)) or "Try a second one: `turnover encode PROJECT --encoder NAME`.")
-    kept = plain(visible(project.settings.encoder))
-    st.caption(
-        f"This project keeps {kept}. To use another one, make a project of the same rows: "
-        "`turnover new … --encoder NAME`."
-    )
 
 
 def _changed(project: Project, found: RunComparison, first: str, second: str) -> None:

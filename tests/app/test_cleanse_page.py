@@ -10,6 +10,7 @@ from tiny import project
 
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
+from influence_core.store.slices import SavedSlice, save_slice
 from influence_core.workflow import expected as estimates
 from influence_core.workflow.cleanse.cleansings import save_cleansing
 from influence_core.workflow.cleanse.find_harm import CleanseOptions, find_harm
@@ -68,9 +69,14 @@ def test_from_the_question_to_the_download(page):
     assert any("fraction or count" in c.value for c in page.caption)
     assert not page.error
     assert any("beyond 2 % go in rounds" in w.value.replace("\\", "") for w in page.warning)
+    tiny = Project.open(projects_home() / "tiny")
+    keys = tuple(map(int, tiny.dataset.split("test").keys[:9]))
+    save_slice(tiny.root, SavedSlice("nine *items*", "test", "by hand", keys))
     page.number_input(key="try_seeds").set_value(3)
     page.button(key="try_go").click().run()
     assert finished(page, "trial").state == "done"
+    [slices] = [frame.value for frame in page.dataframe if "slice" in frame.value]
+    assert slices[["slice", "items"]].to_numpy().tolist() == [["nine *items*", 9]]
     told = [e.value.replace("\\", "") for e in [*page.info, *page.success, *page.warning]]
     assert any("points of accuracy on 'test'" in t for t in told)
     page.button(key="export_go").click().run()

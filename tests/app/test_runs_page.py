@@ -13,9 +13,12 @@ from influence_core.disk.atomic import write_json
 from influence_core.disk.formats import stamped
 from influence_core.jobs import jobs
 from influence_core.store.project import Project, projects_home
+from influence_core.store.slices import SavedSlice, save_slice
+from influence_core.workflow.slices.saved import slices_of_runs
 from influence_core.workflow.train.head import TrainOptions, train
 from influence_core.workflow.train.runs.compare import compare_runs
 from influence_core.workflow.train.runs.compare_encoders import FILE, EncoderScore
+from pages.ui.draw.numbers import percent
 
 
 def on_runs(**switches):
@@ -38,6 +41,26 @@ def test_one_run_is_shown_with_its_curves_and_no_comparison():
     table = test.dataframe[0].value
     assert table["test"].tolist() == ["78.0\u00a0%"]
     assert any("With a second run" in c.value for c in test.caption)
+
+
+def test_saved_slices_stand_by_run_and_in_the_comparison(two_runs):
+    project, old, new = two_runs
+    keys = tuple(map(int, project.dataset.split("test").keys[:40]))
+    save_slice(project.root, SavedSlice("first *forty*", "test", "by hand", keys))
+    test = on_runs(project="reviews")
+    assert not test.exception
+    assert not test.error
+    by_run, changed = (
+        next(frame.value for frame in test.dataframe if name in frame.value)
+        for name in ("slice", "saved slice")
+    )
+    [found] = slices_of_runs(project, [old, new])
+    right = [percent(found.right[run] / 40, 1) for run in (new, old)]
+    assert by_run.iloc[0].tolist() == ["first *forty*", "test", 40, *right]
+    assert changed[["from", "to"]].iloc[0].tolist() == right[::-1]
+    assert changed["points"].iloc[0] == pytest.approx(
+        100 * (found.right[new] - found.right[old]) / 40, abs=0.05
+    )
 
 
 def test_two_runs_are_compared_with_counts_and_words(two_runs):

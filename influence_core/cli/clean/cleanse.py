@@ -136,11 +136,13 @@ def cleanse_verb(
                 "relabelled": len(selection.relabelled),
                 "warnings": said,
                 "verdicts": verdicts,
+                "slices": [] if result is None else list(map(plain, result.slices)),
                 "rows": [plain(edit) for edit in found.edits()],
             }
         )
     else:
-        _print(session, found, [*said, *verdicts.values()], kept)
+        measured = [] if result is None else [one.sentence() for one in result.slices]
+        _print(session, found, [*said, *verdicts.values(), *measured], kept)
     _end(result, question.target)
 
 
@@ -183,10 +185,17 @@ def trial_verb(
             return
         result = run_trial(session, name, number, seeds=seeds, progress=tell, cancel=cancel)
     if json:
-        print_json({"cleansing": name, "verdicts": result.verdicts, "table": records(result.table)})
+        print_json(
+            {
+                "cleansing": name,
+                "verdicts": result.verdicts,
+                "table": records(result.table),
+                "slices": list(map(plain, result.slices)),
+            }
+        )
     else:
-        for sentence in result.verdicts.values():
-            out.print(escape(sentence))
+        for sentence in [*result.verdicts.values(), *(one.sentence() for one in result.slices)]:
+            out.print(escape(sentence), soft_wrap=True)
     _end(result, found.target)
 
 

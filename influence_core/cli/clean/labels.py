@@ -12,6 +12,13 @@ import pandas as pd
 import typer
 from rich.markup import escape
 
+from influence_core.cli.clean.copies import (
+    copies_json,
+    copies_table,
+    found_copies,
+    leave_one,
+    show_copies,
+)
 from influence_core.cli.common import (
     DeviceOption,
     JsonOption,
@@ -29,13 +36,6 @@ from influence_core.cli.common import (
     records,
     stoppable,
     verb,
-)
-from influence_core.cli.copies import (
-    copies_json,
-    copies_table,
-    found_copies,
-    leave_one,
-    show_copies,
 )
 from influence_core.data.dataset import Split
 from influence_core.data.keys import to_hex

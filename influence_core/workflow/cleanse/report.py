@@ -43,6 +43,7 @@ def cleansing_report(project: Project, name: str, number: int | None = None) -> 
         facts=_facts(project, name, found, edits),
         warnings=warnings_of(selection, changes, len(labels), one_shot=one_shot),
         results=() if tried is None else _results(tried),
+        slices=() if tried is None else _slices(tried, found.target.split),
         curves=_curves(project, name),
         classes=changes,
         examples=_examples(project, edits),
@@ -102,6 +103,20 @@ def _results(tried: Trial) -> list[ArmResult]:
         accuracies = (100 * group["accuracy"]).tolist()
         out.append(ArmResult(str(split), ARMS.get(str(arm), str(arm)), accuracies, difference))
     return out
+
+
+def _slices(tried: Trial, target: str) -> list[tuple[str, str, str, str, str]]:
+    """A line a saved slice: what it is, its items, before, after, and the change with interval."""
+    return [
+        (
+            f"{one.name} ({one.split}{', which chose the rows' * (one.split == target)})",
+            f"{one.items:,}",
+            f"{100 * one.before:.1f}",
+            f"{100 * one.after:.1f}",
+            one.interval().strip(" ()"),
+        )
+        for one in tried.slices
+    ]
 
 
 def _curves(project: Project, name: str) -> list[Curve]:

@@ -58,6 +58,7 @@ class CleansingReport:
         facts: name and value: project, run, estimator, target split, rows, when, by whom.
         warnings: sentences.
         results: per split and arm.
+        slices: saved slices: which, items, accuracy in percent before and after, the change.
         curves: accuracy in percent over the share removed in percent; () for no such picture.
         classes: per class.
         examples: changed rows, the most harmful first.
@@ -69,6 +70,7 @@ class CleansingReport:
     facts: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
     results: Sequence[ArmResult] = ()
+    slices: Sequence[tuple[str, str, str, str, str]] = ()
     curves: Sequence[Curve] = ()
     classes: Sequence[ClassChange] = ()
     examples: Sequence[Example] = ()
@@ -84,6 +86,7 @@ def report_html(report: CleansingReport) -> str:
         *(f'<p class="warning">{escape(sentence)}</p>' for sentence in report.warnings),
         *_history(report.history),
         *_results(report.results),
+        *_slices(report.slices),
         *_curves(report.curves),
         *_classes(report.classes),
         *_examples(report.examples),
@@ -120,6 +123,14 @@ def _results(results: Sequence[ArmResult]) -> Iterable[str]:
             for r in here
         ]
         yield _table(("", "accuracy, %", "against all rows, points", "retrainings"), lines)
+
+
+def _slices(slices: Sequence[tuple[str, str, str, str, str]]) -> Iterable[str]:
+    if slices:
+        yield "<h2>Saved slices</h2>"
+        yield "<p>Each by itself: of twenty intervals one leaves zero out by chance.</p>"
+        heads = ("slice", "items", "all rows, % right", "cleaned, % right", "change")
+        yield _table(heads, slices)
 
 
 def _curves(curves: Sequence[Curve]) -> Iterable[str]:

@@ -5,7 +5,7 @@ labels is measured: those that chose nothing show whether it helps.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,10 +16,12 @@ import torch
 
 from influence_core.cleansing.choose import Selection
 from influence_core.cleansing.verdict import Difference, paired, verdict
+from influence_core.data.keys import Keys
 from influence_core.disk.checkpoint import Parts
-from influence_core.disk.records import Stored
+from influence_core.disk.records import Figure, Stored
 from influence_core.errors import DataError
 from influence_core.progress import ProgressFn
+from influence_core.store.slices import SavedSlice, saved_slices
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
 from influence_core.workflow.evaluate.arms import retrained
 from influence_core.workflow.session import Session
@@ -41,17 +43,52 @@ Table = Annotated[pd.DataFrame, Stored(_frame, lambda frame: frame.to_dict("list
 
 
 @dataclass(frozen=True)
+class SliceTrial:
+    """A saved slice in a trial: accuracy of its labelled items, mean over the retrainings.
+
+    Attributes:
+        name, split: of the slice.
+        items: with a label.
+        before, after: with nothing removed, and cleansed.
+        change: after less before.
+    """
+
+    name: str
+    split: str
+    items: int
+    before: Figure
+    after: Figure
+    change: Difference
+
+    def sentence(self) -> str:
+        """For people."""
+        return (
+            f"Slice {self.name} ({self.items:,} items of {self.split}): {100 * self.before:.1f} % "
+            f"right with all rows, {100 * self.after:.1f} % cleaned{self.interval()}."
+        )
+
+    def interval(self) -> str:
+        """The change in points, where enough items tell how far off it may be."""
+        if not np.isfinite(self.change.low):
+            return ""
+        low, high = 100 * self.change.low, 100 * self.change.high
+        return f" ({100 * self.change.mean:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f})"
+
+
+@dataclass(frozen=True)
 class Trial:
     """Results of retraining. `table`: one line an arm, split and seed, with accuracy and loss.
 
     `recall`: one line an arm, split and class. `verdicts` by split, in plain words, with the
-    differences of the cleansed arm against nothing removed and against random rows.
+    differences of the cleansed arm against nothing removed and against random rows. `slices`: those
+    that were saved when it was tried.
     """
 
     table: Table
     recall: Table
     verdicts: dict[str, str]
     differences: dict[str, tuple[Difference, Difference]]
+    slices: tuple[SliceTrial, ...] = ()
 
 
 def trial(
@@ -72,14 +109,17 @@ def trial(
 
     Raises:
         DataError: nothing is changed, or a split has no labelled item.
+        StoreError: a saved slice is damaged.
     """
     if not len(change):
         raise DataError("Nothing is removed or relabelled, so there is nothing to try.")
     items = {name: target_items(session, TargetSplit(name)) for name in splits}
+    saved = {name: saved_slices(session.project.root, name) for name in splits}
     x = torch.cat([i.features for i in items.values()])
     parts = unfinished and unfinished.of(*items)
     seen = retrained(session, change, x, seeds=seeds, parts=parts, progress=progress, cancel=cancel)
     tables, recalls, verdicts, differences = [], [], {}, {}
+    slices: list[SliceTrial] = []
     start = 0
     for name, part in items.items():
         here = seen[:, :, start : start + len(part)]  # (G, S, T, C)
@@ -92,7 +132,23 @@ def trial(
         against = paired(right[1], right[0]), paired(right[1], right[2:])
         differences[name] = against
         verdicts[name] = verdict(*against, name)
-    return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences)
+        keys = session.project.dataset.split(name).keys[part.positions]
+        slices += _slices(saved[name], keys, right)
+    return Trial(pd.concat(tables), pd.concat(recalls), verdicts, differences, tuple(slices))
+
+
+def _slices(
+    saved: Sequence[SavedSlice], keys: Keys, right: npt.NDArray[np.bool_]
+) -> Iterator[SliceTrial]:
+    """Of the items of a split (T,), right or not in each retraining (G, S, T)."""
+    for one in saved:
+        held = np.isin(keys, np.array(one.keys, dtype=np.uint64))
+        if held.any():
+            before, after = (right[arm][:, held] for arm in (0, 1))
+            yield SliceTrial(
+                one.name, one.split, int(held.sum()), float(before.mean()), float(after.mean()),
+                paired(after, before),
+            )  # fmt: skip
 
 
 def _by_arm(values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

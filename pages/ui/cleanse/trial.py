@@ -10,6 +10,8 @@ from influence_core.workflow.cleanse.trials import FRACTIONS, kept_sweep, kept_t
 from influence_core.workflow.expected import trial_text
 from influence_core.workflow.other_splits import lacks_target_split
 from influence_core.workflow.session import Session
+from pages.ui.draw import numbers
+from pages.ui.draw.content import visible
 from pages.ui.draw.text import plain
 from pages.ui.frame.jobs import panel as jobs_ui
 
@@ -87,6 +89,7 @@ def _show_trial(result: Trial, target: str) -> None:
     )  # fmt: skip
     figure.update_traces(marker_size=11)
     st.plotly_chart(figure, key="trial_chart", alt="Accuracy of each arm on each split")
+    _slices(result)
     with st.expander("Differences, loss, and recall of each class"):
         _differences(result)
         loss = table.groupby(["split", "arm"], sort=False)["loss"].agg(["mean", "std"])
@@ -97,6 +100,32 @@ def _show_trial(result: Trial, target: str) -> None:
         st.dataframe(
             (100 * recall).round(1).reset_index(), hide_index=True, key="recalls", placeholder="–"
         )
+
+
+def _slices(result: Trial) -> None:
+    """What became of the slices that were saved when it was tried."""
+    if not result.slices:
+        return
+    st.markdown(
+        "**Saved slices**",
+        help="Mean accuracy of their items over the retrainings. The interval is of each slice by "
+        "itself: of twenty, one leaves 0 out by chance. A slice that is saved later is measured "
+        "when you try again.",
+    )
+    lines = [
+        {
+            "slice": visible(one.name),
+            "split": visible(one.split),
+            "items": one.items,
+            "all rows": numbers.percent(one.before, 1),
+            "cleaned": numbers.percent(one.after, 1),
+            "points": round(100 * one.change.mean, 1),
+            "95 % low": round(100 * one.change.low, 1),
+            "95 % high": round(100 * one.change.high, 1),
+        }
+        for one in result.slices
+    ]
+    st.dataframe(pd.DataFrame(lines), hide_index=True, key="trial_slices", placeholder="–")
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -67,6 +67,7 @@ def _report(word: str) -> CleansingReport:
             ArmResult(word, "nothing", [75.0, 75.5]),
             ArmResult(word, word, [77.0, 77.5], (2.0, 1.5, 2.5)),
         ],
+        slices=[(word, "12", "75.0", "80.0", word)],
         curves=[Curve(word, [(0, 75, 74, 76), (1, 76, 75, 77)])],
         classes=[ClassChange(word, 100, 30, 5, 2, too_much=True)],
         examples=[
