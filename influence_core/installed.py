@@ -1,12 +1,14 @@
-"""Where the shipped sample projects and the dashboard's files are.
+"""Where the shipped sample projects and the dashboard's files are, and what serves it.
 
 In a checkout they stand beside the package, in an installed wheel inside it.
 """
 
+import sys
 from pathlib import Path
 
 from influence_core.errors import StoreError
 
+EVERYWHERE = ("0.0.0.0", "::")
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -36,3 +38,17 @@ def dashboard_root() -> Path:
         if (folder / "app.py").is_file() and (folder / "pages").is_dir():
             return folder
     raise StoreError("The dashboard's app.py is not installed; install the package again.")
+
+
+def serve_command(host: str, port: int) -> list[str]:
+    """What serves the dashboard, to be started in `dashboard_root`, whose settings are read then.
+
+    Raises:
+        StoreError: the installation is incomplete.
+    """
+    # Without its welcome Streamlit asks no service in the world for this machine's address.
+    return [
+        sys.executable, "-m", "streamlit", "run", str(dashboard_root() / "app.py"),
+        "--server.address", host, "--server.port", str(port),
+        "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
+    ]  # fmt: skip

@@ -13,10 +13,10 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,14 +31,17 @@ import pyarrow.parquet as pq
 from influence_core.data.options import ReadOptions
 from influence_core.disk.atomic import write_json
 from influence_core.disk.names import folder_name, projects_home
-from influence_core.errors import DataError, ResourceError
+from influence_core.errors import DataError, ResourceError, StoreError
+from influence_core.installed import dashboard_root, sample_root, serve_command
 from influence_core.jobs import jobs, start
 from influence_core.store.project import Project
 from influence_core.store.runs import LINEAR
+from influence_core.store.samples import install_samples
 from influence_core.workflow.projects.create import NewProject, create
 
 APP = ".app.json"  # in the home of projects: where a dashboard was started
 PATIENCE = 120.0  # seconds that a dashboard may take to answer
+POLL = 0.05  # seconds between two questions whether it does
 _started: list[subprocess.Popen[bytes]] = []  # they outlive the notebook; kept so that none warns
 
 
@@ -173,7 +176,7 @@ def dashboard(home: Path) -> str:
     """The address of the dashboard of a home, started if none answers.
 
     Raises:
-        ResourceError: it does not answer in time.
+        ResourceError: it does not answer in time. StoreError: the installation is incomplete.
     """
     home.mkdir(parents=True, exist_ok=True)
     known = home / APP
@@ -184,18 +187,20 @@ def dashboard(home: Path) -> str:
     if url.startswith("http://127.0.0.1:") and _answers(url):
         return url
     port = _free_port()
-    command = [sys.executable, "-m", "influence_core.cli", "app", "--port", str(port)]
     environment = {**os.environ, "TURNOVER_HOME": str(home.resolve())}
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        serve_command("127.0.0.1", port), cwd=dashboard_root(), env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
+    if (samples := sample_root()) is not None:  # it would do so itself, and later
+        with suppress(StoreError):
+            install_samples(home, samples)
     url, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
             raise ResourceError("The dashboard does not start; see what `turnover doctor` says.")
-        time.sleep(0.2)
+        time.sleep(POLL)
     _started.append(process)
     write_json(known, {"url": url, "process": process.pid})
     return url

@@ -11,9 +11,8 @@ from rich.markup import escape
 
 from influence_core.cli.common import JsonOption, app, out, print_json, verb
 from influence_core.errors import StoreError
-from influence_core.installed import dashboard_root
+from influence_core.installed import dashboard_root, serve_command
 
-EVERYWHERE = ("0.0.0.0", "::")
 MARKS = {"ok": "[green]ok[/green]      ", "optional": "optional", "wrong": "[red]wrong[/red]   "}
 
 
@@ -30,17 +29,11 @@ def app_verb(
             f"Listening on {escape(host)}: everyone who reaches this machine can read and decide "
             "in all projects, unless a login is configured."
         )
-    # Without its welcome Streamlit asks no service in the world for this machine's address.
-    command = [
-        sys.executable, "-m", "streamlit", "run", str(root / "app.py"),
-        "--server.address", host, "--server.port", str(port),
-        "--logger.hideWelcomeMessage", str(host in EVERYWHERE).lower(),
-    ]  # fmt: skip
-    # Streamlit reads .streamlit/config.toml from the folder that it is started in. It takes this
-    # process over, so that a stop from systemd, a container or `kill` reaches it and none is left.
+    # Streamlit takes this process over, so that a stop from systemd, a container or `kill` reaches
+    # it and none is left.
     os.chdir(root)
     sys.stdout.flush()
-    os.execv(sys.executable, command)
+    os.execv(sys.executable, serve_command(host, port))
 
 
 @app.command("mcp")

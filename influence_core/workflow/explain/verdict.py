@@ -101,7 +101,7 @@ class Verdict:
 def verdict_of(
     session: Session, answer: Explanation, noise: NoiseCheck | None = None
 ) -> tuple[Verdict, Nearest, frozenset[int]]:
-    """What an answer comes to, the rows around the item, and keys of rows that look mislabelled.
+    """What an answer comes to, the rows around the item, and which of its own look mislabelled.
 
     Raises:
         StoreError: the run's table of rows is damaged.
@@ -109,7 +109,7 @@ def verdict_of(
     item, names = answer.item, session.classes
     # Asked why not the label, what pulled away from it pushed the model to where it went.
     table = answer.helpful if answer.label == item.predicted else answer.harmful
-    bad = suspects(session)
+    bad = suspects(session, [*_keys(answer.helpful), *_keys(answer.harmful)])
     own = -1
     if item.split == "train" and item.key is not None:
         own = session.project.dataset.train.position(item.key)

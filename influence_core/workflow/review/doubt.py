@@ -5,8 +5,9 @@ the label. Rarer than the flags of the desk, and more often right: `python -m be
 measures it on planted wrong labels and on those of a rater.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -27,10 +28,16 @@ def doubtful(near: Nearest, label: int | None, other: int, confidence: float) ->
     return near.of(other) >= OTHERS * near.total and near.of(label) <= OWN * near.total
 
 
-def doubted_rows(session: Session) -> frozenset[int]:
-    """Keys of the training rows whose label looks wrong, whatever people have said of them."""
+def doubted_rows(session: Session, among: Collection[int] | None = None) -> frozenset[int]:
+    """Keys of the training rows whose label looks wrong, whatever people have said of them.
+
+    Args:
+        among: keys of the rows that are asked about; all if None.
+    """
     flags = flagged_rows(session.run)
     sure = flags[flags["p_suggested"] >= SURE]
+    if among is not None:
+        sure = sure[np.isin(sure["key"].to_numpy(), np.array(list(among), dtype=np.uint64))]
     blocks = [sure.iloc[at : at + _BLOCK] for at in range(0, len(sure), _BLOCK)]
     return frozenset(key for block in blocks for key in _doubted(session, block))
 

@@ -68,7 +68,7 @@ def explained(
         with said.container():
             bad = _verdict(session, answer, noise)
         with proof:
-            proof_box(session, answer, bad)
+            proof_box(session, answer)
         with lists.container():
             _lists(session, answer, noise, bad, often)
             if own is None:

@@ -23,6 +23,7 @@ WHICH: dict[Which, str] = {"errors": "Wrong", "right": "Right", "all": "All"}
 ANY = (0, 100)  # confidence in per cent
 _STATE = "filter_"
 _PAGE = "list_page"
+_PARTS = ("true", "predicted", "confidence", "text", "which")
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,10 @@ def clear() -> None:
 
 def _changed() -> None:
     state = st.session_state
+    # A click while the page was still being drawn ends that, so that only some of them are there;
+    # then nobody has changed anything.
+    if any(f"{_STATE}{part}" not in state for part in _PARTS):
+        return
     low, high = state[f"{_STATE}confidence"]
     to_address(
         ItemFilter(

@@ -24,6 +24,7 @@ from influence_core.workflow.explain.proof.verify import (
     own_picture,
 )
 from influence_core.workflow.results import CONTENT_WORDS, to_hex
+from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session
 from pages.ui.act import act_on
 from pages.ui.draw import numbers
@@ -35,13 +36,12 @@ ARMS = {"nothing": "all rows", "listed": "without these rows", "random": "withou
 TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
-def proof_box(session: Session, answer: Explanation, bad: frozenset[int]) -> None:
+def proof_box(session: Session, answer: Explanation) -> None:
     """One button, the job that it starts, and what is known; nothing runs before a press.
 
     Args:
         session: the open run.
         answer: finished.
-        bad: keys of rows that look mislabelled.
     """
     item = answer.item
     side, count = _asked(session, answer)
@@ -70,7 +70,7 @@ def proof_box(session: Session, answer: Explanation, bad: frozenset[int]) -> Non
     both = [own, Question(**{**vars(own), "smallest": True})]
     found = kept_verified(session.project, session.run.id, key_of(item), both)
     if found is not None:
-        _show(session, found, bad)
+        _show(session, found)
 
 
 _VERIFY = (
@@ -136,7 +136,7 @@ def _called(session: Session, item: Item) -> str:
     return f"{item.split} {data.ids[data.position(item.key or 0)]}"
 
 
-def _show(session: Session, found: Verified, bad: frozenset[int]) -> None:
+def _show(session: Session, found: Verified) -> None:
     """The sentence, before and after beside random rows, and what may be done about it."""
     (st.success if found.changed else st.info)(plain(found.sentence))
     if found.expected is not None and found.expected != len(found.keys):
@@ -152,7 +152,7 @@ def _show(session: Session, found: Verified, bad: frozenset[int]) -> None:
     if found.this_model is not None:
         st.caption(_predicted_change(found.this_model))
     if found.keys:
-        act_on(session, found.keys, bad)
+        act_on(session, found.keys, suspects(session, found.keys))
 
 
 def chart(table: pd.DataFrame, label: str) -> go.Figure:

@@ -155,7 +155,10 @@ def test_a_row_that_a_reviewer_keeps_looks_mislabelled_no_more():
     opened = open_session(Project.open(projects_home() / "fashion"), None, "cpu")
     flagged = doubted_rows(opened)
     key, other = sorted(flagged)[:2]
+    assert suspects(opened, [key, 0]) == {key}
+    assert suspects(opened, [other]) == {other}  # of what has not been asked before
     assert suspects(opened) == flagged
+    assert suspects(opened, [other, 0]) == {other}
     train_split = opened.project.dataset.train
     said = [
         Decision(k, int(train_split.content_hashes[train_split.position(k)]), verdict, None, label)
