@@ -228,7 +228,7 @@ def _compare(project: Project, records: list[RunRecord]) -> None:
     cells[2].metric(
         "Accuracy",
         numbers.percent(found.second_right / found.items, 1),
-        numbers.points(gain),
+        numbers.points(gain).replace("−", "-"),  # by which Streamlit knows a loss from a gain
         help=f"{_ACCURACY} Below: the second run less the first, in percentage points.",
     )
     st.info(plain(found.sentence))

@@ -73,6 +73,9 @@ def test_two_runs_are_compared_with_counts_and_words(two_runs):
     found = compare_runs(project, old, new, "test")
     values = [metric.value for metric in test.metric]
     assert values[:2] == [f"{found.fixed:,}", f"{found.broken:,}"]
+    assert found.broken > found.fixed
+    accuracy = test.metric[2].proto
+    assert accuracy.direction == accuracy.MetricDirection.DOWN  # a loss is shown as one
     assert any(found.sentence in i.value.replace("\\", "") for i in test.info)
     wrong = next(b for b in test.button if b.key and b.key.startswith("open_"))
     key = int(wrong.key.removeprefix("open_"), 16)

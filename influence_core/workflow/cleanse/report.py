@@ -3,6 +3,7 @@
 import numpy as np
 
 from influence_core.cleansing.choose import class_changes, warnings_of
+from influence_core.cleansing.verdict import Difference
 from influence_core.errors import DataError
 from influence_core.store.exports.edits import Edit
 from influence_core.store.project import Project
@@ -113,10 +114,15 @@ def _slices(tried: Trial, target: str) -> list[tuple[str, str, str, str, str]]:
             f"{one.items:,}",
             f"{100 * one.before:.1f}",
             f"{100 * one.after:.1f}",
-            one.interval().strip(" ()"),
+            _points(one.change),
         )
         for one in tried.slices
     ]
+
+
+def _points(change: Difference) -> str:
+    mean, low, high = (100 * value for value in (change.mean, change.low, change.high))
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})" if np.isfinite(low) else f"{mean:+.1f}"
 
 
 def _curves(project: Project, name: str) -> list[Curve]:

@@ -128,8 +128,8 @@ def _results(results: Sequence[ArmResult]) -> Iterable[str]:
 def _slices(slices: Sequence[tuple[str, str, str, str, str]]) -> Iterable[str]:
     if slices:
         yield "<h2>Saved slices</h2>"
-        yield "<p>Each by itself: of twenty intervals one leaves zero out by chance.</p>"
-        heads = ("slice", "items", "all rows, % right", "cleaned, % right", "change")
+        yield "<p>Accuracy on each by itself: of twenty intervals one leaves 0 out by chance.</p>"
+        heads = ("slice", "items", "all rows, %", "cleaned, %", "change, points (95 % interval)")
         yield _table(heads, slices)
 
 

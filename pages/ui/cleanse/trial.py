@@ -89,7 +89,7 @@ def _show_trial(result: Trial, target: str) -> None:
     )  # fmt: skip
     figure.update_traces(marker_size=11)
     st.plotly_chart(figure, key="trial_chart", alt="Accuracy of each arm on each split")
-    _slices(result)
+    _slices(result, target)
     with st.expander("Differences, loss, and recall of each class"):
         _differences(result)
         loss = table.groupby(["split", "arm"], sort=False)["loss"].agg(["mean", "std"])
@@ -102,7 +102,7 @@ def _show_trial(result: Trial, target: str) -> None:
         )
 
 
-def _slices(result: Trial) -> None:
+def _slices(result: Trial, target: str) -> None:
     """What became of the slices that were saved when it was tried."""
     if not result.slices:
         return
@@ -115,7 +115,7 @@ def _slices(result: Trial) -> None:
     lines = [
         {
             "slice": visible(one.name),
-            "split": visible(one.split),
+            "split": visible(one.split) + (" (chose the rows)" if one.split == target else ""),
             "items": one.items,
             "all rows": numbers.percent(one.before, 1),
             "cleaned": numbers.percent(one.after, 1),

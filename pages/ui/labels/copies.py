@@ -162,9 +162,16 @@ def _card(desk: Desk, who: str, one: Copies, number: int) -> None:
     with st.container(border=True, gap="small", key=f"copies_{first.split}_{key}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             _title(desk, one, number)
-        with st.grid(columns="auto", min_column_width=150 if image else 300, gap="xsmall"):
+        same = one.kind == "exact"
+        if same:  # once for all rows
+            _content(desk, first)
+        with st.grid(
+            columns="auto", min_column_width=150 if image else 180 if same else 300, gap="xsmall"
+        ):
             for row in _drawn(one):
                 with st.container(border=True, gap="xxsmall"):
+                    if not same:
+                        _content(desk, row)
                     _row(desk, who, one, row)
         if (rest := len(one.rows) - MOST_ROWS) > 0:
             st.caption(
@@ -196,11 +203,16 @@ def _drawn(one: Copies) -> list[Copy]:
     return shown if not stays or stays[0] in shown else [*shown[:-1], *stays]
 
 
+def _content(desk: Desk, row: Copy) -> None:
+    split = desk.session.project.dataset.split(row.split)
+    label = desk.classes[row.label] if row.label >= 0 else "no label"
+    content.show(split, int(split.keys[row.position]), alt=f"Row of {row.split}: {label}")
+
+
 def _row(desk: Desk, who: str, one: Copies, row: Copy) -> None:
     split = desk.session.project.dataset.split(row.split)
     key = int(split.keys[row.position])
     label = plain(desk.classes[row.label]) if row.label >= 0 else "no label"
-    content.show(split, key, alt=f"Row of {row.split} labelled {label}")
     line = f"**{label}**"
     if row.new_label is not None:
         line = f"~~{label}~~ **{plain(row.new_label)}**"
