@@ -69,9 +69,16 @@ def _python_blocks(text):
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-def test_files_that_the_readme_names_exist():
-    for name in re.findall(r"`([\w/]+\.(?:md|py|toml))`", README):
-        assert (ROOT / name).is_file(), name
+def test_files_that_the_documents_name_exist():
+    for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text("utf-8")
+        names = re.findall(r"\b((?:tests|benchmarks)/[\w/]+\.(?:md|py))\b", text)
+        if page.name == "README.md":
+            names += re.findall(r"`([\w/]+\.(?:md|py|toml))`", text)
+            assert names
+        for name in names:
+            made_there = name == "benchmarks/gpu.md"  # by the benchmark, where there is a card
+            assert made_there or (ROOT / name).is_file(), f"{page.name}: {name}"
 
 
 def test_no_room_is_missing_from_the_architecture_page():

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import chromium, needs_chromium, server, settled, soon
+from browser import box_of, chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.installed import sample_root
@@ -53,7 +53,7 @@ def says(page, count, of):
 def area(page, chart):
     found = page.locator(f"{chart} .nsewdrag").first
     found.scroll_into_view_if_needed()
-    box = found.bounding_box()
+    box = box_of(found)
     return lambda right, down: (box["x"] + box["width"] * right, box["y"] + box["height"] * down)
 
 
@@ -71,7 +71,7 @@ def test_a_class_and_a_bar_of_confidence_narrow_one_selection(url, views):
     with chromium() as page:
         opened(page, f"{url}&split=test")
         says(page, 1_000, 1_000)
-        box = page.locator("[class*='st-key-explore_classes_'] canvas").first.bounding_box()
+        box = box_of(page.locator("[class*='st-key-explore_classes_'] canvas").first)
         page.mouse.click(box["x"] + 16, box["y"] + 52)  # the first row: most errors
         says(page, view.selected(Selection(true=(first,))).sum(), 1_000)
         place = area(page, "[class*='st-key-explore_confidence_']")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import chromium, needs_chromium, server, settled, soon
+from browser import box_of, chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.installed import sample_root
@@ -31,7 +31,7 @@ def inside(page, chart):
     """Corner and size of a chart's drawing area."""
     area = page.locator(f".st-key-{chart} .nsewdrag").first
     area.scroll_into_view_if_needed()
-    box = area.bounding_box()
+    box = box_of(area)
     return box["x"], box["y"], box["width"], box["height"]
 
 

@@ -1,7 +1,7 @@
 """What a laptop and a narrow window show without scrolling."""
 
 import pytest
-from browser import chromium, needs_chromium, server, settled
+from browser import box_of, chromium, needs_chromium, server, settled
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -51,9 +51,9 @@ def test_a_row_and_the_evidence_of_both_sides_are_above_the_keys_that_decide_it(
         page.goto(f"{url}/triage?project={sample}")
         page.locator(".desk[data-row]:not([data-row=''])").wait_for()
         settled(page)
-        keys = page.locator(".keys").bounding_box()["y"]
+        keys = box_of(page.locator(".keys"))["y"]
         for side in page.locator(".evidence .side").all():
-            shown = side.locator("li").first.locator("img, .sentence").bounding_box()
+            shown = box_of(side.locator("li").first.locator("img, .sentence"))
             assert shown["y"] + shown["height"] <= keys
-        card = page.locator(".item").bounding_box()
+        card = box_of(page.locator(".item"))
         assert card["y"] + card["height"] <= keys

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import chromium, needs_chromium, server, settled
+from browser import box_of, chromium, needs_chromium, server, settled
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -33,7 +33,7 @@ def test_rows_are_selected_by_range_and_keys_saved_told_and_gone(tmp_path):
         for enlarge in (lambda: page.keyboard.press("e"), picture.click):
             enlarge()
             expect(large).to_be_visible()
-            assert large.bounding_box()["width"] > 3 * picture.bounding_box()["width"]
+            assert box_of(large)["width"] > 3 * box_of(picture)["width"]
             page.keyboard.press("Escape")
             expect(large).to_have_count(0)
         chosen = [
@@ -45,7 +45,7 @@ def test_rows_are_selected_by_range_and_keys_saved_told_and_gone(tmp_path):
         page.evaluate("document.activeElement.blur()")
         page.mouse.wheel(0, 900)  # what saves stays in sight
         page.wait_for_timeout(500)
-        bar = page.get_by_role("button", name="Review and save").bounding_box()
+        bar = box_of(page.get_by_role("button", name="Review and save"))
         assert 0 < bar["y"] < 400
         page.keyboard.press("s")
         page.get_by_role("dialog").get_by_role("button", name="Save 3 decisions").click()

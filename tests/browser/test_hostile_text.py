@@ -5,7 +5,7 @@ from contextlib import closing
 from urllib.parse import urlencode
 
 import pytest
-from browser import chromium, needs_chromium, server, settled
+from browser import box_of, chromium, needs_chromium, server, settled
 from playwright.sync_api import expect
 from tiny import png
 
@@ -134,7 +134,7 @@ def test_no_page_takes_data_for_more_than_text(home):
         points.wait_for()
         settled(page)
         points.scroll_into_view_if_needed()
-        box = points.bounding_box()
+        box = box_of(points)
         for part in (0.2, 0.5, 0.8):  # over its points
             page.mouse.move(
                 box["x"] + part * box["width"], box["y"] + part * box["height"], steps=8

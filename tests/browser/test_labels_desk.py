@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 import pytest
-from browser import chromium, needs_chromium, server, settled, soon
+from browser import box_of, chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.store.project import Project
@@ -255,9 +255,8 @@ def test_a_row_its_evidence_and_the_keys_are_on_one_laptop_screen(tmp_path, samp
         ):
             drawn = page.locator(f".desk {part}")
             expect(drawn).to_be_visible()  # a busy machine sends the row after its place
-            # Asked of the element that stands there now: it may be drawn again meanwhile.
-            top, end = drawn.evaluate("e => [(e = e.getBoundingClientRect()).top, e.bottom]")
-            assert 0 < top < end <= 900, part
-        row = page.locator(".likely").bounding_box()
+            box = box_of(drawn)
+            assert 0 < box["y"] < box["y"] + box["height"] <= 900, part
+        row = box_of(page.locator(".likely"))
         assert row["y"] + row["height"] <= 900
         assert row["height"] < 45  # one line

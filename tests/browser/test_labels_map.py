@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import chromium, needs_chromium, server, settled, soon
+from browser import box_of, chromium, needs_chromium, server, settled, soon
 from playwright.sync_api import expect
 
 from influence_core.installed import sample_root
@@ -38,7 +38,7 @@ def test_a_lasso_becomes_a_bulk_decision_that_one_undo_takes_back(tmp_path):
         area.wait_for()
         settled(page)
         area.scroll_into_view_if_needed()
-        box = area.bounding_box()
+        box = box_of(area)
         x, y, width, height = box["x"], box["y"], box["width"], box["height"]
         seen = page.get_by_role("img", name=re.compile(f"^({'|'.join(project.dataset.classes)})$"))
         for step in range(1, 80):  # across the map, until the mouse rests on a point

@@ -121,6 +121,18 @@ def to_page(page, name):
     settled(page)
 
 
+def box_of(drawn):
+    """Where an element stands once it stands still: it may be drawn again, or move, meanwhile."""
+    end, before = time.monotonic() + PATIENCE, None
+    while time.monotonic() < end:
+        box = drawn.bounding_box()
+        if box and box["height"] and box == before:
+            return box
+        before = box
+        time.sleep(0.1)
+    raise AssertionError(f"{drawn} does not stand still: {before}")
+
+
 def settled(page):
     """The script has run to its end: nothing on screen is left from the run before."""
     page.locator('[data-test-script-state="notRunning"]').wait_for()
