@@ -49,7 +49,7 @@ VERBS = {
     ),
     "labels": (
         "clean.labels",
-        "List training rows whose label is suspicious, the most suspicious first.",
+        "List training rows whose label is suspicious, the most suspicious first; or copies.",
     ),
     "decide": (
         "clean.labels",

@@ -156,7 +156,8 @@ from pathlib import Path
 from influence_core.errors import StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.explain.all_scores import write_scores
-from influence_core.workflow.explain.explain import ExplainOptions, find_item
+from influence_core.workflow.explain.explain import ExplainOptions
+from influence_core.workflow.explain.items import find_item
 from influence_core.workflow.session import open_session
 
 session = open_session(Project.open(Path(sys.argv[1])), device="cpu")
