@@ -6,22 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from resuming import counted
-from tiny import dataset
 
 from influence_core.cleansing.choose import Rule
-from influence_core.data.build import build_dataset
 from influence_core.disk.atomic import read_json, write_json, write_text
 from influence_core.errors import CancelledError, DataError, StoreError
-from influence_core.store.project import Project
 from influence_core.store.reviews.events import Action, Decision
 from influence_core.store.reviews.store import open_reviews
-from influence_core.store.slices import (
-    FOLDER,
-    SavedSlice,
-    delete_slice,
-    save_slice,
-    saved_slices,
-)
 from influence_core.workflow.cleanse import trials
 from influence_core.workflow.cleanse.cleansings import (
     list_cleansings,
@@ -33,31 +23,6 @@ from influence_core.workflow.cleanse.find_harm import DECISIONS, CleanseOptions,
 from influence_core.workflow.cleanse.report import cleansing_report
 from influence_core.workflow.cleanse.report_page import report_html
 from influence_core.workflow.cleanse.target_split import TargetSplit, target_items
-from influence_core.workflow.cleanse.trial import CLEANSED, NONE
-from influence_core.workflow.session import open_session
-from influence_core.workflow.train.head import TrainOptions, train
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    parts = {
-        name: {"text": s.texts(), "label": s.labels.tolist(), "id": s.ids}
-        for name, s in dataset(120).splits.items()
-    }
-    for name, part in parts.items():
-        part["source"] = ["web" if i % 3 else "book" for i in range(len(part["text"]))]
-        if name == "train":
-            part["label"][:12] = [1 - y for y in part["label"][:12]]
-    built = build_dataset(parts, ["bad", "good"])
-    made = Project.create(tmp_path_factory.mktemp("home") / "noisy", "Noisy", built, "minilm")
-    train(made, TrainOptions(members=2, width=32, epochs=6))
-    return open_session(Project.open(made.root))
-
-
-@pytest.fixture
-def project(session):
-    (session.project.root / "reviews.db").unlink(missing_ok=True)
-    return session.project
 
 
 def decide(project, position, verdict, new=None, content_hash=None, who="ann"):
@@ -148,57 +113,6 @@ def test_a_trial_is_kept_and_comes_back_equal(session, project):
     assert kept.verdicts == made.verdicts
     assert kept.differences == made.differences
     np.testing.assert_allclose(kept.table["accuracy"], made.table["accuracy"])
-
-
-@pytest.fixture
-def sliced(project):
-    """All of test, its two halves and a slice of train are saved."""
-    test = project.dataset.split("test")
-    keys = list(map(int, test.keys))
-    cut = len(keys) // 3
-    for name, split, held in (
-        ("all <b>", "test", keys), ("one third", "test", keys[:cut]),
-        ("the rest", "test", keys[cut:]), ("gone", "test", [1, 2]),
-        ("of train", "train", list(map(int, project.dataset.train.keys[:9]))),
-    ):  # fmt: skip
-        save_slice(project.root, SavedSlice(name, split, "by hand", tuple(held)))
-    yield cut / len(keys)
-    for one in saved_slices(project.root):
-        delete_slice(project.root, one.name)
-
-
-def test_a_trial_measures_the_slices_that_are_saved(session, project, sliced):
-    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
-    name = save_cleansing(session, found)
-    made = trials.run_trial(session, name, seeds=3)
-    assert trials.kept_trial(project, name).slices == made.slices
-    every, third, rest = made.slices  # those without an item of a measured split are left out
-    assert [one.name for one in made.slices] == ["all <b>", "one third", "the rest"]
-    assert every.change == made.differences["test"][0]
-    mean = made.table[made.table["split"] == "test"].groupby("arm")["accuracy"].mean()
-    assert (every.before, every.after) == pytest.approx((mean[NONE], mean[CLEANSED]))
-    assert third.items + rest.items == every.items == len(project.dataset.split("test"))
-    for figure in ("before", "after"):
-        parts = sliced * getattr(third, figure) + (1 - sliced) * getattr(rest, figure)
-        assert parts == pytest.approx(getattr(every, figure))
-    assert f"{every.items} items of test" in every.sentence()
-    page = report_html(cleansing_report(project, name))
-    assert "<h2>Saved slices</h2>" in page
-    assert "all &lt;b&gt; (test)" in page
-    assert f"{100 * third.after:.1f}" in page
-
-
-def test_a_damaged_slice_is_told_before_anything_is_retrained(session, project, monkeypatch):
-    found = find_harm(session, CleanseOptions(TargetSplit("valid"), by="fraction", drop=0.1))
-    save_slice(project.root, SavedSlice("bent", "test", "by hand", (1,)))
-    [file] = (project.root / FOLDER).glob("*.json")
-    file.write_text("{}")
-    monkeypatch.setattr("influence_core.workflow.cleanse.trial.retrained", None)
-    try:
-        with pytest.raises(StoreError, match="save the slice again"):
-            trials.run_trial(session, save_cleansing(session, found), seeds=2)
-    finally:
-        file.unlink()
 
 
 def test_a_sweep_keeps_each_share_and_goes_on_where_it_was_stopped(session, project, monkeypatch):

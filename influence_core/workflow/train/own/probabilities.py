@@ -3,7 +3,7 @@
 Out-of-sample probabilities of the training rows (cross-validation) take the place of the flipped
 side, those of other splits that of predictions: label flags, mistakes and the ridge are about the
 user's model. Where only other splits have probabilities, the flipped side is that of a run of ours.
-Residuals are read from averages with a linear model (`own_linear`), since one model's are noisy.
+Residuals are read from averages with a linear model (`linear`), since one model's are noisy.
 
 Stored as a network run (`publish` says how) with two differences: `proba/<split>` in the model's
 file are the user's, and `last` is a linear stand-in, for what has no probability of its own.
