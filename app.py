@@ -15,20 +15,19 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # Streamlit leaves 6rem above a page, of which the menu takes less than 4, and 5rem at its sides,
-# which a laptop needs. Beside the sidebar a narrow window has no room for an item and its rows
-# side by side, so its columns stand one below the other there, as Streamlit itself stacks columns
-# below 640 px. Cards of a row are as high as its
-# highest, and those with pictures all alike; what can be pressed stands at the lower edge, and a
-# chip breaks its line before it loses a letter. The confusion matrix stays beside the list that
-# scrolls.
+# which a laptop needs. Beside the sidebar a narrow window has no room for an item and its rows side
+# by side, so its columns stand one below the other there, as Streamlit itself stacks columns below
+# 640 px. Cards of a row are as high as its highest, and those with pictures all alike; what can be
+# pressed stands at the lower edge (but the halves of Explore are no cards), and a chip breaks its
+# line before it loses a letter. The confusion matrix stays beside the list that scrolls.
 STYLE = """
 .stMainBlockContainer { padding-top: 4rem; padding-left: 2.5rem; padding-right: 2.5rem; }
 .st-key-score { min-height: 1.5rem; margin-bottom: -0.75rem; row-gap: 0; }
 .st-key-score button { min-height: 1.5rem; padding-top: 0; padding-bottom: 0; }
 .stGridCell [data-testid=stGridCellContent] > [data-testid=stLayoutWrapper] { flex: 1 1 auto; }
-.stGridCell [data-testid=stGridCellContent] > * > .stVerticalBlock
-> :last-child:has(.stButton, .stCheckbox) { margin-top: auto; }
-.stGrid:has(.stGridCell img) { grid-auto-rows: 1fr; }
+.stGrid:not(.st-key-explore_halves) > .stGridCell [data-testid=stGridCellContent] > *
+> .stVerticalBlock > :last-child:has(.stButton, .stCheckbox) { margin-top: auto; }
+.stGrid:not(.st-key-explore_halves):has(.stGridCell img) { grid-auto-rows: 1fr; }
 :has(> [class*="st-key-unseen_"]) { display: none; }
 .stMarkdownBadge { white-space: normal; }
 .stColumn:has(.st-key-confusion) > .stVerticalBlock { position: sticky; top: 4rem; }

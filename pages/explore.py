@@ -40,7 +40,7 @@ def page() -> None:
     st.subheader("Explore")
     filter_bar(view, wanted, len(positions))
     bar(session, view, wanted, positions)
-    with st.grid(columns="auto", min_column_width=420, gap="medium"):
+    with st.grid(columns="auto", min_column_width=420, gap="medium", key="explore_halves"):
         with st.container():
             shown = st.segmented_control(
                 "Show", ["Rows", "Map"], default="Rows", required=True, key="explore_show",

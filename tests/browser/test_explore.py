@@ -130,6 +130,9 @@ def test_a_lasso_and_a_value_of_a_column_narrow_it(url, views):
 def test_a_found_slice_is_selected_and_saved_and_opened_by_its_name(url, home):
     with chromium() as page:
         opened(page, f"{url}&split=train")
+        chart = box_of(page.locator("[class*='st-key-explore_confidence_']").first)
+        button = box_of(page.get_by_role("button", name="Find slices"))
+        assert 0 <= button["y"] - chart["y"] - chart["height"] < 50  # below what was looked at
         page.get_by_role("button", name="Find slices").click()
         first = page.locator(".st-key-explore_slice_0 button")
         first.click()
