@@ -17,7 +17,7 @@ def test_estimators_stand_best_first_and_the_ceiling_is_a_line_for_each_kind():
         }
     )
     figure = comparison(table)
-    assert list(figure.layout.yaxis.ticktext) == ["flipped-ridge", "turnover"]
+    assert list(figure.layout.yaxis.ticktext) == ["Flipped-residual ridge", "Turn-over dropout"]
     wrong, random = figure.data
     assert list(wrong.x) == [0.7, 0.1]
     assert list(random.error_x["array"]) == [0.02, 0.01]
@@ -36,7 +36,7 @@ def test_the_query_loss_difference_is_drawn_like_lds_without_a_ceiling():
         }
     )
     figure = comparison(table, "QLD", "qld")
-    assert list(figure.layout.yaxis.ticktext) == ["replay", "turnover"]
+    assert list(figure.layout.yaxis.ticktext) == ["Replay of this run", "Turn-over dropout"]
     assert list(figure.data[1].x) == [0.8, 0.2] and not figure.layout.shapes
 
 

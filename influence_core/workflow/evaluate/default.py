@@ -30,7 +30,7 @@ def choose_default(work: Work) -> None:
     few = count < FEWEST
     best = usual if few else best_estimator(list(questions.values()), order)
     work.estimator = best
-    against = "" if best == usual else f"; {usual} {_figures(questions, usual)}"
+    against = "" if best == usual else f"; {ESTIMATORS[usual].title} {_figures(questions, usual)}"
     work.reason = f"agreement with retraining {_figures(questions, best)}{against}"
     if few:
         work.reason += (

@@ -3,6 +3,8 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from influence_core.workflow.results import ESTIMATORS
+
 # kind of item: mark, line of its ceiling, colour that reads on light and dark
 KINDS = {
     "misclassified": ("circle", "dash", "#2563eb"),
@@ -58,7 +60,7 @@ def comparison(
         yaxis={
             "autorange": "reversed",
             "tickvals": list(range(len(own))),
-            "ticktext": own["estimator"].tolist(),
+            "ticktext": [_title(name) for name in own["estimator"]],
         },
         legend={"orientation": "h", "y": -0.28},
     )
@@ -77,7 +79,7 @@ def removal(table: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=points["removed"],
             y=points["rise"],
-            name="random rows" if baseline else str(name),
+            name="random rows" if baseline else _title(str(name)),
             mode="lines+markers",
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
             line={"dash": "dot", "color": "gray"} if baseline else {},
@@ -91,3 +93,8 @@ def removal(table: pd.DataFrame) -> go.Figure:
         yaxis={"title": "rise of the loss, nats"},
     )
     return figure
+
+
+def _title(name: str) -> str:
+    """What menus call an estimator; one that a later version measured has its name."""
+    return ESTIMATORS[name].title if name in ESTIMATORS else name
