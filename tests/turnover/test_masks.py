@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from influence_core.errors import KeysError, ModelError
+from influence_core.turnover import masks
 from influence_core.turnover.head import HeadConfig, member_masks, own_values
 from influence_core.turnover.masks import as_keys, mask_bits, mask_words, planes, unpack
 from influence_core.turnover.masks_numba import fill_masks, words_per_member
@@ -122,3 +123,8 @@ def test_masks_are_made_where_the_keys_are():
 )
 def test_words_hold_the_bits_that_a_member_draws(width, twin, words):
     assert words_per_member(width, 0.5, twin) == words
+
+
+def test_numbers_of_64_bits_without_a_sign_become_those_with_one():
+    for number, signed in ((2**63, -(2**63)), (2**63 - 1, 2**63 - 1), (2**64 - 1, -1), (0, 0)):
+        assert masks._signed(number) == signed

@@ -76,6 +76,12 @@ def test_the_mean_over_targets_is_one_pass_for_groups_of_them(run):
     # Four groups tell the error over targets roughly: on the mean over rows rightly.
     assert found.stderr.mean() == pytest.approx((single.std(0, ddof=1) / 60**0.5).mean(), rel=0.3)
     assert seen[-1].done == seen[-1].total == 2 * 4 * -(-120 // 16)  # recorded, and gone back
+    again = mean_over(prepared, targets, 120)
+    assert np.array_equal(again.mean, found.mean) and np.array_equal(again.stderr, found.stderr)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        mean_over(prepared, targets, 120, cancel=stop)
     one = prepared.mean(targets[:1], None, None)
     assert np.isnan(one.stderr).all() and np.allclose(one.mean, single[0], atol=1e-5)
 

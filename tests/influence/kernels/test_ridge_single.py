@@ -70,3 +70,18 @@ def test_only_rows_of_a_project_s_file_are_read_as_they_are(tmp_path):
     assert as_stored(Standardised.fit(file_of(tmp_path, np.float32))) is None
     meta = Standardised(halves.raw, halves.mean.to("meta"), halves.scale.to("meta"))
     assert as_stored(meta) is None  # the arithmetic is elsewhere
+
+
+def test_the_strength_of_a_fresh_project_is_by_rows_and_features_and_within_bounds():
+    assert ridge.by_size(1, 4) == ridge.by_size(0, 4) == 9.0
+    assert ridge.by_size(10**9, 1) == 0.25 and ridge.by_size(1, 10**6) == 16.0
+
+
+def test_classes_share_a_matrix_only_beyond_the_limit():
+    for classes in (2, ridge.BLOCKS, ridge.BLOCKS + 1):
+        proba = torch.randn(7, classes).softmax(1)
+        variance = proba * (1 - proba) + ridge.FLOOR
+        wanted = {2: variance[:, :1], ridge.BLOCKS: variance}.get(
+            classes, torch.stack([row.mean() for row in variance])[:, None]
+        )
+        torch.testing.assert_close(ridge.block_weights(proba), wanted)

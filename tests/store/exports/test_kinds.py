@@ -14,7 +14,7 @@ from kinds_exported import WHY, edits_of, expected
 from influence_core.data.options import ReadOptions
 from influence_core.data.readers.registry import read_source
 from influence_core.errors import DataError, MismatchError, StoreError
-from influence_core.store.exports.edits import ExportOptions
+from influence_core.store.exports.edits import ExportOptions, usual_suffix
 from influence_core.store.exports.export import export
 from influence_core.store.exports.manifest import manifest_path
 from influence_core.store.exports.revert import revert
@@ -263,3 +263,11 @@ def test_only_a_workbook_becomes_a_workbook(tmp_path):
     data = read_source(str(write("a.csv", tmp_path)), WHOLE)
     with pytest.raises(StoreError, match="Only workbooks can be exported as 'xlsx'"):
         export(data, [], tmp_path / "out.xlsx", "xlsx")
+
+
+def test_an_export_in_another_format_is_called_by_it(tmp_path):
+    data = read_source(str(write("a.csv.gz", tmp_path)), WHOLE)
+    called = {form: usual_suffix(data, form) for form in ("csv", "json", "parquet", "arrow", "hf")}
+    assert called == {
+        "csv": ".csv.gz", "json": ".jsonl", "parquet": ".parquet", "arrow": ".arrow", "hf": "",
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from influence_core.data.readers.registry import read_source
 from influence_core.errors import MismatchError
 from influence_core.store.exports.edits import ExportOptions, natural_format
 from influence_core.store.exports.export import export
+from influence_core.store.exports.images import restore_tree
 from influence_core.store.exports.revert import revert
 from influence_core.workflow.projects.create import NewProject, create
 
@@ -30,8 +31,10 @@ def test_image_folder_becomes_list_and_tree_and_back(tmp_path):
     root, out = tmp_path / "pets", tmp_path / "clean"
     _pictures(root)
     dataset = read_source(root)
-    edits = two_edits(dataset)
-    export(dataset, edits, out, options=ExportOptions(copy_images=True))
+    edits, seen = two_edits(dataset), []
+    export(dataset, edits, out, options=ExportOptions(copy_images=True), progress=seen.append)
+    copied = [(step.done, step.total) for step in seen if step.stage == "copy"]
+    assert copied == [(1, 20), (20, 20)]
     listed = pd.read_csv(out / "images.csv")
     changed = edits[1]
     old = dataset.train.table.column("image_path").to_pylist()
@@ -102,3 +105,9 @@ def test_a_swapped_picture_is_refused(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "pets" / "cat" / "3.png")
     with pytest.raises(MismatchError, match="changed since it was imported"):
         export(dataset, [], tmp_path / "clean")
+
+
+def test_a_tree_whose_pictures_are_gone_is_refused(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(MismatchError, match="holds no pictures; it was edited"):
+        restore_tree(tmp_path, [], tmp_path / "back")

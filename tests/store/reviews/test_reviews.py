@@ -16,7 +16,7 @@ from influence_core.errors import DataError, StoreError
 from influence_core.store.project import Project
 from influence_core.store.reviews.events import MAX_NOTE, Action, Decision
 from influence_core.store.reviews.state import ReviewState
-from influence_core.store.reviews.store import URL_VARIABLE, ReviewStore, open_reviews
+from influence_core.store.reviews.store import URL_VARIABLE, ReviewStore, has_reviews, open_reviews
 
 WRITER = Path(__file__).resolve().parents[2] / "support" / "review_writer.py"
 ROOT = WRITER.parents[2]
@@ -258,8 +258,46 @@ def test_an_unreachable_database_is_one_sentence_without_the_password():
         ReviewStore("postgresql://ann:secret@127.0.0.1:1/none")
     assert "secret" not in str(caught.value)
     assert "cannot be opened" in str(caught.value)
-    with pytest.raises(StoreError, match="SQLAlchemy"):
+    with pytest.raises(StoreError, match="write it as SQLAlchemy does, such as postgresql"):
         ReviewStore("nonsense")
+
+
+@pytest.mark.parametrize("name", ["postgresql", "postgres"])
+def test_an_address_without_a_driver_means_the_one_that_is_tested(name):
+    with pytest.raises(StoreError, match=r"reviews in postgresql\+psycopg://"):
+        ReviewStore(f"{name}://ann:secret@127.0.0.1:1/none")
+
+
+def test_only_later_events_are_asked_for(store):
+    act(store, [1, 2])
+    act(store, [3])
+    first, second, third = (event.number for event in store.events())
+    assert [event.number for event in store.events(second)] == [third]
+    assert [event.number for event in store.events(first)] == [second, third]
+
+
+def test_a_database_that_broke_says_what_cannot_be_done_with_it(tmp_path):
+    store, other = (ReviewStore(f"sqlite:///{tmp_path / name}") for name in ("r.db", "other.db"))
+    act(store, [1])
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE turnover_reviews")
+    with pytest.raises(StoreError, match="cannot be read "):
+        store.events()
+    act(other, [1])
+    with pytest.raises(StoreError, match="cannot be written "):
+        act(store, [2])
+    store.close()
+    other.close()
+
+
+def test_who_only_reads_asks_first_whether_there_are_reviews(tmp_path, monkeypatch):
+    from tiny import project
+
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    made = project(tmp_path / "p")
+    assert not has_reviews(made)
+    open_reviews(made).close()
+    assert has_reviews(made)
 
 
 def test_a_database_that_cannot_be_written_says_so_and_keeps_what_it_has(tmp_path):
