@@ -20,6 +20,7 @@ OUT = ROOT / "docs" / "pictures"
 PAGES = {
     "projects": "home",
     "errors": "?project=fashion",
+    "explore": "select?project=fashion&split=train&explore_show=Map&explore_table=Confusion",
     "labels": "triage?project=fashion",
     "map": "triage?project=fashion&view=Map",
     "cleanse": "cleansing?project=reviews",
@@ -43,7 +44,9 @@ def keep(page, name):
     ready(page)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     OUT.mkdir(parents=True, exist_ok=True)
-    picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(OUT / f"{name}.png", optimize=True)
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1).save(
+        OUT / f"{name}.png", optimize=True
+    )
 
 
 def main():
@@ -67,6 +70,7 @@ def main():
 
 def show(page, url, name):
     """The page, and what one does there first."""
+    page.set_viewport_size({**SIZE, "height": 1300} if name == "explore" else SIZE)
     if name == "explained":
         page.goto(f"{url}/?project=reviews")
         page.get_by_text("Map of the training data").wait_for()
@@ -80,6 +84,10 @@ def show(page, url, name):
     hide = page.get_by_role("button", name="Got it")
     if hide.count():
         hide.first.click()
+    if name == "explore":
+        page.get_by_role("button", name="Find slices").click()
+        page.locator(".st-key-explore_slice_0").wait_for()
+        page.locator("h3").first.scroll_into_view_if_needed()
     if name == "cleanse":
         page.get_by_role("button", name="Find harmful rows").click()
         page.get_by_text("What would change:").wait_for()
