@@ -27,8 +27,10 @@ from torch import Tensor
 from influence_core.models.device import sent
 from influence_core.progress import check_cancel
 from influence_core.training.heads.adam import BETA1, BETA2
+from influence_core.training.heads.replay_numba import FEW
+from influence_core.training.heads.replay_numba import between as between_on_cpu
 from influence_core.training.heads.steps import classes_softmax
-from influence_core.training.heads.tape import Params, Step, Tape
+from influence_core.training.heads.tape import Batch, Params, Step, Tape
 from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import hidden
 
@@ -63,9 +65,19 @@ def loss_gradients(
     delta = classes_softmax(torch.bmm(h, W2))  # (E, B, C)
     delta[:, torch.arange(len(x), device=x.device), labels] -= 1.0
     delta /= members
-    out = delta * weights[:, None, :, None]  # (T, E, B, C)
-    z = (out @ W2.mT).mul_(h > 0)  # (T, E, B, H)
-    return x.mT @ z, z.sum(2), h.mT @ out
+    z = torch.bmm(delta, W2.mT).mul_(h > 0)  # (E, B, H)
+    out = tuple(t.new_empty(len(weights), *t.shape) for t in params)
+    # Of many targets, a combination has few.
+    counts = (weights != 0).sum(1).tolist()
+    parts = weights.nonzero()[:, 1].split(counts)
+    for own, used, W1_bar, b1_bar, W2_bar in zip(weights, parts, *out, strict=True):
+        factor = own[used, None]
+        z_own = z[:, used] * factor
+        W1_bar.copy_(x[used].mT @ z_own)
+        b1_bar.copy_(z_own.sum(1))
+        W2_bar.copy_(h[:, used].mT @ (delta[:, used] * factor))
+    W1_bar, b1_bar, W2_bar = out
+    return W1_bar, b1_bar, W2_bar
 
 
 def through_gradient(step: Step, onto: Params, along: Params) -> tuple[Tensor, Tensor]:
@@ -80,36 +92,56 @@ def through_gradient(step: Step, onto: Params, along: Params) -> tuple[Tensor, T
     """
     batch, h, W2 = step.batch, step.seen.h, step.W2
     V1, Vb, V2 = along
-    x, p, (T, E) = batch.x, batch.p, V1.shape[:2]
+    x, (T, E) = batch.x, V1.shape[:2]
     B, H, C = len(x), W2.shape[1], W2.shape[2]
     learned = _narrow(h, W2)
     prob = classes_softmax(learned)  # (E, B, C)
-    delta, unseen = prob.clone(), classes_softmax(step.seen.full / p - learned)
+    delta, unseen = prob.clone(), classes_softmax(step.seen.full / batch.p - learned)
     for residual in (delta, unseen):
         residual[:, torch.arange(B, device=x.device), batch.labels] -= 1.0
-    # The directional derivative of the logits along V. All products run over T·E heads at once.
+    # Both wide products run over T·E heads at once. Of few classes, what lies between is compiled.
+    dz = torch.bmm(x.expand(T * E, B, -1), V1.reshape(T * E, -1, H)).view(T, E, B, H)
+    compiled = x.device.type == "cpu" and C <= FEW
+    middle = between_on_cpu if compiled else between
+    told = middle(dz, h, W2, (Vb, V2), onto[1:], (prob, delta, unseen), batch)
+    onto[0].view(T * E, -1, H).baddbmm_(x.mT.expand(T * E, -1, -1), dz.view(T * E, B, H))
+    share, absent = (part * batch.unit for part in told)
+    return share, absent
+
+
+def between(
+    dz: Tensor,
+    h: Tensor,
+    W2: Tensor,
+    along: tuple[Tensor, Tensor],
+    onto: tuple[Tensor, Tensor],
+    residuals: tuple[Tensor, Tensor, Tensor],
+    batch: Batch,
+) -> tuple[Tensor, Tensor]:
+    """From x V1 to Z, in place, and what goes to the second layer; see `replay_numba.between`."""
+    (T, E, B, H), C = dz.shape, W2.shape[2]
+    (Vb, V2), (prob, delta, unseen) = along, residuals
+    # The directional derivative of the logits along V.
     # dh/dz = 1/p where a unit is active, that is h > 0; 1/p is put to the narrower factors.
     active = h.expand(T, E, B, H)
-    dz = torch.baddbmm(Vb.reshape(T * E, 1, H), x.expand(T * E, B, -1), V1.reshape(T * E, -1, H))
-    dz = torch.ops.aten.threshold_backward(dz.view(T, E, B, H), active, 0.0).view(T * E, B, H)
+    moved = torch.ops.aten.threshold_backward(dz + Vb[:, :, None], active, 0.0)
+    heads = moved.view(T * E, B, H)
+    factor, p = batch.scale[:, None], batch.p
     W2s = (W2 / p).expand(T, E, H, C).reshape(T * E, H, C)
-    dlogits = _narrow(dz, W2s).view(T, E, B, C)
+    dlogits = _narrow(heads, W2s).view(T, E, B, C)
     dlogits += _along(h, V2)
-    share, absent = ((r * dlogits).sum(3) * batch.unit for r in (delta, unseen))  # (T, E, B)
     # ⟨V, g⟩ = Σ_b scale_b ⟨δ_b, dlogits_b⟩; by the logits, δ moves as p(dlogits − ⟨p, dlogits⟩).
-    scale = batch.scale[:, None]
-    Q = prob * (dlogits - (prob * dlogits).sum(3, keepdim=True)) * scale  # (T, E, B, C)
-    D = (delta * (scale / p)).expand(T, E, B, C)
+    Q = prob * (dlogits - (prob * dlogits).sum(3, keepdim=True)) * factor  # (T, E, B, C)
+    D = (delta * (factor / p)).expand(T, E, B, C)
     # Z = (Q W2ᵀ + D V2ᵀ) ⊙ a in one product over both.
     both = torch.cat([Q, D], 3).view(T * E, B, 2 * C)
-    Z = torch.bmm(both, torch.cat([W2s, V2.reshape(T * E, H, C)], 2).mT)
-    Z = torch.ops.aten.threshold_backward(Z.view(T, E, B, H), active, 0.0).view(T * E, B, H)
-    W1_bar, b1_bar, W2_bar = onto
-    W1_bar.view(T * E, -1, H).baddbmm_(x.mT.expand(T * E, -1, -1), Z)
-    b1_bar += Z.sum(1).view(T, E, H)
-    W2_bar += _narrow(dz.mT, D.reshape(T * E, B, C)).view(T, E, H, C)
+    Z = torch.bmm(both, torch.cat([W2s, V2.reshape(T * E, H, C)], 2).mT).view(T, E, B, H)
+    dz.copy_(torch.ops.aten.threshold_backward(Z, active, 0.0))
+    b1_bar, W2_bar = onto
+    b1_bar += dz.sum(2)
+    W2_bar += _narrow(heads.mT, D.reshape(T * E, B, C)).view(T, E, H, C)
     W2_bar += _along(h.mT, Q)
-    return share, absent
+    return (delta * dlogits).sum(3), (unseen * dlogits).sum(3)
 
 
 def _narrow(left: Tensor, right: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from influence_core.errors import ModelError
 from influence_core.models.device import pinned, sent
 from influence_core.progress import check_cancel
-from influence_core.training.heads.adam import OptimiserState
+from influence_core.training.heads.adam import BETA1, BETA2, OptimiserState
 from influence_core.training.heads.loop import HeadLoop
 from influence_core.training.heads.steps import Forward, gradients
 from influence_core.training.heads.types import HeadTraining, Rows
@@ -153,22 +153,31 @@ class Tape:
 
     def _from(self, anchor: State, cancel: threading.Event | None) -> list[Step]:
         """The steps from an anchor to the next."""
-        moments = OptimiserState(float(anchor.step), anchor.first, anchor.second)
-        self.loop.go_on_from(anchor.params, moments if anchor.step else None)
+        # With decay the moments depend on the weights, so all steps are made again.
+        decay = self.loop.training.weight_decay != 0
+        if decay or anchor.step not in self.records:
+            moments = OptimiserState(float(anchor.step), anchor.first, anchor.second)
+            self.loop.go_on_from(anchor.params, moments if anchor.step else None)
         steps: list[Step] = []
-        before = anchor.first
+        first, second = anchor.first, anchor.second
         for step in range(anchor.step, min(anchor.step + self.every, len(self.batches))):
             check_cancel(cancel)
             batch = self._batch(self.batches[step])
             record = self.records.get(step)
-            made = record is None
-            record = self._train(step) if record is None else record
-            seen = self._inside(record, batch)
-            if not made:
-                self.loop.step_along(self._gradients(step, batch, seen, record.W2))
-            first, second = self._moments(step + 1)
-            steps.append(Step(step + 1, batch, seen, record.W2, before, first, second))
+            if record is None:
+                record = self._train(step)
+                seen, gradient = self._inside(record, batch), self.loop.last_gradients()
+            else:
+                seen = self._inside(record, batch)
+                gradient = self._gradients(step, batch, seen, record.W2)
+                if decay:
+                    self.loop.step_along(gradient)
             before = first
+            if decay:
+                first, second = self._moments(step + 1)
+            else:
+                first, second = moments_after(first, second, gradient)
+            steps.append(Step(step + 1, batch, seen, record.W2, before, first, second))
         return steps
 
     def _train(self, step: int) -> _Record:
@@ -219,6 +228,22 @@ class Tape:
             zero = (torch.zeros_like(W1), torch.zeros_like(b1), torch.zeros_like(W2))
             return State(0, (W1, b1, W2), zero, zero)
         return State(step, (W1, b1, W2), *self._moments(step))
+
+
+def moments_after(first: Params, second: Params, gradient: Params) -> tuple[Params, Params]:
+    """Both moments of Adam after a step with this gradient, without decay."""
+    own = zip(first, second, gradient, strict=True)
+    if gradient[0].device.type == "cpu":
+        from influence_core.training.heads.adam_numba import next_moments
+
+        pairs = [next_moments(*each) for each in own]
+    else:
+        pairs = [
+            (m.lerp(g, 1.0 - BETA1), (v * BETA2).addcmul_(g, g, value=1.0 - BETA2))
+            for m, v, g in own
+        ]
+    (m1, v1), (mb, vb), (m2, v2) = pairs
+    return (m1, mb, m2), (v1, vb, v2)
 
 
 def spacing(steps: int) -> int:

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.evaluation.retrain import label_losses, retrain
+from influence_core.training.heads import replay
+from influence_core.training.heads.adam import BETA1, BETA2
 from influence_core.training.heads.adam_numba import through_step
-from influence_core.training.heads.replay import weight_gradients
-from influence_core.training.heads.tape import Tape, sizes
+from influence_core.training.heads.replay import between, loss_gradients, weight_gradients
+from influence_core.training.heads.replay_numba import between as between_on_cpu
+from influence_core.training.heads.tape import Batch, Tape, moments_after, sizes
 from influence_core.training.heads.types import HeadTraining
-from influence_core.turnover.head import HeadConfig
+from influence_core.turnover.head import HeadConfig, initial_weights
 
 CONFIG = HeadConfig(6, 3, members=3, width=8, seed=2)
 TRAINING = HeadTraining(epochs=4, batch=16, learning_rate=5e-3, seed=4, eps=1e-4)
@@ -182,3 +185,76 @@ def test_weighted_rows_are_replayed_with_their_weights():
     slope = (losses[:40] - losses[40:]).T / (2 * step)
     found = replayed(own, CONFIG, TRAINING, x[:2], y[:2]).numpy()
     assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(found, slope, strict=True))
+
+
+@given(
+    targets=st.integers(1, 3), members=st.integers(1, 3), batch=st.integers(1, 9),
+    units=st.integers(1, 40), classes=st.integers(2, 12), p=st.sampled_from([0.5, 0.25]),
+    seed=st.integers(0, 9),
+)  # fmt: skip
+def test_what_is_compiled_between_the_products_is_the_written_one(
+    targets, members, batch, units, classes, p, seed
+):
+    rng = torch.Generator().manual_seed(seed)
+
+    def some(*shape):
+        return torch.randn(*shape, generator=rng)
+
+    h = some(members, batch, units).relu() / p  # half of them inactive
+    W2, dz = some(members, units, classes), some(targets, members, batch, units)
+    along = some(targets, members, units), some(targets, members, units, classes)
+    residuals = some(members, batch, classes).softmax(2), *some(2, members, batch, classes)
+    rows = torch.arange(batch)
+    own = Batch(rows, some(batch, 4), rows % classes, some(batch).abs() + 0.1, 0.1, p)
+
+    def by(function):
+        moved, onto = dz.clone(), tuple(torch.ones_like(t) for t in along)
+        return *function(moved, h, W2, along, onto, residuals, own), moved, *onto
+
+    for found, wanted in zip(by(between_on_cpu), by(between), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_of_many_classes_tensors_do_what_is_compiled_for_few(monkeypatch):
+    rows, _, x, y = toy_rows.clouds(60)
+    compiled = replayed(rows, CONFIG, TRAINING, x[:3], y[:3], whole=True)
+    monkeypatch.setattr(replay, "FEW", 2)  # the rows have three
+    monkeypatch.setattr(replay, "between_on_cpu", None)
+    close(replayed(rows, CONFIG, TRAINING, x[:3], y[:3], whole=True), compiled, 1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_moments_on_the_way_back_are_those_of_the_training(decay):
+    rows, *_ = toy_rows.clouds(60)
+    training = replace(TRAINING, epochs=6, weight_decay=decay)
+    tape = Tape(rows, CONFIG, training, range(3), ROOM)
+    tape.end()
+    wanted = {anchor.step: (anchor.first, anchor.second) for anchor in tape.anchors}
+    found = {step.number: (step.first, step.second) for step in tape.backwards()}
+    assert max(wanted) == 16  # a state in the midst of it
+    for own, other in zip(found[16], wanted[16], strict=True):
+        for one, two in zip(own, other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-9)
+
+
+def test_moments_after_a_step_are_those_of_adam():
+    rng = torch.Generator().manual_seed(0)
+    first, second, gradient = (
+        tuple(torch.randn(3, 5, 7, generator=rng) for _ in range(3)) for _ in range(3)
+    )
+    for m, v, g, m_next, v_next in zip(
+        first, second, gradient, *moments_after(first, second, gradient), strict=True
+    ):
+        torch.testing.assert_close(m_next, BETA1 * m + (1 - BETA1) * g)
+        torch.testing.assert_close(v_next, BETA2 * v + (1 - BETA2) * g.square())
+
+
+def test_a_combination_of_targets_is_the_sum_of_its_gradients():
+    rng = torch.Generator().manual_seed(0)
+    x, params = torch.randn(5, 6, generator=rng), initial_weights(CONFIG)
+    labels, weights = torch.tensor([0, 1, 2, 0, 1]), torch.rand(3, 5, generator=rng)
+    weights[1, :3] = 0.0
+    each = loss_gradients(x, labels, torch.eye(5), params, 3)
+    found = loss_gradients(x, labels, weights, params, 3)
+    for part, singles in zip(found, each, strict=True):
+        torch.testing.assert_close(part, torch.einsum("tb,b...->t...", weights, singles))
