@@ -45,7 +45,7 @@ def paired(after: npt.NDArray[Any], before: npt.NDArray[Any]) -> Difference:
 
     Args:
         after, before: broadcast to (S,), to (S, T) or to (K, S, T): K random draws, S seeds,
-            T items of a split.
+            T items of a split; or to (S, K) where the items are all that is asked about.
     """
     from scipy import stats
 

@@ -37,7 +37,7 @@ VERBS = {
     ),
     "slices": (
         "ask.slices",
-        "Find parts of the data on which the model errs more than their classes explain.",
+        "Find parts of the data on which the model does worse than their classes explain.",
     ),
     "predict": (
         "train.train",

@@ -49,7 +49,7 @@ def slices_verb(
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Find parts of the data on which the model errs more than their classes explain."""
+    """Find parts of the data on which the model does worse than their classes explain."""
     opened = find_project(project)
     if delete:
         gone = delete_slice(opened.root, delete)

@@ -1,8 +1,8 @@
 """What can be said of a row in a word or two: the columns in which slices are searched.
 
 Columns of the file, words and pairs of words, length or brightness, and the kind of row by the
-encoder's features (k-means). All are learned from the rows that find slices, and then say the same
-of any other row. Called by `workflow.slices.find`.
+encoder's features (k-means). Words are chosen by the loss of the rows that find slices, all others
+without any. Called by `workflow.slices.find`.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from influence_core.cleansing.slices import Codes, Predicates
+from influence_core.cleansing.slices import Codes, Loss, Mask, Predicates
 from influence_core.data.dataset import Split
 from influence_core.data.images import open_image
 from influence_core.errors import DataError
@@ -23,7 +23,7 @@ from influence_core.workflow.session import Session
 
 BINS = 4  # parts of a column of numbers, of as many rows each
 VALUES = 50  # values of a column of names at most, the most frequent ones
-WORDS = 24  # words and pairs of words at most, those with the most errors beyond the mean
+WORDS = 24  # words and pairs of words at most, those with the most loss beyond the mean
 COMMON = 0.3  # of the rows: more frequent words say nothing
 KINDS = 16  # kinds by features
 _NUMBERS = 12  # different numbers from which on a column is cut into parts
@@ -49,7 +49,7 @@ class Column:
     Attributes:
         names: of each thing, what it says by code from 1.
         codes: of rows, (n,) or (n, things); 0 where nothing is said.
-        looked: how many more things were looked at, of which these had most errors; 0 for all.
+        looked: how many more things were looked at, of which these had most loss; 0 for all.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -63,13 +63,12 @@ def rows_of(session: Session, name: str, at: Places) -> Rows:
     return Rows(session.project.dataset.split(name), at, features)
 
 
-def columns_of(parts: Sequence[Rows], wrong: npt.NDArray[np.bool_], least: int) -> list[Column]:
-    """Columns learned from rows of one split or several.
+def columns_of(parts: Sequence[Rows], least: int) -> list[Column]:
+    """All columns but the words, learned from rows of one split or several.
 
     Args:
         parts: the rows.
-        wrong: (n,) of all of them, whether the model errs.
-        least: rows that a value, word or kind must have to be worth a name.
+        least: rows that a value or kind must have to be worth a name.
     """
     out = [
         column
@@ -78,10 +77,25 @@ def columns_of(parts: Sequence[Rows], wrong: npt.NDArray[np.bool_], least: int) 
         and (column := _of_file(name, parts, least)) is not None
     ]
     if parts[0].split.content_column == "text":
-        more = [_numbers("words", _lengths, parts), _words(parts, wrong, least)]
+        size = _numbers("words", _lengths, parts)
     else:
-        more = [_numbers("brightness", _brightness, parts)]
-    return [*out, *filter(None, [*more, _kinds(parts, least)])]
+        size = _numbers("brightness", _brightness, parts)
+    return [*out, *filter(None, [size, _kinds(parts, least)])]
+
+
+def words_of(parts: Sequence[Rows], loss: Loss, finds: Mask, least: int) -> list[Column]:
+    """Words and pairs of them, as one column; none where the rows are no texts.
+
+    Args:
+        parts, loss: (n,) rows, and what they cost (`cleansing.slices.loss_of`).
+        finds: (n,) those of them whose loss chooses: words with more of it than the mean.
+        least: of them a word must have.
+    """
+    if parts[0].split.content_column != "text":
+        return []
+    texts = np.array([t for part in parts for t in part.split.texts(part.at)], dtype=object)
+    found = _words(texts[finds].tolist(), loss[finds], least)
+    return [] if found is None else [found]
 
 
 def coded(
@@ -98,6 +112,11 @@ def coded(
             table.append(np.zeros((rows, width), np.int32))
         first += width
     return np.concatenate(table, axis=1) if table else np.zeros((rows, 0), np.int32)
+
+
+def things(columns: Sequence[Column]) -> int:
+    """How many codes a row has."""
+    return sum(len(column.names) for column in columns)
 
 
 def looked_at(columns: Sequence[Column]) -> list[int]:
@@ -171,8 +190,8 @@ def _brightness(part: Rows) -> npt.NDArray[np.float64]:
     return out
 
 
-def _words(parts: Sequence[Rows], wrong: npt.NDArray[np.bool_], least: int) -> Column | None:
-    """Those that stand in more errors than the mean rate explains, the most telling first."""
+def _words(texts: list[str], loss: Loss, least: int) -> Column | None:
+    """The most telling first."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     def counter(**how: Any) -> Any:
@@ -183,12 +202,11 @@ def _words(parts: Sequence[Rows], wrong: npt.NDArray[np.bool_], least: int) -> C
 
     every = counter(min_df=least, max_df=COMMON)
     try:
-        table = every.fit_transform([t for part in parts for t in part.split.texts(part.at)])
+        table = every.fit_transform(texts)
     except ValueError:  # no word is in so many texts
         return None
-    size, rate = np.asarray(table.sum(0))[0], wrong.mean()
-    bad = np.asarray(table.T @ wrong.astype(np.int32))
-    z = (bad - rate * size) / np.sqrt(size * rate * (1 - rate) + 1e-9)
+    size = np.asarray(table.sum(0))[0]
+    z = np.asarray(table.T @ (loss - loss.mean())) / np.sqrt(size * loss.var() + 1e-9)
     names = every.get_feature_names_out()
     best = [str(names[i]) for i in np.argsort(-z, kind="stable")[:WORDS] if z[i] > 0]
     if not best:

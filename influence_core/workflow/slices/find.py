@@ -1,6 +1,7 @@
-"""The verb `slices`: parts of a split on which the model errs more than their classes explain.
+"""The verb `slices`: parts of a split on which a model does worse than their classes explain.
 
-Half of the labelled rows of every split find, the other half judges; training rows are seen by
+One half of the labelled rows of every split finds slices that the other half judges, and the other
+way round, so that every row does both, but never for the same slice; training rows are seen by
 their flipped side, which never learned from them. A row's class in its own split says what is
 expected of it, as splits differ.
 Beside each stands what may be behind it: rows missing here, if training has too few rows of the
@@ -8,21 +9,30 @@ slice, or wrong rows here, if more labels of its training rows look wrong than e
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from influence_core.cleansing.slices import Judged, measure, search, within
+from influence_core.cleansing.slices import (
+    Codes,
+    Judged,
+    Mask,
+    Predicates,
+    distinct,
+    measure,
+    search,
+    within,
+)
 from influence_core.data.keys import to_hex
 from influence_core.errors import DataError
 from influence_core.progress import Progress, ProgressFn, check_cancel
-from influence_core.workflow.explain.items import predictions
 from influence_core.workflow.review.suspects import suspects
 from influence_core.workflow.session import Session
 from influence_core.workflow.slices.columns import (
+    Column,
     Places,
     Rows,
     coded,
@@ -30,20 +40,21 @@ from influence_core.workflow.slices.columns import (
     looked_at,
     named,
     rows_of,
+    things,
+    words_of,
 )
+from influence_core.workflow.slices.known import Known
 
-MOST = 20_000  # rows at most that find, and that measure; a sample of more says the same
-LEAST, SHARE = 20, 0.005  # rows of a slice among those that find it: so many, and such a share
-FEWEST = 10  # rows of a slice among those that measure it
-ENOUGH = 100  # rows that measure
+LEAST, SHARE = 20, 0.005  # rows of a slice in the half that finds it: so many, and such a share
+FEWEST = 10  # rows of a slice in the half that judges it
+ENOUGH = 100  # rows of a half
 SURE = 0.01  # how improbable by chance what is said of the training rows must be, for each slice
-_SEED = 0x51C3
 _STEPS = 4
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One part on which the model errs more.
+    """One part on which the model does worse.
 
     Attributes:
         name: what holds of all its rows.
@@ -70,7 +81,8 @@ class Slice:
         return (
             f"{found.size:,} rows judged, {100 * found.rate:.0f} % wrong ({100 * found.low:.0f} % "
             f"to {100 * found.high:.0f} %); {100 * found.expected:.0f} % are expected of their "
-            f"classes{'.' if found.beyond else ': no more than chance explains.'}"
+            f"classes. Its labels surprise the model {'' if found.beyond else 'no '}more than "
+            "chance explains."
         )
 
     def behind(self) -> str:
@@ -95,12 +107,14 @@ class Slices:
 
     Attributes:
         split: whose items each slice lists.
-        found: those beyond chance first, each by how improbable it is.
-        wrong, known: errors among the rows that judged, and those rows.
+        found: those first that are worse by most at least, so those beyond chance.
+        judged: slices that were judged, of which those that say the same are listed once.
+        wrong, known: errors among the rows that found and judged, and those rows.
     """
 
     split: str
     found: tuple[Slice, ...]
+    judged: int
     wrong: int
     known: int
 
@@ -110,18 +124,18 @@ class Slices:
         return tuple(one for one in self.found if one.judged.beyond)
 
     def sentence(self) -> str:
-        """For people: 2 slices of test are wrong more often than their classes explain."""
+        """For people: on 2 slices the model does worse than their classes explain."""
         many = len(self.beyond)
         if not many:
-            what = "No slice is wrong more often than its classes explain"
+            what = "On no slice does the model do worse than its classes explain"
         elif many == 1:
-            what = "1 slice is wrong more often than its classes explain"
+            what = "On 1 slice the model does worse than its classes explain"
         else:
-            what = f"{many} slices are wrong more often than their classes explain"
+            what = f"On {many} slices the model does worse than their classes explain"
         return (
-            f"{what}. Found on one half of the labelled rows of all splits, judged on the other: "
-            f"{self.wrong:,} of {self.known:,} are wrong. Intervals are corrected for "
-            f"{len(self.found)} slices."
+            f"{what}. What one half of the labelled rows of all splits finds is judged on the "
+            f"other half, both ways: {self.wrong:,} of {self.known:,} are wrong. Intervals are "
+            f"corrected for {self.judged} slices."
         )
 
 
@@ -149,85 +163,61 @@ def find_slices(
 
     session.project.dataset.split(split)
     tell(0, "reading rows")
-    halves = [_Half.of(session, places) for places in _halves(session)]
-    finding, judging = halves
-    if len(judging.wrong) < ENOUGH:
+    known = Known.of(session)
+    half = int((~known.first).sum())
+    if half < ENOUGH:
         raise DataError(
-            f"Too few items have a label to find slices: {len(judging.wrong):,} would measure, and "
-            f"{ENOUGH} are needed."
+            f"Too few items have a label to find slices: {half:,} would measure, and {ENOUGH} "
+            "are needed."
         )
-    least = max(LEAST, round(SHARE * len(finding.wrong)))
+    least = max(LEAST, round(SHARE * half))
     tell(1, "describing rows")
-    columns = columns_of(finding.parts, finding.wrong, least)
+    columns, owner = _columns(known, least)
+    codes = coded(columns, known.parts)
     tell(2, "searching")
-    codes = coded(columns, finding.parts)
-    found = search(codes, finding.wrong, finding.strata, least, looked_at(columns))
-    used = {column for predicates in found for column, _ in predicates}
+    found = _found(known, codes, owner, looked_at(columns), least)
     tell(3, "judging")
-
-    def masks(parts: Sequence[Rows]) -> list[npt.NDArray[np.bool_]]:
-        own = coded(columns, parts, used)
-        return [within(own, predicates) for predicates in found]
-
-    judged = measure(masks(judging.parts), judging.wrong, judging.strata, FEWEST)
-    items, rows = (masks([_every(session, name)]) for name in (split, "train"))
+    masks = [rows for _, rows in found]
+    judged = measure(masks, known.wrong, known.loss, known.strata, FEWEST)
+    sure = [(one, told) for (one, _), told in zip(found, judged, strict=True) if told is not None]
+    sure.sort(key=lambda pair: -pair[1].excess_low)
+    kept = [sure[i] for i in distinct([within(codes, one) for one, _ in sure])]
+    used = {column for predicates, _ in kept for column, _ in predicates}
+    items, rows = (coded(columns, [_every(session, name)], used) for name in (split, "train"))
     out = [
-        _slice(session, named(columns, ours), verdict, mask, own)
-        for ours, mask, own, verdict in zip(found, items, rows, judged, strict=True)
-        if verdict is not None
+        _slice(session, named(columns, one), told, within(items, one), within(rows, one))
+        for one, told in kept
     ]
-    out.sort(key=lambda one: (not one.judged.beyond, one.judged.p))
     tell(_STEPS, "done")
-    return Slices(split, tuple(out), int(judging.wrong.sum()), len(judging.wrong))
+    return Slices(split, tuple(out), len(sure), int(known.wrong.sum()), len(known.wrong))
 
 
-@dataclass(frozen=True)
-class _Half:
-    """Rows of all splits that find, or those that measure.
-
-    Attributes:
-        parts: of each split.
-        wrong: (n,) of all of them, whether the model errs.
-        strata: (n,) a number for each class of each split: a split may be harder than another.
-    """
-
-    parts: list[Rows]
-    wrong: npt.NDArray[np.bool_]
-    strata: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, session: Session, places: Mapping[str, Places]) -> "_Half":
-        parts = [rows_of(session, name, at) for name, at in places.items()]
-        wrong = [_wrong(session, name)[at] for name, at in places.items()]
-        many = len(session.classes)
-        strata = [many * i + part.split.labels[part.at] for i, part in enumerate(parts)]
-        return cls(
-            parts, np.concatenate(wrong), np.unique(np.concatenate(strata), return_inverse=True)[1]
-        )
+def _columns(known: Known, least: int) -> tuple[list[Column], npt.NDArray[np.int64]]:
+    """Columns, and for each thing they say which half chose it by its loss, or -1."""
+    shared = columns_of(known.parts, 2 * least)
+    words = [words_of(known.parts, known.loss, finds, least) for finds in known.halves]
+    owner = np.repeat((-1, 0, 1), [things(part) for part in (shared, *words)])
+    return [*shared, *words[0], *words[1]], owner
 
 
-def _halves(session: Session) -> tuple[dict[str, Places], dict[str, Places]]:
-    """Positions of labelled rows that find and that measure, by split: seeded halves of each."""
-    known = {
-        part.name: np.flatnonzero(part.labels >= 0)
-        for part in session.project.dataset
-        if session.run.has_table("rows" if part.name == "train" else f"pred-{part.name}")
-    }
-    share = min(1.0, 2 * MOST / max(1, sum(map(len, known.values()))))
-    rng = np.random.default_rng(_SEED)
-    mixed = {name: rng.permutation(at)[: round(share * len(at))] for name, at in known.items()}
-    first, second = ({name: np.sort(at[i::2]) for name, at in mixed.items()} for i in (0, 1))
-    return first, second
+def _found(
+    known: Known,
+    codes: Codes,
+    owner: npt.NDArray[np.int64],
+    looked: Sequence[int],
+    least: int,
+) -> list[tuple[Predicates, Mask]]:
+    """What each half finds without the words of the other, and the (n,) rows that measure it."""
+    out = []
+    for number, finds in enumerate(known.halves):
+        own = np.where(owner == 1 - number, 0, codes)[finds]
+        found = search(own, known.loss[finds], known.strata[finds], least, looked)
+        out += [(one, within(codes, one) & ~finds) for one in found]
+    return out
 
 
 def _every(session: Session, name: str) -> Rows:
     return rows_of(session, name, np.arange(len(session.project.dataset.split(name))))
-
-
-def _wrong(session: Session, split: str) -> npt.NDArray[np.bool_]:
-    table = predictions(session, split)
-    label = table["label_number"].to_numpy()
-    return np.asarray((label >= 0) & (label != table["predicted_number"].to_numpy()))
 
 
 def _slice(

@@ -129,8 +129,9 @@ def _search(session: Session, view: View, wanted: Selection) -> None:
             "Find slices", key="explore_find", icon=":material/search:",
             on_click=lambda: st.session_state.update({_FIND: True}),
             help="Values of columns, words, length, brightness and kinds of rows on which the "
-            "model errs more than their classes explain. Half of all labelled rows find them, the "
-            "other half measures them (SliceLine; exact intervals, corrected for their number).",
+            "model does worse than their classes explain. What half of all labelled rows finds is "
+            "measured on the other half, both ways (SliceLine; intervals are corrected for their "
+            "number).",
         )  # fmt: skip
         return
     scan = _asked(str(session.project.root), session.run.id, view.split.name, session)

@@ -3,7 +3,11 @@
     verified/<run>-cause-<items and rows>-<fix>.json   the last outcome of each question
 
 Measured on the group that the cause is behind, and on all other labelled items of its split, which
-say what it costs. Called by `turnover causes --verify`, which the Errors page starts as a job.
+say what it costs. The group is these very items, so its intervals are over retrainings, and over
+draws of random rows; the others are a sample, so theirs are over items, too. Without any rows of
+these classes a group of errors gets a little better, so the change must exceed that of random rows:
+start by start, as starts differ more than draws do (benchmarks/causes.md).
+Called by `turnover causes --verify`, which the Errors page starts as a job.
 """
 
 import threading
@@ -64,7 +68,8 @@ class CauseQuestion:
 class Part:
     """Accuracy on some items: with all rows, changed, and the differences with 95 % intervals.
 
-    `changed` and `random` are each against all rows; `random` is without random rows.
+    `changed` and `random` are each against all rows; `random` is without random rows. `beyond` is
+    what `changed` has more than that; None of what an earlier version measured.
     """
 
     items: int
@@ -72,6 +77,7 @@ class Part:
     after: Figure
     changed: Difference
     random: Difference
+    beyond: Difference | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,11 @@ class VerifiedCause:
 
     @property
     def helps(self) -> bool:
-        """Whether the group gets better beyond its interval, and does not without random rows."""
-        return self.group.changed.low > 0.0 >= self.group.random.low
+        """Whether the group gets better beyond its interval, and more so than by random rows."""
+        part = self.group
+        if part.beyond is None:
+            return part.changed.low > 0.0 >= part.random.low
+        return part.changed.low > 0.0 and part.beyond.low > 0.0
 
     def sentence(self) -> str:
         """For people."""
@@ -99,6 +108,8 @@ class VerifiedCause:
             f"instead of {_percent(group.before)} ({_points(group.changed)}); without as many "
             f"random rows of the same classes: {_points(group.random)}."
         )
+        if group.beyond is not None:
+            said = f"{said} Beyond random rows: {_points(group.beyond)}."
         if rest is None:
             return said
         return f"{said} On the other {rest.items:,} items: {_points(rest.changed)}."
@@ -138,8 +149,8 @@ def verify_cause(
     seen = retrained(session, change, x, seeds=seeds, progress=progress, cancel=cancel)
     right = seen.argmax(3) == truth[labelled]  # (G, S, T)
     here = inside[labelled]
-    rest = None if here.all() else _part(right[:, :, ~here])
-    made = VerifiedCause(question, len(change), _part(right[:, :, here]), rest)
+    rest = None if here.all() else _rest(right[:, :, ~here])
+    made = VerifiedCause(question, len(change), _group(right[:, :, here]), rest)
     write_json(_path(session.project, session.run.id, question), stamped(_FORMAT, plain(made)))
     return made
 
@@ -193,8 +204,18 @@ def kept_causes(project: Project, run: str, question: CauseQuestion) -> tuple[Ve
     )
 
 
-def _part(right: np.ndarray) -> Part:
+def _group(right: np.ndarray) -> Part:
     """Of which items were right: (G, S, T) for all rows, changed, and each random draw."""
+    before, changed, *random = right.mean(2)  # (S,) each
+    draws = np.stack(random, axis=1)  # (S, K)
+    return Part(
+        right.shape[2], float(before.mean()), float(changed.mean()), paired(changed, before),
+        paired(draws, before[:, None]), paired(changed[:, None], draws),
+    )  # fmt: skip
+
+
+def _rest(right: np.ndarray) -> Part:
+    """The same of items that stand for others like them."""
     before, after = float(right[0].mean()), float(right[1].mean())
     return Part(
         right.shape[2], before, after, paired(right[1], right[0]), paired(right[2:], right[0])

@@ -35,7 +35,12 @@ def test_without_the_planted_rows_or_with_their_label_the_group_gets_better(worl
     before = kept_causes(session.project, session.run.id, asked)
     found = verify_cause(session, asked)
     assert found.helps
-    assert found.group.changed.low > 0 >= found.group.random.low
+    group = found.group
+    assert group.changed.low > 0
+    assert group.beyond.low > 0
+    assert group.beyond.mean == pytest.approx(group.changed.mean - group.random.mean)
+    assert group.changed.pairs == group.random.pairs == group.beyond.pairs == 10
+    assert "Beyond random rows: +" in found.sentence()
     assert found.group.after - found.group.before == pytest.approx(found.group.changed.mean)
     assert found.group.items + found.rest.items == len(session.project.dataset.split("test"))
     assert abs(found.rest.changed.mean) < 0.1
@@ -46,6 +51,14 @@ def test_without_the_planted_rows_or_with_their_label_the_group_gets_better(worl
     assert kept_causes(session.project, session.run.id, again) == (found, *before)
     other = question_of("test", items[1:], rows, fix)
     assert kept_causes(session.project, session.run.id, other) == ()
+
+
+def test_random_rows_are_no_cause(world):
+    session, items, _ = world
+    train = session.project.dataset.train
+    draws = (np.random.default_rng(seed).choice(train.keys, 18, replace=False) for seed in range(4))
+    found = [verify_cause(session, question_of("test", items, own.tolist())) for own in draws]
+    assert sum(one.helps for one in found) <= 1
 
 
 def test_only_rows_that_look_mislabelled_get_a_suggested_label(world, monkeypatch):
