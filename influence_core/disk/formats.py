@@ -157,6 +157,11 @@ def _dataset_3(value: Value) -> Value:
     return {**value, "source": {"read": read, "left_out": left_out, **source}}
 
 
+def _copies_1(value: Value) -> Value:
+    """Crops were not looked for, so the sets are those of no data and are found again."""
+    return {**value, "fingerprint": ""}
+
+
 UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "project": (_project_1,),  # project.toml
     "run": (_run_1,),  # run.json
@@ -174,6 +179,6 @@ UPGRADES: dict[str, tuple[Upgrade, ...]] = {
     "verified-cause": (),  # verified/<run>-cause-<items and rows>-<fix>.json
     "score": (),  # score.json
     "slice": (),  # slices/<digest of the name>.json
-    "copies": (),  # copies.json
+    "copies": (_copies_1,),  # copies.json
     "job": (),  # jobs/<id>/job.json
 }

@@ -4,11 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_images
 
 from influence_core.data.build import build_dataset
-from influence_core.data.checks import near
+from influence_core.data.checks import crops, near
 from influence_core.data.checks.check import check_dataset
+from influence_core.data.checks.crops import crop_pairs
 from influence_core.data.checks.near import _close, joined, near_copies, near_sets
 from influence_core.installed import sample_root
 from influence_core.store.project import Project
@@ -28,11 +30,25 @@ def _png(image):
     return file.getvalue()
 
 
+def _crop(image, rng, part=None, place=None):
+    """A window of 80 to 95 % of each side, at any place unless one is given."""
+    part = rng.uniform(0.8, 0.95) if part is None else part
+    size = np.array([round(part * side) for side in image.size])
+    room = np.array(image.size) - size
+    left, top = rng.integers(0, room + 1) if place is None else (room * place).astype(int)
+    return image.crop((left, top, left + size[0], top + size[1]))
+
+
 CHANGES = {
     "image": {
-        "jpeg": lambda image: _jpeg(image, 50),
-        "larger": lambda image: _png(image.resize((56, 56), Image.Resampling.BICUBIC)),
-        "brighter": lambda image: _png(image.point(lambda grey: min(255, int(1.2 * grey)))),
+        "jpeg": lambda image, rng: _jpeg(image, 50),
+        "larger": lambda image, rng: _png(image.resize((56, 56), Image.Resampling.BICUBIC)),
+        "brighter": lambda image, rng: _png(image.point(lambda grey: min(255, int(1.2 * grey)))),
+        "crop": lambda image, rng: _png(_crop(image, rng)),
+        "centre crop": lambda image, rng: _png(_crop(image, rng, 0.85, 0.5)),
+        "crop made large again": lambda image, rng: _png(
+            _crop(image, rng).resize(image.size, Image.Resampling.BILINEAR)
+        ),
     },
     "text": {
         "case and blanks": lambda text: f"  {text.upper().replace(' ', '   ')} ",
@@ -54,7 +70,8 @@ def made(sample, change):
     else:
         contents = [train.image_bytes(int(at)) for at in rows]
         greys = [Image.open(io.BytesIO(one)).convert("L") for one in contents[:MADE]]
-        changed = [change(image) for image in greys]
+        rng = np.random.default_rng(5)
+        changed = [change(image, rng) for image in greys]
     half = (len(contents) + MADE) // 2
     parts = {"train": contents[:half], "test": [*changed, *contents[half:]]}
     built = {
@@ -132,3 +149,45 @@ def test_joined_pairs_are_sets():
     sets = joined(np.array([[4, 1], [1, 6], [2, 3]]), 8)
     assert [one.tolist() for one in sets] == [[1, 4, 6], [2, 3]]
     assert joined(np.zeros((0, 2), np.int64), 8) == []
+
+
+def _photos():
+    """Pieces of two photos, each with its mirror image, which is another picture to this check."""
+    pieces = []
+    for photo in load_sample_images().images:
+        image = Image.fromarray(photo)
+        for top in range(0, image.height - 63, 64):
+            for left in range(0, image.width - 63, 64):
+                pieces.append(image.crop((left, top, left + 64, top + 64)))
+    lively = [one for one in pieces if np.asarray(one.convert("L")).std() > 8]
+    return lively + [ImageOps.mirror(one) for one in lively]
+
+
+@pytest.mark.parametrize("cells", [1, 8])
+@pytest.mark.parametrize("large", [False, True])
+def test_crops_of_photos_are_found_and_other_photos_are_not(monkeypatch, large, cells):
+    if cells > 1:
+        monkeypatch.setattr(crops, "_WHOLE", 100)
+        monkeypatch.setattr(crops, "_CELL", 256 // cells)
+    photos = _photos()
+    rng = np.random.default_rng(1)
+    made = [_crop(photos[i], rng) for i in range(MADE)]
+    if large:
+        made = [one.resize((48, 48), Image.Resampling.BICUBIC) for one in made]
+    frames = [np.asarray(one.convert("L")) for one in photos + made]
+    found = {tuple(pair) for pair in crop_pairs(frames).tolist()}
+    true = {(i, len(photos) + i) for i in range(MADE)}
+    assert len(found & true) >= 0.95 * MADE
+    assert len(found & true) >= 0.95 * len(found)
+
+
+def test_a_crop_in_train_of_a_test_picture_leaks():
+    photos = _photos()[:12]
+    parts = {
+        "train": {"image": [_png(_crop(photos[0], np.random.default_rng(2))),
+                            *map(_png, photos[1:6])], "label": [0, 1] * 3},
+        "test": {"image": list(map(_png, [photos[0], *photos[6:]])), "label": [0] * 7},
+    }  # fmt: skip
+    found = {(f.rule, f.split): f for f in near_copies(build_dataset(parts, ["a", "b"]))}
+    assert found["near-leakage", "test"].rows.tolist() == [0]
+    assert "near copy in train" in found["near-leakage", "test"].what

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from influence_core.data.checks.copies import copy_sets
 from influence_core.disk.formats import UPGRADES, current
 from influence_core.errors import StoreError
 from influence_core.jobs.control import jobs
@@ -40,7 +41,7 @@ from influence_core.workflow.explain.proof.verify import Question, kept_verified
 from influence_core.workflow.explain.proof.verify_cause import kept_causes, question_of
 from influence_core.workflow.projects.account import account_of
 from influence_core.workflow.projects.overview import overview
-from influence_core.workflow.review.copies import CopySet, all_copies
+from influence_core.workflow.review.copies import all_copies
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import open_session
 from influence_core.workflow.slices.grammar import slice_of
@@ -146,9 +147,13 @@ def test_a_slice_that_was_saved(films):
     assert len(kept.keys) == 5
 
 
-def test_sets_of_copies(films):
-    [kept] = all_copies(films)
-    assert kept == CopySet("near", (("train", 0), ("train", 3), ("test", 1)))
+def test_sets_of_copies_are_found_again_since_crops_are_looked_for(films):
+    before = json.loads((films.root / "copies.json").read_text())
+    assert before["fingerprint"] == films.fingerprint
+    assert before["sets"]
+    assert all_copies(films) == copy_sets(films.dataset) == []
+    after = json.loads((films.root / "copies.json").read_text())
+    assert after == {"version": 2, "fingerprint": films.fingerprint, "sets": []}
 
 
 def test_what_was_verified(films):

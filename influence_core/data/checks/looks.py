@@ -23,7 +23,7 @@ F32 = npt.NDArray[np.float32]
 Place = tuple[str, int]  # split, position
 
 MOST = 50_000  # rows that are looked at
-SIDE = 16  # pixels of the small picture
+SIDE, FRAME = 16, 48  # pixels of the small picture, and of that in which crops are sought
 DARK, BRIGHT = 0.2, 0.95  # of white: all but the brightest, or darkest, hundredth is beyond it
 EMPTY = 0.5  # bits of a pixel, of at most 8
 BLURRED, LEAST_SHARP = 0.1, 64  # of the usual sharpness; pixels from which on blur can be told
@@ -41,6 +41,7 @@ class Looks:
     Attributes:
         places: of each.
         small: (n, SIDE²) grey, 0 to 255.
+        frames: of each (height, width) grey, FRAME pixels of the longer side at most.
         size: (n, 2) width and height in pixels.
         low, high: (n,) the darkest and the brightest hundredth, 0 to 1.
         bits: (n,) entropy of the greys.
@@ -49,6 +50,7 @@ class Looks:
 
     places: list[Place]
     small: F32
+    frames: list[npt.NDArray[np.uint8]]
     size: F32
     low: F32
     high: F32
@@ -71,7 +73,7 @@ def looks_of(dataset: Dataset, cancel: threading.Event | None = None) -> Looks:
     Raises:
         CancelledError: `cancel` was set.
     """
-    places, small, told = [], [], []
+    places, small, frames, told = [], [], [], []
     for name, at in places_of(dataset):
         check_cancel(cancel)
         with suppress(DataError):
@@ -81,10 +83,12 @@ def looks_of(dataset: Dataset, cancel: threading.Event | None = None) -> Looks:
             grey.thumbnail((2 * _NEAR, 2 * _NEAR))
             told.append((*size, *_measured(np.asarray(grey, np.float32))))
             small.append(np.asarray(grey.resize((SIDE, SIDE), _BILINEAR), np.float32).ravel())
+            grey.thumbnail((FRAME, FRAME))
+            frames.append(np.asarray(grey))
             places.append((name, at))
     values = np.array(told, np.float32).reshape(-1, 6)
     flat = np.array(small, np.float32).reshape(-1, SIDE * SIDE)
-    return Looks(places, flat, values[:, :2], *values[:, 2:].T)
+    return Looks(places, flat, frames, values[:, :2], *values[:, 2:].T)
 
 
 def odd_looks(dataset: Dataset, looks: Looks) -> Found:

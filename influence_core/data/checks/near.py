@@ -2,9 +2,9 @@
 
 Two texts are near copies if they share most of their runs of four letters and all of their numbers,
 case, blanks and punctuation aside; two pictures if small grey versions of them are the same but for
-contrast, as after another JPEG, another size or another brightness. Crops are not found. What is
-compared is the content alone, so nothing is trained before. Rows are compared block by block; of
-many, a seeded sample.
+contrast, as after another JPEG, another size or another brightness, or if one is cut out of the
+other (`crops`). What is compared is the content alone, so nothing is trained before. Rows are
+compared block by block; of many, a seeded sample.
 """
 
 import re
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from influence_core.data.checks.contents import LEAKED, folded_text
+from influence_core.data.checks.crops import crop_pairs
 from influence_core.data.checks.finding import Finding, Found, Rows, Severity, rows_have
 from influence_core.data.checks.looks import SIDE, Looks, looks_of, places_of
 from influence_core.data.dataset import Dataset
@@ -162,7 +163,8 @@ def _pictures(looks: Looks, cancel: threading.Event | None) -> npt.NDArray[np.in
     flat = looks.small - looks.small.mean(1, keepdims=True)
     # One grey all over is like any other.
     at = np.flatnonzero(np.linalg.norm(flat, axis=1) >= SIDE)
-    return at[_close(_unit(flat[at]), ALIKE_PICTURE, cancel)]
+    alike = at[_close(_unit(flat[at]), ALIKE_PICTURE, cancel)]
+    return np.concatenate([alike, crop_pairs(looks.frames, cancel)])
 
 
 def _close(unit: F32, least: float, cancel: threading.Event | None) -> npt.NDArray[np.int64]:
