@@ -38,10 +38,7 @@ def between(
     learned, absent = dz.new_empty(T * E, B), dz.new_empty(T * E, B)
     b1_bar, W2_bar = dz.new_zeros(T * E, H), dz.new_zeros(T * E, C, H)
     heads = [t.contiguous().numpy() for t in (h, (W2 / batch.p).mT, *residuals)]
-    each = [
-        t.reshape(T * E, *t.shape[2:]).contiguous().numpy()
-        for t in (dz, Vb, V2.mT)
-    ]  # fmt: skip
+    each = [t.reshape(T * E, *t.shape[2:]).contiguous().numpy() for t in (dz, Vb, V2.mT)]
     out = [t.numpy() for t in (learned, absent, b1_bar, W2_bar)]
     factor, inverse = batch.scale.numpy(), np.float32(1.0 / batch.p)
     in_threads(
