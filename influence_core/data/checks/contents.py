@@ -22,7 +22,8 @@ LEAKED = (
 COMPARED = {
     "text": "Texts were compared as they are, without regard to case, blanks and punctuation, and "
     "by the letters they share; those alike in meaning are no copies.",
-    "table": "Rows were compared by all of their columns; near copies are not looked for.",
+    "table": "Rows were compared by all of their columns; near copies, by features of your own, "
+    "are found by Duplicates on the Labels page alone.",
     "image": "Pictures were compared byte by byte, and small and grey, crops included: a copy "
     "that is turned, or of which a quarter of a side is cut off, is not found so; those alike to "
     "the encoder are no copies.",

@@ -6,6 +6,7 @@ another thing of the same kind. A row stands in one set at most. Called by `work
 """
 
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,17 @@ from influence_core.data.keys import Keys
 Pairs = npt.NDArray[np.int64]
 
 
-def copy_sets(dataset: Dataset, cancel: threading.Event | None = None) -> list[CopySet]:
+def copy_sets(
+    dataset: Dataset,
+    cancel: threading.Event | None = None,
+    features: Mapping[str, npt.NDArray[np.floating]] | None = None,
+) -> list[CopySet]:
     """All sets, in the order of their first rows.
+
+    Args:
+        dataset: which.
+        cancel: stops it.
+        features: (n, d) of each split, as for `near_sets`.
 
     Raises:
         CancelledError: `cancel` was set.
@@ -28,7 +38,7 @@ def copy_sets(dataset: Dataset, cancel: threading.Event | None = None) -> list[C
     if folded := folded_hashes(dataset):
         pairs.append(_chained([folded[split.name] for split in dataset]))
     starts = _starts(dataset)
-    for one in near_sets(dataset, cancel=cancel):
+    for one in near_sets(dataset, cancel=cancel, features=features):
         numbers = np.array([starts[name] + at for name, at in one.rows], dtype=np.int64)
         pairs.append(np.stack([numbers[:-1], numbers[1:]], axis=1))
     return _sets(dataset, np.concatenate(pairs))

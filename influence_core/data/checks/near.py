@@ -3,13 +3,14 @@
 Two texts are near copies if they share most of their runs of four letters and all of their numbers,
 case, blanks and punctuation aside; two pictures if small grey versions of them are the same but for
 contrast, as after another JPEG, another size or another brightness, or if one is cut out of the
-other (`crops`). What is compared is the content alone, so nothing is trained before. Rows are
-compared block by block; of many, a seeded sample.
+other (`crops`). Rows of a table, which are neither, are near copies if the features that a user
+brought are the same, or nearly, in all columns. An encoder's features are not compared, so nothing
+is trained before. Rows are compared block by block; of many, a seeded sample.
 """
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 F32 = npt.NDArray[np.float32]
 
 ALIKE_TEXT, ALIKE_PICTURE = 0.8, 0.995  # cosines; of reviews 0.5 % have a neighbour above 0.64
+APART, FEWEST = 2e-3, 5  # of a row's length, by which features may differ; columns that tell rows
 MOST_SET = 100  # rows; a larger set is a pattern of writing, not copies
 SHORT = 20  # characters; shorter texts are alike by chance
 _RUN = 4  # letters
@@ -85,9 +87,18 @@ def near_copies(
 
 
 def near_sets(
-    dataset: Dataset, looks: Looks | None = None, cancel: threading.Event | None = None
+    dataset: Dataset,
+    looks: Looks | None = None,
+    cancel: threading.Event | None = None,
+    features: Mapping[str, npt.NDArray[np.floating]] | None = None,
 ) -> list[CopySet]:
     """Sets of near copies over all splits, the first row's order; exact copies alone are none.
+
+    Args:
+        dataset: which.
+        looks: of its pictures, measured here if None.
+        cancel: stops it.
+        features: (n, d) of each split, that a user brought; compared where rows are of a table.
 
     Raises:
         CancelledError: `cancel` was set.
@@ -98,6 +109,9 @@ def near_sets(
     elif dataset.modality == "image":
         looks = looks_of(dataset, cancel) if looks is None else looks
         places, pairs = looks.places, _pictures(looks, cancel)
+    elif features is not None:
+        places = places_of(dataset)
+        pairs = _features(features, places, cancel)
     else:
         return []
     out = []
@@ -165,6 +179,24 @@ def _pictures(looks: Looks, cancel: threading.Event | None) -> npt.NDArray[np.in
     at = np.flatnonzero(np.linalg.norm(flat, axis=1) >= SIDE)
     alike = at[_close(_unit(flat[at]), ALIKE_PICTURE, cancel)]
     return np.concatenate([alike, crop_pairs(looks.frames, cancel)])
+
+
+def _features(
+    features: Mapping[str, npt.NDArray[np.floating]],
+    places: Sequence[tuple[str, int]],
+    cancel: threading.Event | None,
+) -> npt.NDArray[np.int64]:
+    """Pairs of rows (m, 2) whose features differ by next to nothing, each column as wide as any."""
+    rows = {name: [at for split, at in places if split == name] for name, _ in places}
+    x = np.concatenate([np.asarray(features[name][at], np.float32) for name, at in rows.items()])
+    wide = x.std(0)
+    told = wide > 1e-6 * np.abs(x).max(0)
+    if told.sum() < FEWEST:  # rows are alike by chance
+        return np.zeros((0, 2), np.int64)
+    x = (x[:, told] - x[:, told].mean(0)) / wide[told]
+    pairs = _close(_unit(x), 1 - 4 * APART**2, cancel)
+    apart = np.linalg.norm(x[pairs[:, 0]] - x[pairs[:, 1]], axis=1)
+    return pairs[apart <= APART * np.linalg.norm(x[pairs[:, 0]], axis=1)]
 
 
 def _close(unit: F32, least: float, cancel: threading.Event | None) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ from influence_core.data.checks.near import CopySet as CopySet  # noqa: PLC0414 
 from influence_core.data.dataset import Dataset
 from influence_core.errors import StoreError
 from influence_core.labels.copies import who_stays
+from influence_core.models.encoders import is_own
 from influence_core.store.copies import keep_copies, read_copies
 from influence_core.store.project import Project
 from influence_core.store.reviews.store import TRAIN
@@ -111,10 +112,17 @@ def all_copies(project: Project, cancel: threading.Event | None = None) -> list[
     """
     found = _read(project)
     if found is None:
-        found = copy_sets(project.dataset, cancel)
+        found = copy_sets(project.dataset, cancel, _own_features(project))
         with suppress(StoreError):  # of a disk that takes nothing: it is found again the next time
             keep_copies(project.root, project.fingerprint, found)
     return sorted(found, key=lambda one: _order(one, project.dataset))
+
+
+def _own_features(project: Project) -> dict[str, npt.NDArray[np.float16]] | None:
+    """Those that the user brought of a table, whose rows nothing else is known of."""
+    if project.dataset.modality != "table" or not is_own(project.settings.encoder):
+        return None
+    return {split.name: project.features(split.name) for split in project.dataset}
 
 
 def quick_copies(project: Project) -> list[CopySet]:

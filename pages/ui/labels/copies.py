@@ -33,7 +33,8 @@ MOST_ROWS = 12  # of a set that are drawn
 _HELP = (
     "Exact: the same bytes. Near: texts that share most of their runs of four letters and all of "
     "their numbers; pictures whose small grey versions are the same but for contrast, and "
-    "pictures cut out of others. Only what rows hold is compared, not the encoder's features: two "
+    "pictures cut out of others; rows of a table whose own features are nearly the same in all "
+    "columns. Only what rows hold is compared, not the encoder's features: two "
     "plain trousers are alike to an encoder and are no copies. Turned pictures, and crops that "
     "lack a quarter of a side, are not found. Of more than 50,000 rows near copies are looked for "
     "in a sample."

@@ -9,6 +9,7 @@ from influence_core.errors import DataError, ModelError, StoreError
 from influence_core.store.project import Project
 from influence_core.workflow.explain.items import find_item, own_item
 from influence_core.workflow.projects.create import NewProject, create
+from influence_core.workflow.review.copies import all_copies
 from influence_core.workflow.session import open_session
 from influence_core.workflow.train.head import TrainOptions, train
 from influence_core.workflow.train.predict import predict
@@ -231,3 +232,21 @@ def test_the_users_file_may_go_and_a_damaged_copy_is_a_sentence(tmp_path):
         train(again, FAST)
     with pytest.raises(StoreError, match=r"train\.npy is damaged"):
         open_session(again, device="cpu")
+
+
+def test_rows_whose_features_are_nearly_the_same_are_copies(tmp_path):
+    near = np.vstack([X[:100], X[:20] * (1 + 1e-4 * RNG.normal(size=(20, D)))])
+    near[:, 3] *= 1000  # no column counts more than another
+    near[99] = near[50]
+    near[99, 1] += 0.3 * near[:, 1].std()  # a third of a deviation apart: another row
+    project = made(tmp_path, features=near.astype(np.float32))
+    numbers = rows_of(project)
+    found = {
+        frozenset(int(numbers[split][at]) for split, at in one.rows) for one in all_copies(project)
+    }
+    assert found == {frozenset((i, 100 + i)) for i in range(20)}
+
+
+def test_few_columns_tell_no_copies(tmp_path):
+    project = made(tmp_path, features=np.vstack([X[:60], X[:60]])[:, :3])
+    assert all_copies(project) == []
