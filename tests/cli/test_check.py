@@ -15,6 +15,7 @@ from text_cases import spoken
 from typer.testing import CliRunner
 
 from influence_core.cli import app
+from influence_core.data.checks.quality import can_measure
 from influence_core.data.options import ReadOptions
 from influence_core.errors import DataError
 from influence_core.store.project import projects_home
@@ -154,6 +155,8 @@ def test_pictures_of_a_folder_and_of_a_zip(tmp_path, zipped):
     found = checked(data, "--fail-on", "leakage,unreadable-images>1", code=4)
     assert found["leakage"]["count"] == found["unreadable-images"]["count"] == 1
     assert found["broken"] == ["leakage"]
+    told = found["odd-pictures"]["unknown"]
+    assert told is None if can_measure() else "pip install 'cleanvision" in told
 
 
 def test_wrong_labels_outliers_and_order_are_found_by_features(rows, tmp_path):

@@ -24,8 +24,9 @@ from influence_core.data.checks.labels import (
     too_few_classes,
     words_for_missing,
 )
-from influence_core.data.checks.looks import looks_of, odd_looks
+from influence_core.data.checks.looks import looks_of
 from influence_core.data.checks.near import near_copies
+from influence_core.data.checks.quality import odd_looks
 from influence_core.data.checks.shortcuts import shortcuts
 from influence_core.data.dataset import Dataset
 from influence_core.progress import ProgressFn

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from influence_core.data.checks.finding import NO_ROWS, Finding, number_of
+from influence_core.data.checks.quality import NEEDED, can_measure
 from influence_core.data.dataset import Dataset
 from influence_core.errors import DataError
 from influence_core.models.tokens import OWN
@@ -104,6 +105,8 @@ def check_data(
             features = _features(dataset, looked, home, watch)
             more, unknown = _of_rows(dataset, features, proba, home, watch)
             account = account_of(dataset.source, {split.name: len(split) for split in dataset})
+            if dataset.modality == "image" and not can_measure():
+                unknown["odd-pictures"] = f"it needs {NEEDED}"
             judged = verdicts(dataset, account, [*found, *more], limits, unknown)
             return Checked(account, judged, COMPARED[dataset.modality])
 
