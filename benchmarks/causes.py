@@ -110,6 +110,7 @@ def plant_phrase(rows: dict[str, Rows], seed: int) -> tuple[str, str, np.ndarray
 
 
 PLANT = {"fashion": plant_kind, "reviews": plant_phrase}
+BEGIN = {"fashion": 0, "reviews": 5}  # seeds; 0 to 4 were looked at while phrases were put together
 
 
 def project_of(
@@ -191,7 +192,7 @@ def timed() -> Iterator[str]:
     targets = Targets(torch.randn(ERRORS, FEATURES, generator=draw), asked, proba)
     began = time.process_time()
     prepared = FLIPPED_RIDGE.prepare(evidence)
-    yield f"| once a run | {time.process_time() - began:.2f} | |"
+    yield f"| once a run, which a page does when it opens | {time.process_time() - began:.2f} | |"
     for what in ("first question, with what it loads", "next question"):
         began = time.process_time()
         score = mean_scores(prepared, targets, ROWS)
@@ -201,8 +202,9 @@ def timed() -> Iterator[str]:
         yield f"| {what} | {middle - began:.2f} | {time.process_time() - began:.2f} |"
 
 
-def table(names: Sequence[str], seeds: Sequence[int]) -> Iterator[str]:
+def table(names: Sequence[str], seeds: int) -> Iterator[str]:
     """The file, a line at a time."""
+    times = [*timed()]  # first, so that what a first question loads is not loaded yet
     yield f"# Planted causes ({PLANTED} rows; `python -m benchmarks.causes`)\n"
     yield (
         "| sample | seed | cell | errors | place among the causes | rows | of them planted "
@@ -211,21 +213,20 @@ def table(names: Sequence[str], seeds: Sequence[int]) -> Iterator[str]:
     )
     yield "|---" * 12 + "|"
     for name in names:
-        for seed in seeds:
+        for seed in range(BEGIN[name], BEGIN[name] + seeds):
             yield planted_case(name, seed)
     yield f"\n# {ERRORS} errors, {ROWS:,} rows x {FEATURES}: CPU seconds\n"
     yield f"| | first list | with {MANY} rows sorted into causes |\n|---|---|---|"
-    yield from timed()
+    yield from times
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     parser.add_argument("--sets", nargs="*", choices=[*PLANT], default=[*PLANT])
     asked = parser.parse_args()
     lines = []
-    for line in table(asked.sets, range(asked.first, asked.first + asked.seeds)):
+    for line in table(asked.sets, asked.seeds):
         print(line, flush=True)
         lines.append(line)
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
