@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from influence_core.errors import KeysError, ModelError
 from influence_core.turnover import masks
 from influence_core.turnover.head import HeadConfig, member_masks, own_values
-from influence_core.turnover.masks import as_keys, mask_bits, mask_words, planes, unpack
+from influence_core.turnover.masks import PRECISION, as_keys, mask_bits, mask_words, planes, unpack
 from influence_core.turnover.masks_numba import fill_masks, words_per_member
 
 KEYS = st.integers(0, 2**64 - 1)
@@ -102,7 +102,17 @@ def test_twins_need_even_width_and_half():
         mask_bits(keys, 8, seed=0, layer=0, p=0.3, twin=True)
 
 
-@pytest.mark.parametrize("keys", [np.array([1.5]), np.zeros((2, 2), np.int64), torch.ones(3)])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        np.array([1.5]),
+        np.zeros((2, 2), np.int64),
+        np.array([True]),
+        torch.ones(3),
+        torch.zeros((2, 2), dtype=torch.int64),
+        torch.tensor([True]),
+    ],
+)
 def test_keys_that_are_not_a_row_of_integers_are_refused(keys):
     with pytest.raises(KeysError, match="1-D integer"):
         as_keys(keys)
@@ -128,3 +138,8 @@ def test_words_hold_the_bits_that_a_member_draws(width, twin, words):
 def test_numbers_of_64_bits_without_a_sign_become_those_with_one():
     for number, signed in ((2**63, -(2**63)), (2**63 - 1, 2**63 - 1), (2**64 - 1, -1), (0, 0)):
         assert masks._signed(number) == signed
+
+
+def test_probabilities_next_to_the_bounds_are_the_nearest_that_can_be_written():
+    assert planes(1e-9) == planes(2.0**-PRECISION) == [1] + [0] * (PRECISION - 1)
+    assert planes(1 - 1e-9) == planes(1 - 2.0**-PRECISION) == [1] * PRECISION

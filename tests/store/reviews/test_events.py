@@ -17,7 +17,10 @@ from influence_core.store.reviews.events import (
 REFUSED = [
     ({"verdict": "maybe"}, f"'maybe' is not a verdict; there are {', '.join(VERDICTS)}."),
     ({"verdict": "relabel"}, "Row 00000000000000ff: a new label belongs to the verdict 'relabel'"),
-    ({"verdict": "keep", "new_label": "dog"}, "give it one or choose another verdict."),
+    (
+        {"verdict": "keep", "new_label": "dog"},
+        "no other; give it one or choose another verdict.",
+    ),
     ({"verdict": "relabel", "new_label": "cat"}, "Row 00000000000000ff is labelled 'cat' already"),
     ({"note": "x" * (MAX_NOTE + 1)}, "A note may have 4,000 characters; shorten it."),
     ({"note": "a\0"}, "A note holds the character U+0000"),
