@@ -196,9 +196,7 @@ def test_a_label_outside_the_encoding_is_refused(tmp_path):
 
 def test_a_label_that_needs_quotes_is_refused_where_there_are_none(tmp_path):
     form = CsvFormat("utf-8", bom=False, delimiter=",", quoting="none")
-    with pytest.raises(
-        StoreError, match=r"choose another label, or export as Parquet\."
-    ):
+    with pytest.raises(StoreError, match=r"choose another label, or export as Parquet\."):
         _small(tmp_path, 'id,label\n1,"neg\n', {0: _edit(0, '"neg', "a,b")}, form)
 
 
