@@ -43,16 +43,16 @@ def through_step(
     return along
 
 
-def next_moments(first: Tensor, second: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Both moments after a step with this gradient; all contiguous float32 on the CPU."""
-    out = torch.empty_like(first), torch.empty_like(second)
+def next_moments(
+    first: Tensor, second: Tensor, gradient: Tensor, out: tuple[Tensor, Tensor]
+) -> None:
+    """Write both moments after a step with this gradient; contiguous float32 on the CPU."""
     size = first.numel()
-    flat = [t.reshape(size).numpy() for t in (first, second, gradient, *out)]
+    flat = [t.view(size).numpy() for t in (first, second, gradient.contiguous(), *out)]
     in_threads(
         lambda start: _moments(*(part[start : start + _PART] for part in flat)),
         range(0, size, _PART),
     )
-    return out
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -146,12 +146,22 @@ class Tape:
         return self.last
 
     def backwards(self, cancel: threading.Event | None = None) -> Iterator[Step]:
-        """From the last step to the first."""
-        self.end(cancel=cancel)
-        for anchor in reversed(self.anchors):
-            yield from reversed(self._from(anchor, cancel))
+        """From the last step to the first; moments are overwritten some steps later.
 
-    def _from(self, anchor: State, cancel: threading.Event | None) -> list[Step]:
+        Memory that is given back and asked for again costs a tenth of a pass, so all stretches
+        between two kept states write their moments to the same place.
+        """
+        self.end(cancel=cancel)
+        place: list[tuple[Params, Params]] = []
+        for anchor in reversed(self.anchors):
+            yield from reversed(self._from(anchor, place, cancel))
+
+    def _from(
+        self,
+        anchor: State,
+        place: list[tuple[Params, Params]],
+        cancel: threading.Event | None,
+    ) -> list[Step]:
         """The steps from an anchor to the next."""
         # With decay the moments depend on the weights, so all steps are made again.
         decay = self.loop.training.weight_decay != 0
@@ -176,7 +186,11 @@ class Tape:
             if decay:
                 first, second = self._moments(step + 1)
             else:
-                first, second = moments_after(first, second, gradient)
+                if step - anchor.step == len(place):
+                    place.append((like(first), like(second)))
+                out = place[step - anchor.step]
+                moments_after(first, second, gradient, out)
+                first, second = out
             steps.append(Step(step + 1, batch, seen, record.W2, before, first, second))
         return steps
 
@@ -230,20 +244,24 @@ class Tape:
         return State(step, (W1, b1, W2), *self._moments(step))
 
 
-def moments_after(first: Params, second: Params, gradient: Params) -> tuple[Params, Params]:
-    """Both moments of Adam after a step with this gradient, without decay."""
-    own = zip(first, second, gradient, strict=True)
-    if gradient[0].device.type == "cpu":
-        from influence_core.training.heads.adam_numba import next_moments
+def like(params: Params) -> Params:
+    """Memory for as many numbers."""
+    W1, b1, W2 = (torch.empty_like(t) for t in params)
+    return W1, b1, W2
 
-        pairs = [next_moments(*each) for each in own]
-    else:
-        pairs = [
-            (m.lerp(g, 1.0 - BETA1), (v * BETA2).addcmul_(g, g, value=1.0 - BETA2))
-            for m, v, g in own
-        ]
-    (m1, v1), (mb, vb), (m2, v2) = pairs
-    return (m1, mb, m2), (v1, vb, v2)
+
+def moments_after(
+    first: Params, second: Params, gradient: Params, out: tuple[Params, Params]
+) -> None:
+    """Write to `out` both moments of Adam after a step with this gradient, without decay."""
+    for m, v, g, m_out, v_out in zip(first, second, gradient, *out, strict=True):
+        if g.device.type == "cpu":
+            from influence_core.training.heads.adam_numba import next_moments
+
+            next_moments(m, v, g, (m_out, v_out))
+        else:
+            torch.lerp(m, g, 1.0 - BETA1, out=m_out)
+            torch.mul(v, BETA2, out=v_out).addcmul_(g, g, value=1.0 - BETA2)
 
 
 def spacing(steps: int) -> int:
