@@ -27,6 +27,7 @@ EXTRAS = {
     "postgres": "decisions in PostgreSQL",
     "mcp": "an agent's way to the verbs",
     "st": "sentence encoders by sentence-transformers",
+    "quality": "odd pictures by CleanVision",
     "timm": "picture encoders by timm",
 }
 LEAST_FREE = 2 << 30  # bytes; an encoder's weights and the features of a middling data set
