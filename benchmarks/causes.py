@@ -7,7 +7,8 @@ sentences get a phrase of their own and the label negative, and 40 positive test
 phrase. A lean head is trained on it, and the causes of the cell that this fills are found as
 `turnover causes` finds them. A cause counts as the planted one if at least 80 % of its rows are.
 Then 200 made-up items among 50,000 rows x 384 in ten classes, by the ridge, in CPU seconds of this
-process and by the clock, which other work on the machine makes useless. Writes `benchmarks/causes.md`.
+process and by the clock, which other work on the machine makes useless. Writes
+`benchmarks/causes.md`.
 """
 
 import argparse
