@@ -7,6 +7,7 @@ from tiny import sentences
 
 from influence_core.data.build import build_dataset
 from influence_core.store.project import Project, projects_home
+from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.train.head import TrainOptions, train
 
 
@@ -78,6 +79,17 @@ def test_a_set_is_decided_and_another_row_may_stay(page, made):
     assert excluded(made) == [1, 3, 20]
     press(page, "Undo my last step")
     assert excluded(made) == [1, 20]
+
+
+def test_what_leaks_may_move_to_train_and_back(page, made):
+    press(page, "Move to train")
+    assert not any(b.label == "Move to train" for b in page.button)
+    assert excluded(made) == []  # of train
+    assert [edit.row for edit in decided_edits(made, "test")[0]] == [0]
+    assert "moved to train" in " ".join(part.value for part in page.markdown)
+    press(page, "Move back")
+    assert decided_edits(made, "test")[0] == ()
+    assert any(b.label == "Move to train" for b in page.button)
 
 
 def test_a_set_may_be_kept_or_given_one_label(page, made):

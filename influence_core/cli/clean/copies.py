@@ -15,6 +15,7 @@ from influence_core.workflow.review.copies import (
     standing,
 )
 from influence_core.workflow.review.desk import Desk, open_desk
+from influence_core.workflow.review.moves import move_to_train
 from influence_core.workflow.session import Session
 
 
@@ -31,6 +32,11 @@ def found_copies(session: Session, top: int | None, exact: bool) -> tuple[Desk, 
 def leave_one(desk: Desk, found: Sequence[Copies], reviewer: str) -> int:
     """Exclude all but one row of each set, in one step; how many rows it is about."""
     return desk.decide(reviewer, keep_one_each(desk, found))
+
+
+def move(desk: Desk, found: Sequence[Copies], reviewer: str) -> int:
+    """Leave copies of training rows out of the other splits of each open set; how many rows."""
+    return sum(move_to_train(desk, one, reviewer) for one in found if not one.settled)
 
 
 def copies_table(desk: Desk, found: Sequence[Copies]) -> pd.DataFrame:
@@ -83,7 +89,9 @@ def copies_json(desk: Desk, found: Sequence[Copies], total: int) -> dict[str, An
     }
 
 
-def show_copies(desk: Desk, found: Sequence[Copies], total: int, written: int | None) -> None:
+def show_copies(
+    desk: Desk, found: Sequence[Copies], total: int, written: int | None, moved: int | None
+) -> None:
     """The sets on screen, and what comes next."""
     table = copies_table(desk, found)
     table["kind"] = [_said(found[number - 1]) for number in table["set"]]
@@ -100,6 +108,9 @@ def show_copies(desk: Desk, found: Sequence[Copies], total: int, written: int | 
     print_table(f"{sets} of copies{left}", shown)
     name = escape(desk.session.project.root.name)
     said = f"Exclude what does not stay: turnover labels {name} --duplicates --keep-one"
+    if moved is not None:
+        rows = "1 row" if moved == 1 else f"{moved:,} rows"
+        out.print(f"{rows} moved to train. Move back, on Labels under Duplicates, undoes it.")
     if written is not None:
         rows = "1 decision" if written == 1 else f"{written:,} decisions"
         said = f"{rows} written. Undo my last step, on Labels under Duplicates, takes them back."

@@ -17,6 +17,7 @@ from influence_core.cli.clean.copies import (
     copies_table,
     found_copies,
     leave_one,
+    move,
     show_copies,
 )
 from influence_core.cli.common import (
@@ -51,7 +52,7 @@ from influence_core.workflow.exchange.import_decisions import (
     apply_decisions,
     read_decisions,
 )
-from influence_core.workflow.review.copies import Copies
+from influence_core.workflow.review.copies import Copies, as_now
 from influence_core.workflow.review.desk import Desk, open_desk
 from influence_core.workflow.review.scores import label_table
 from influence_core.workflow.session import Session, open_session
@@ -89,24 +90,40 @@ def labels_verb(
             "set that another split holds a row of.",
         ),
     ] = False,
-    reviewer: Annotated[str, typer.Option(help="Who decides, with --keep-one.")] = LOCAL,
+    move_to_train: Annotated[
+        bool,
+        typer.Option(
+            "--move-to-train",
+            help="With --duplicates: leave rows with a copy in train out of the other splits; "
+            "done before --keep-one, which then leaves one training row.",
+        ),
+    ] = False,
+    reviewer: Annotated[
+        str, typer.Option(help="Who decides, with --keep-one and --move-to-train.")
+    ] = LOCAL,
     spreadsheet_safe: SafeOption = False,
     run: RunOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """List training rows whose label is suspicious, the most suspicious first; or copies."""
-    if (keep_one or exact) and not duplicates:
-        raise DataError("--keep-one and --exact are about sets of copies; give --duplicates, too.")
+    if (keep_one or exact or move_to_train) and not duplicates:
+        raise DataError(
+            "--keep-one, --move-to-train and --exact are about sets of copies; give --duplicates, "
+            "too."
+        )
     session = open_session(find_project(project), run, device)
     with bar(json) as tell, stoppable() as cancel:
         label_table(session, progress=tell, cancel=cancel)
     keep_result(run=session.run.id)
     if duplicates:
-        most = top if top or json or keep_one or target is not None else _ON_SCREEN
+        decides = keep_one or move_to_train
+        most = top if top or json or decides or target is not None else _ON_SCREEN
         desk, sets, total = found_copies(session, most, exact)
-        who = reviewer if keep_one else None
-        _copies(desk, sets, total, who, target, spreadsheet_safe, json)
+        moved = move(desk, sets, reviewer) if move_to_train else None
+        sets = as_now(desk, sets) if moved else sets
+        written = leave_one(desk, sets, reviewer) if keep_one else None
+        _copies(desk, sets, total, (moved, written), target, spreadsheet_safe, json)
         return
     desk = open_desk(session)
     table, said = desk.scores, desk.skill.sentences(session.classes)
@@ -143,13 +160,13 @@ def _copies(
     desk: Desk,
     found: list[Copies],
     total: int,
-    reviewer: str | None,
+    done: tuple[int | None, int | None],
     target: Path | None,
     spreadsheet_safe: bool,
     json: bool,
 ) -> None:
-    """Sets of copies; decided on where there is a reviewer."""
-    written = None if reviewer is None else leave_one(desk, found, reviewer)
+    """Sets of copies, and how many rows moved and decisions were written, if any were to."""
+    moved, written = done
     if target is not None:
         table = copies_table(desk, found)
         _write_csv(target, table, spreadsheet_safe)
@@ -157,10 +174,11 @@ def _copies(
             out.print(f"{len(table):,} lines in {escape(str(target))}")
             return
     if json:
-        told = {} if written is None else {"written": written}
+        told = {"moved": moved, "written": written}
+        told = {name: count for name, count in told.items() if count is not None}
         print_json({**copies_json(desk, found, total), **told})
         return
-    show_copies(desk, found, total, written)
+    show_copies(desk, found, total, written, moved)
 
 
 @app.command("decide")

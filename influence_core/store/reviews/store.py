@@ -68,6 +68,12 @@ class ReviewStore:
         other._project = _beside(self._project, name)
         return other
 
+    def of_split(self, split: str) -> "ReviewStore":
+        """The events about another split, of the store of the training rows; closes with it."""
+        other = copy(self)
+        other._project = _whose(self._project, split)
+        return other
+
     def append(self, action: Action) -> int:
         """Write an action, whole or not at all; if it is there already, nothing happens.
 

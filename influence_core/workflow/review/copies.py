@@ -1,12 +1,13 @@
 """Sets of copies as the desk decides on them: which row of each stays, and what that excludes.
 
 In a set within train one row stays. Of a set that another split holds a row of, none does: what
-accuracy is measured on must not be trained on, and a training row that is gone ends the leak; rows
-of other splits stay where they are. The Labels page and `turnover labels --duplicates` call it.
+accuracy is measured on must not be trained on, and a training row that is gone ends the leak. Or
+the rows of other splits have moved to train (`moves`): then it is a set within train. The Labels
+page and `turnover labels --duplicates` call it.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,7 @@ from influence_core.labels.copies import who_stays
 from influence_core.models.encoders import is_own
 from influence_core.store.copies import keep_copies, read_copies
 from influence_core.store.project import Project
+from influence_core.store.reviews.state import ReviewState
 from influence_core.store.reviews.store import TRAIN
 from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.desk import Desk
@@ -36,7 +38,7 @@ class Copy:
     Attributes:
         split, position: where it stands.
         label: class number in the file, -1 for none.
-        outcome: what counts about a training row, "" where nobody decided.
+        outcome: what counts about it, "" where nobody decided.
         new_label: class name that it was given instead.
     """
 
@@ -60,7 +62,7 @@ class Copies:
         kind: "exact" or "near".
         rows: in the data set's order.
         stays: position of the training row that stays unless another is chosen; None of a set that
-            another split holds a row of, or without training rows.
+            another split holds a row of which is not left out there, or without training rows.
         tied: whether no label of it has a majority.
     """
 
@@ -85,15 +87,21 @@ class Copies:
         return 0 < len(self.training) < len(self.rows)
 
     @property
+    def moved(self) -> bool:
+        """Whether all rows of other splits are left out there, and train has a copy of them."""
+        return self.leaks and all(row.excluded for row in self.rows if row.split != TRAIN)
+
+    @property
     def settled(self) -> bool:
         """Whether enough rows are left out, or somebody said of all others that they stay."""
         left = [row for row in self.training if not row.excluded]
-        return len(left) <= (0 if self.leaks else 1) or all(r.outcome in _LEFT for r in left)
+        most = 0 if self.leaks and not self.moved else 1
+        return len(left) <= most or all(row.outcome in _LEFT for row in left)
 
     def remains(self, row: Copy) -> bool:
         """Whether a row is left after `keep_one_each`."""
         if row.split != TRAIN:
-            return True
+            return not row.excluded
         return not row.excluded if self.settled else row.position == self.stays
 
 
@@ -132,8 +140,17 @@ def quick_copies(project: Project) -> list[CopySet]:
 
 def standing(desk: Desk, sets: Iterable[CopySet]) -> list[Copies]:
     """The sets as the decisions stand."""
-    dataset, outcomes = desk.session.project.dataset, desk.outcomes()
-    return [_standing(desk, dataset, outcomes, one) for one in sets]
+    every = [*sets]
+    outcomes = {TRAIN: desk.outcomes()}
+    for split in {name for one in every for name, _ in one.rows} - {TRAIN}:
+        outcomes[split] = _held_out(desk, split)
+    return [_standing(desk, outcomes, one) for one in every]
+
+
+def as_now(desk: Desk, sets: Iterable[Copies]) -> list[Copies]:
+    """The same sets as the decisions stand by now."""
+    found = [CopySet(one.kind, tuple((r.split, r.position) for r in one.rows)) for one in sets]
+    return standing(desk, found)
 
 
 def keep_one(desk: Desk, one: Copies, stays: int | None = None) -> list[Choice]:
@@ -216,17 +233,25 @@ def _order(one: CopySet, dataset: Dataset) -> int:
     return 0 if len(labels) > 1 else 1 if training < len(one.rows) else 2
 
 
-def _standing(
-    desk: Desk, dataset: Dataset, outcomes: npt.NDArray[np.object_], one: CopySet
-) -> Copies:
+def _held_out(desk: Desk, split: str) -> npt.NDArray[np.object_]:
+    """What counts about each row of another split, as `Desk.outcomes` of the training rows."""
+    data, state = desk.session.project.dataset.split(split), ReviewState()
+    state.catch_up(desk.reviews.of_split(split))
+    out = np.full(len(data), "", dtype=object)
+    for position, word in state.counting(data.keys, data.content_hashes).items():
+        out[position] = word.outcome
+    return out
+
+
+def _standing(desk: Desk, outcomes: Mapping[str, npt.NDArray[np.object_]], one: CopySet) -> Copies:
     rows = []
     for name, at in one.rows:
-        label = int(dataset.split(name).labels[at])
-        outcome = str(outcomes[at]) if name == TRAIN else ""
-        word = desk.effective(at) if outcome == "relabel" else None
+        label = int(desk.session.project.dataset.split(name).labels[at])
+        outcome = str(outcomes[name][at])
+        word = desk.effective(at) if outcome == "relabel" and name == TRAIN else None
         rows.append(Copy(name, at, label, outcome, None if word is None else word.new_label))
     training = [row for row in rows if row.split == TRAIN]
-    if len(training) < len(rows):
+    if not training or any(row.split != TRAIN and not row.excluded for row in rows):
         return Copies(one.kind, tuple(rows))
     left = [row for row in training if not row.excluded] or training
     labels = [_now(desk, row) for row in left]
@@ -253,7 +278,9 @@ def _likely(desk: Desk, rows: Sequence[Copy]) -> dict[int, float]:
 
 def _note(desk: Desk, one: Copies, stays: int | None) -> str:
     """Why a row is left out, kept with the decision."""
-    here = next(r for r in one.rows if r.split != TRAIN or r.position == stays)
+    here = next(
+        r for r in one.rows if (r.position == stays if r.split == TRAIN else not r.excluded)
+    )
     split = desk.session.project.dataset.split(here.split)
     name = str(split.ids[here.position])[:200]
     same = "copy" if one.kind == "exact" else "near copy"

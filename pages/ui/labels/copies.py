@@ -12,6 +12,7 @@ from influence_core.workflow.review.copies import (
     Copy,
     CopySet,
     all_copies,
+    as_now,
     copies_known,
     keep_all,
     keep_one,
@@ -23,6 +24,7 @@ from influence_core.workflow.review.copies import (
     standing,
 )
 from influence_core.workflow.review.desk import Desk
+from influence_core.workflow.review.moves import can_move, move_back, move_to_train
 from pages.ui.draw import content, numbers
 from pages.ui.frame.paging import page_of
 from pages.ui.frame.shell import or_toast, plain
@@ -132,7 +134,7 @@ def _confirm(desk: Desk, who: str, sets: list[Copies]) -> None:
 
 def _what_goes(todo: list[Copies]) -> list[str]:
     """Which row of these sets stays."""
-    leaking, tied = sum(one.leaks for one in todo), sum(one.tied for one in todo)
+    leaking, tied = sum(one.stays is None for one in todo), sum(one.tied for one in todo)
     lines = []
     if inside := len(todo) - leaking:
         lines.append(
@@ -147,14 +149,18 @@ def _what_goes(todo: list[Copies]) -> list[str]:
     if leaking:
         lines.append(
             f"{numbers.many(leaking, 'set')} across splits: the training rows go, so that nothing "
-            "is measured on what was learned."
+            "is measured on what was learned. *Move to train*, at a set, lets those stay."
         )
     return lines
 
 
 def _decide(desk: Desk, who: str, choices: list[Choice], what: str) -> None:
     desk.decide(who, choices)
-    st.session_state[_TOLD] = f"Saved: {what}. Undo is above the sets."
+    _tell(f"{what}. Undo is above the sets.")
+
+
+def _tell(what: str) -> None:
+    st.session_state[_TOLD] = f"Saved: {what}"
 
 
 def _card(desk: Desk, who: str, one: Copies, number: int) -> None:
@@ -194,6 +200,8 @@ def _title(desk: Desk, one: Copies, number: int) -> None:
         others = dict.fromkeys(row.split for row in one.rows if row.split != "train")
         st.badge(f"in train and {plain(', '.join(others))}", icon=":material/water_drop:",
                  color="red")  # fmt: skip
+    if one.moved:
+        st.badge("moved to train", icon=":material/move_item:", color="gray")
     if one.settled and one.training:
         st.badge("decided", icon=":material/check:", color="gray")
 
@@ -221,12 +229,17 @@ def _row(desk: Desk, who: str, one: Copies, row: Copy) -> None:
     where = f"{plain(row.split)} · row {plain(str(split.ids[row.position]))}"
     st.markdown(f"{line}  \n:small[{where}]")
     if row.excluded:
-        st.badge("excluded", icon=":material/check:", color="gray")
+        said = "excluded" if row.split == "train" else f"left out of {plain(row.split)}"
+        st.badge(said, icon=":material/check:", color="gray")
     elif row.outcome == "disputed":
         st.badge("disputed", color="orange")
     elif row.split != "train" or one.settled or row.position == one.stays:
         st.badge("stays", icon=":material/push_pin:", color="green")
-    if row.split == "train" and not one.leaks and (row.excluded or row.position != one.stays):
+    if (
+        row.split == "train"
+        and one.stays is not None
+        and (row.excluded or row.position != one.stays)
+    ):
         st.button(
             "Keep this one instead", key=f"copy_this_{to_hex(key)}", type="tertiary",
             on_click=or_toast, args=(_one_stays, desk, who, one, row.position),
@@ -238,16 +251,29 @@ def _answers(desk: Desk, who: str, one: Copies, place: str) -> None:
     if not one.training:
         st.caption("None of these rows is trained on; decide on them as items, on Errors.")
         return
+    if one.moved:
+        st.button(
+            "Move back", key=f"copies_back_{place}", type="tertiary",
+            help="The rows that were left out of other splits count there again.",
+            on_click=or_toast, args=(_moves_back, desk, who, one),
+        )  # fmt: skip
     if one.settled:
         return
-    count, kind = len(keep_one(desk, one)), "training row" if one.leaks else "other row"
+    count, kind = len(keep_one(desk, one)), "training row" if one.stays is None else "other row"
     going = kind if count == 1 else numbers.many(count, kind)
     with st.container(horizontal=True, gap="small"):
         st.button(
             f"Exclude the {going}", key=f"copies_one_{place}",
             on_click=or_toast, args=(_one_stays, desk, who, one, None),
         )  # fmt: skip
-        if one.differ and not one.leaks:
+        if can_move(one):
+            st.button(
+                "Move to train", key=f"copies_move_{place}",
+                help="The rows of other splits are left out there, since train has a copy of "
+                "them: nothing is measured on what was learned, and nothing is lost to training.",
+                on_click=or_toast, args=(_moves, desk, who, one),
+            )  # fmt: skip
+        if one.differ and one.stays is not None:
             name = plain(label_of(desk, one))
             st.button(
                 f"Change all to {name}", key=f"copies_label_{place}",
@@ -261,25 +287,32 @@ def _answers(desk: Desk, who: str, one: Copies, place: str) -> None:
         )  # fmt: skip
 
 
-def _again(desk: Desk, one: Copies) -> Copies:
-    """The set as the decisions stand now: Streamlit may play a press again."""
-    return standing(desk, [CopySet(one.kind, tuple((r.split, r.position) for r in one.rows))])[0]
-
-
 def _one_stays(desk: Desk, who: str, one: Copies, stays: int | None) -> None:
-    choices = keep_one(desk, _again(desk, one), one.stays if stays is None else stays)
+    # As the decisions stand now, here and below: Streamlit may play a press again.
+    choices = keep_one(desk, *as_now(desk, [one]), one.stays if stays is None else stays)
     excluded = sum(choice.verdict == "exclude" for choice in choices)
     if choices:
         _decide(desk, who, choices, f"{numbers.many(excluded, 'row')} excluded")
 
 
 def _one_label(desk: Desk, who: str, one: Copies) -> None:
-    choices = one_label(desk, _again(desk, one))
+    choices = one_label(desk, *as_now(desk, [one]))
     if choices:
         _decide(desk, who, choices, f"all labelled {plain(label_of(desk, one))}")
 
 
 def _all_stay(desk: Desk, who: str, one: Copies) -> None:
-    choices = keep_all(_again(desk, one))
+    choices = keep_all(*as_now(desk, [one]))
     if choices:
         _decide(desk, who, choices, f"{numbers.many(len(choices), 'row')} kept")
+
+
+def _moves(desk: Desk, who: str, one: Copies) -> None:
+    if moved := move_to_train(desk, *as_now(desk, [one]), who):
+        _tell(f"{numbers.many(moved, 'row')} moved to train. Move back is below the set.")
+
+
+def _moves_back(desk: Desk, who: str, one: Copies) -> None:
+    (now,) = as_now(desk, [one])
+    if now.moved:
+        _tell(f"{numbers.many(move_back(desk, now, who), 'row')} back where they were.")

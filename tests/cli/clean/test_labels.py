@@ -97,6 +97,29 @@ def test_one_flag_leaves_one_of_each_set_in_one_step(twins):
     assert events(twins) == made
 
 
+def test_one_flag_moves_what_leaks_to_train_and_the_export_leaves_it_out(twins, tmp_path):
+    asked = ["labels", "twins", "--duplicates", "--move-to-train", "--reviewer", "ann"]
+    told = json.loads(run(app, [*asked, "--json"]).stdout)
+    assert told["moved"] == 1 and "written" not in told
+    second = told["sets"][1]
+    assert second["settled"] and second["across_splits"]
+    assert [(r["split"], r["stays"], r["decision"]) for r in second["rows"]] == [
+        ("train", True, ""), ("test", False, "exclude"),
+    ]  # fmt: skip
+    assert events(twins) == []  # of the training rows
+    again = run(app, [*asked, "--keep-one"])
+    assert "0 rows moved to train. Move back, on Labels" in again.stdout
+    assert "1 decision written" in again.stdout
+    out = tmp_path / "test.csv"
+    done = run(
+        app,
+        ["export", "twins", "--out", str(out), "--split", "test", "--decisions", "--from-project"],
+    )
+    assert done.exit_code == 0, done.output
+    with out.open(newline="") as file:
+        assert [line["id"] for line in csv.DictReader(file)] == ["b"]
+
+
 def test_the_file_of_the_sets_is_one_of_decisions(twins, tmp_path):
     path = tmp_path / "copies.csv"
     out = run(app, ["labels", "twins", "--duplicates", "--out", str(path)])
@@ -106,7 +129,7 @@ def test_the_file_of_the_sets_is_one_of_decisions(twins, tmp_path):
     assert [one["settled"] for one in told["sets"]] == [True, True]
 
 
-@pytest.mark.parametrize("flag", ["--keep-one", "--exact"])
+@pytest.mark.parametrize("flag", ["--keep-one", "--exact", "--move-to-train"])
 def test_flags_of_sets_need_the_sets(made, flag):
     out = run(app, ["labels", "tiny", flag])
     assert out.exit_code == 1
