@@ -196,7 +196,7 @@ def _title(desk: Desk, one: Copies, number: int) -> None:
         voices = Counter(desk.classes[row.label] for row in one.rows if row.label >= 0)
         told = ", ".join(f"{count} {plain(name)}" for name, count in voices.most_common(4))
         st.badge(f"labels differ: {told}", icon=":material/flag:", color="orange")
-    if one.leaks:
+    if one.leaks and not one.moved:
         others = dict.fromkeys(row.split for row in one.rows if row.split != "train")
         st.badge(f"in train and {plain(', '.join(others))}", icon=":material/water_drop:",
                  color="red")  # fmt: skip
