@@ -161,31 +161,41 @@ def through_adam(adjoint: Adjoint, step: Step, training: HeadTraining) -> Params
 
     θ' = θ − lr · (m'/c1) / u with u = sqrt(v'/c2) + eps, m' = β1 m + (1 − β1) g, and
     v' = β2 v + (1 − β2) g², c = 1 − β^t (Kingma & Ba 2015). On the CPU by a compiled loop that
-    reads each number once; what both do is written out here.
+    reads each number once; what both do is written out in `step_by_tensors`.
     """
-    c1, c2 = 1.0 - BETA1**step.number, 1.0 - BETA2**step.number
-    lr, eps = training.learning_rate, training.eps
-    out = []
-    for theta, m_bar, v_bar, old, m, v in zip(
+    corrections = 1.0 - BETA1**step.number, 1.0 - BETA2**step.number
+    if step.first[0].device.type == "cpu":
+        from influence_core.training.heads.adam_numba import through_step
+    else:
+        through_step = step_by_tensors
+    moving = zip(
         adjoint.params, adjoint.first, adjoint.second, step.before, step.first, step.second,
         strict=True,
-    ):  # fmt: skip
-        if theta.device.type == "cpu":
-            from influence_core.training.heads.adam_numba import through_step
-
-            out.append(through_step(theta, m_bar, v_bar, old, m, v, (lr, eps, c1, c2)))
-            continue
-        root = (v / c2).sqrt()
-        u = root + eps
-        slope = torch.where(root > 0, lr * m / (2.0 * c1 * c2 * u.square() * root), 0.0)
-        m_bar.addcmul_(theta, -lr / (c1 * u))
-        v_bar.addcmul_(theta, slope)
-        g = (m - BETA1 * old) / (1.0 - BETA1)
-        out.append((1.0 - BETA1) * m_bar + 2.0 * (1.0 - BETA2) * g * v_bar)
-        m_bar.mul_(BETA1)
-        v_bar.mul_(BETA2)
-    V1, Vb, V2 = out
+    )  # fmt: skip
+    settings = training.learning_rate, training.eps, *corrections
+    V1, Vb, V2 = (
+        through_step(theta, m_bar, v_bar, old, m, v, settings)
+        for theta, m_bar, v_bar, old, m, v in moving
+    )
     return V1, Vb, V2
+
+
+def step_by_tensors(
+    theta: Tensor, m_bar: Tensor, v_bar: Tensor, old: Tensor, m: Tensor, v: Tensor,
+    step: tuple[float, float, float, float],
+) -> Tensor:  # fmt: skip
+    """What `adam_numba.through_step` does, on any device."""
+    lr, eps, c1, c2 = step
+    root = (v / c2).sqrt()
+    u = root + eps
+    slope = torch.where(root > 0, lr * m / (2.0 * c1 * c2 * u.square() * root), 0.0)
+    m_bar.addcmul_(theta, -lr / (c1 * u))
+    v_bar.addcmul_(theta, slope)
+    g = (m - BETA1 * old) / (1.0 - BETA1)
+    along = (1.0 - BETA1) * m_bar + 2.0 * (1.0 - BETA2) * g * v_bar
+    m_bar.mul_(BETA1)
+    v_bar.mul_(BETA2)
+    return along
 
 
 @torch.no_grad()

@@ -254,14 +254,20 @@ def moments_after(
     first: Params, second: Params, gradient: Params, out: tuple[Params, Params]
 ) -> None:
     """Write to `out` both moments of Adam after a step with this gradient, without decay."""
-    for m, v, g, m_out, v_out in zip(first, second, gradient, *out, strict=True):
-        if g.device.type == "cpu":
-            from influence_core.training.heads.adam_numba import next_moments
+    if gradient[0].device.type == "cpu":
+        from influence_core.training.heads.adam_numba import next_moments
+    else:
+        next_moments = moments_by_tensors
+    for m, v, g, *own in zip(first, second, gradient, *out, strict=True):
+        next_moments(m, v, g, (own[0], own[1]))
 
-            next_moments(m, v, g, (m_out, v_out))
-        else:
-            torch.lerp(m, g, 1.0 - BETA1, out=m_out)
-            torch.mul(v, BETA2, out=v_out).addcmul_(g, g, value=1.0 - BETA2)
+
+def moments_by_tensors(
+    first: Tensor, second: Tensor, gradient: Tensor, out: tuple[Tensor, Tensor]
+) -> None:
+    """What `adam_numba.next_moments` does, on any device."""
+    torch.lerp(first, gradient, 1.0 - BETA1, out=out[0])
+    torch.mul(second, BETA2, out=out[1]).addcmul_(gradient, gradient, value=1.0 - BETA2)
 
 
 def spacing(steps: int) -> int:

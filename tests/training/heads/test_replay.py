@@ -11,12 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.evaluation.retrain import label_losses, retrain
-from influence_core.training.heads import replay
+from influence_core.training.heads import adam_numba, replay
 from influence_core.training.heads.adam import BETA1, BETA2
-from influence_core.training.heads.adam_numba import through_step
-from influence_core.training.heads.replay import between, loss_gradients, weight_gradients
+from influence_core.training.heads.adam_numba import next_moments, through_step
+from influence_core.training.heads.replay import (
+    between,
+    loss_gradients,
+    step_by_tensors,
+    weight_gradients,
+)
 from influence_core.training.heads.replay_numba import between as between_on_cpu
-from influence_core.training.heads.tape import Batch, Tape, like, moments_after, sizes
+from influence_core.training.heads.tape import (
+    Batch,
+    Tape,
+    like,
+    moments_after,
+    moments_by_tensors,
+    sizes,
+)
 from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import HeadConfig, initial_weights
 
@@ -130,11 +142,12 @@ def test_what_is_counted_is_what_is_kept():
     assert 4 * sum(t.numel() for t in kept) == 16 * record
 
 
+@pytest.mark.parametrize("through", [through_step, step_by_tensors])
 @given(
     targets=st.integers(1, 3), size=st.integers(1, 300), step=st.integers(1, 9),
     seed=st.integers(0, 9),
 )  # fmt: skip
-def test_the_compiled_step_of_adam_backwards_is_the_written_one(targets, size, step, seed):
+def test_a_step_of_adam_backwards_is_the_written_one(through, targets, size, step, seed):
     rng = torch.Generator().manual_seed(seed)
     theta, m_bar, v_bar = (torch.randn(targets, 2, size, generator=rng) for _ in range(3))
     g = torch.randn(2, size, generator=rng) * (torch.rand(2, size, generator=rng) > 0.3)
@@ -146,7 +159,7 @@ def test_the_compiled_step_of_adam_backwards_is_the_written_one(targets, size, s
     slope = torch.where(root > 0, lr * m / (2 * c1 * c2 * (root + eps) ** 2 * root), 0.0)
     by_v = v_bar + theta * slope
     wanted = 0.1 * by_m + 0.002 * (m - 0.9 * old) / 0.1 * by_v
-    along = through_step(theta, m_bar, v_bar, old, m, v, (lr, eps, c1, c2))
+    along = through(theta, m_bar, v_bar, old, m, v, (lr, eps, c1, c2))
     close(along, wanted, 1e-4)
     close(m_bar, 0.9 * by_m, 1e-4)
     close(v_bar, 0.999 * by_v, 1e-4)
@@ -238,7 +251,9 @@ def test_moments_on_the_way_back_are_those_of_the_training(decay):
                     torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-9)
 
 
-def test_moments_after_a_step_are_those_of_adam():
+@pytest.mark.parametrize("by", [next_moments, moments_by_tensors])
+def test_moments_after_a_step_are_those_of_adam(by, monkeypatch):
+    monkeypatch.setattr(adam_numba, "next_moments", by)
     rng = torch.Generator().manual_seed(0)
     first, second, gradient = (
         tuple(torch.randn(3, 5, 7, generator=rng) for _ in range(3)) for _ in range(3)
