@@ -50,7 +50,7 @@ lowest: $(STAMP)
 # before, so it can be done folder by folder (make coverage TESTS=tests/disk); rm .coverage to begin again.
 TESTS ?= tests
 coverage: $(STAMP)
-	$(BIN)/coverage run -m pytest $(TESTS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 	@$(BIN)/coverage combine -q --append
 	@$(BIN)/coverage json -q -o - | $(BIN)/python tests/support/rooms.py
 

@@ -41,7 +41,7 @@ def test_every_page_is_drawn(sample, page):
 def test_every_view_of_labels_is_drawn_on_all_its_pages(sample, view):
     test = whole(opened(sample, "labels", view=view))
     if view == "copies" and sample == "fashion":
-        assert sum(" · Near copies**" in box.value for box in test.markdown) == 13
+        assert sum(" · Near copies**" in box.value for box in test.markdown) == 22
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

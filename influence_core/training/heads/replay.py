@@ -27,12 +27,12 @@ from torch import Tensor
 from influence_core.models.device import sent
 from influence_core.progress import check_cancel
 from influence_core.training.heads.adam import BETA1, BETA2
-from influence_core.training.heads.replay_numba import FEW
-from influence_core.training.heads.replay_numba import between as between_on_cpu
 from influence_core.training.heads.steps import classes_softmax
 from influence_core.training.heads.tape import Batch, Params, Step, Tape
 from influence_core.training.heads.types import HeadTraining
 from influence_core.turnover.head import hidden
+
+FEW = 64  # classes; of more, matrix products are faster than what is compiled
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,10 @@ def through_gradient(step: Step, onto: Params, along: Params) -> tuple[Tensor, T
         residual[:, torch.arange(B, device=x.device), batch.labels] -= 1.0
     # Both wide products run over T·E heads at once. Of few classes, what lies between is compiled.
     dz = torch.bmm(x.expand(T * E, B, -1), V1.reshape(T * E, -1, H)).view(T, E, B, H)
-    compiled = x.device.type == "cpu" and C <= FEW
-    middle = between_on_cpu if compiled else between
+    if x.device.type == "cpu" and C <= FEW:
+        from influence_core.training.heads.replay_numba import between as middle
+    else:
+        middle = between
     told = middle(dz, h, W2, (Vb, V2), onto[1:], (prob, delta, unseen), batch)
     onto[0].view(T * E, -1, H).baddbmm_(x.mT.expand(T * E, -1, -1), dz.view(T * E, B, H))
     share, absent = (part * batch.unit for part in told)

@@ -12,8 +12,6 @@ from torch import Tensor
 from influence_core.threads import in_threads
 from influence_core.training.heads.tape import Batch
 
-FEW = 64  # classes; of more, matrix products are faster
-
 
 def between(
     dz: Tensor,

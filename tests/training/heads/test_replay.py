@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influence_core.evaluation.retrain import label_losses, retrain
-from influence_core.training.heads import adam_numba, replay
+from influence_core.training.heads import adam_numba, replay, replay_numba
 from influence_core.training.heads.adam import BETA1, BETA2
 from influence_core.training.heads.adam_numba import next_moments, through_step
 from influence_core.training.heads.replay import (
@@ -232,7 +232,7 @@ def test_of_many_classes_tensors_do_what_is_compiled_for_few(monkeypatch):
     rows, _, x, y = toy_rows.clouds(60)
     compiled = replayed(rows, CONFIG, TRAINING, x[:3], y[:3], whole=True)
     monkeypatch.setattr(replay, "FEW", 2)  # the rows have three
-    monkeypatch.setattr(replay, "between_on_cpu", None)
+    monkeypatch.setattr(replay_numba, "between", None)
     close(replayed(rows, CONFIG, TRAINING, x[:3], y[:3], whole=True), compiled, 1e-4)
 
 
