@@ -225,11 +225,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         start(tmp_path, ["--help"], title="Help")
 
 
-def unmeasured():
-    """The environment, without what `make coverage` adds: it writes a file at the end."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-
-
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     code = (
         "import sys; from pathlib import Path; from influence_core.errors import StoreError\n"
@@ -241,9 +236,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     def no_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
+    # Without what `make coverage` adds, which writes a file at the end.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     out = subprocess.run(
         [sys.executable, "-B", "-c", code, str(tmp_path)],
-        capture_output=True, text=True, preexec_fn=no_room, check=False, env=unmeasured(),
+        capture_output=True, text=True, preexec_fn=no_room, check=False, env=own,
     )  # fmt: skip
     assert out.stdout.startswith(f"Cannot write {tmp_path}")
     assert "Traceback" not in out.stderr
