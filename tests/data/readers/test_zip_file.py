@@ -66,11 +66,14 @@ def test_what_is_no_folder_of_pictures_is_one_sentence(tmp_path, files, sentence
 
 
 def refused(path, sentence):
-    """Refused with this sentence, and nothing is left but the archive."""
-    before = sorted(path.parent.parent.rglob("*"))
+    """Refused with this sentence, and nothing is left but the archive, above it neither."""
+    own = path.parent  # other tests write beside it
+    (own / "two" / "down").mkdir(parents=True, exist_ok=True)
+    path = path.rename(own / "two" / "down" / path.name)
+    before = sorted(own.rglob("*"))
     with pytest.raises(DataError, match=sentence):
         pack_pictures(path, path.with_suffix(".parquet"))
-    assert sorted(path.parent.parent.rglob("*")) == before
+    assert sorted(own.rglob("*")) == before
 
 
 def unusable(path, why="not a readable PNG"):
