@@ -1,14 +1,10 @@
 """Decisions on sets of copies: exactly one of each set stays, whoever decided what before."""
 
-import shutil
-
-import pytest
-from copied import built, now
+from copied import now
 from hypothesis import given
 from hypothesis import strategies as st
 
 from influence_core.store.copies import FILE
-from influence_core.store.project import Project
 from influence_core.workflow.review.choice import Choice
 from influence_core.workflow.review.copies import (
     all_copies,
@@ -22,17 +18,6 @@ from influence_core.workflow.review.copies import (
 )
 from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.session import open_session
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return built(tmp_path_factory.mktemp("copies") / "copies")
-
-
-@pytest.fixture
-def desk(made, tmp_path):
-    shutil.copytree(made.root, tmp_path / "copies")
-    return open_desk(open_session(Project.open(tmp_path / "copies"), None, "cpu"))
 
 
 def remaining(desk, one):

@@ -1,29 +1,13 @@
 """Copies that move to train: left out of their splits, kept there, and brought back."""
 
-import shutil
-
 import pytest
-from copied import built, now
+from copied import now
 
 from influence_core.errors import DataError
-from influence_core.store.project import Project
 from influence_core.workflow.cleanse.decided import decided_edits
 from influence_core.workflow.review.copies import as_now, keep_all, keep_one, keep_one_each
-from influence_core.workflow.review.desk import open_desk
 from influence_core.workflow.review.items import ItemReviews
 from influence_core.workflow.review.moves import can_move, move_back, move_to_train
-from influence_core.workflow.session import open_session
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return built(tmp_path_factory.mktemp("moves") / "copies")
-
-
-@pytest.fixture
-def desk(made, tmp_path):
-    shutil.copytree(made.root, tmp_path / "copies")
-    return open_desk(open_session(Project.open(tmp_path / "copies"), None, "cpu"))
 
 
 def gone(desk, split):
